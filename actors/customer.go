@@ -1,0 +1,225 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// shardActor is the parent of its customers' actors and routes to them. It holds the shard's epoch:
+// whatever its customers append carries it, so that after another activation nothing of theirs fits.
+type shardActor struct {
+	node      *Node
+	shard     uint16
+	epoch     uint64
+	customers map[bank.CustomerNo]*actor.PID
+}
+
+// Receive routes to the customer's actor, starting it first if need be. A number that is nobody's
+// starts nothing, so that asking for a billion strangers costs no memory.
+func (s *shardActor) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *Request:
+		if pid := s.child(ctx, m.Customer, isRegistration(m)); pid != nil {
+			ctx.Send(pid, m)
+		} else {
+			m.Refuse(&bank.Refusal{Code: bank.UnknownTo(m.Call.Command)})
+		}
+	case *Query:
+		if pid := s.child(ctx, m.Customer, false); pid != nil {
+			ctx.Send(pid, m)
+		} else {
+			m.done <- bank.ErrNotFound
+		}
+	}
+}
+
+func isRegistration(r *Request) bool {
+	_, ok := r.Call.Command.(*bank.RegisterCustomer)
+	return ok
+}
+
+func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) *actor.PID {
+	if pid, ok := s.customers[no]; ok {
+		return pid
+	}
+	slot := s.node.slot(no)
+	if slot == nil {
+		if !create {
+			return nil
+		}
+		slot = s.node.ensure(no)
+	}
+	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot}
+	pid := ctx.Spawn(actor.PropsFromProducer(func() actor.Actor { return c }))
+	s.customers[no] = pid
+	return pid
+}
+
+// customerActor speaks for one customer: one command at a time, in order.
+type customerActor struct {
+	node  *Node
+	shard uint16
+	epoch uint64
+	slot  *slot
+}
+
+// Receive handles a command or a read. A panic is a broken invariant: it stops the node, because what
+// the actor has in memory can no longer be trusted.
+func (a *customerActor) Receive(ctx actor.Context) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			a.node.Fault(fmt.Errorf("customer %s: broken invariant: %v\n%s", a.slot.customer.No, cause, debug.Stack()))
+		}
+	}()
+	switch m := ctx.Message().(type) {
+	case *Request:
+		a.handle(m)
+	case *Query:
+		m.Read(&View{Customer: &a.slot.customer, node: a.node})
+		a.node.pipeline.whenDurable(func(err error) { m.done <- err })
+	}
+}
+
+// handle decides one command and hands the decision to the pipeline, which answers the caller.
+func (a *customerActor) handle(req *Request) {
+	if a.repeated(req) {
+		return
+	}
+	cmd := req.Call.Command
+	now := a.node.options.Clock()
+	customer := &a.slot.customer
+	env := bank.Env{
+		Millis:    now.UnixMilli(),
+		Date:      bank.BookedOn(cmd, bank.DateOf(now)),
+		Catalogue: a.node.options.Catalogue,
+	}
+	if bank.NeedsBirth(cmd) {
+		env.Birth = a.birth()
+	}
+	credit, credits := bank.CreditOf(cmd)
+	admitted, refusal := a.admit(credit, credits, &env)
+	d := draft{request: req, own: a.slot, payee: admitted, credit: credit, record: journal.Record{
+		Kind: journal.KindDecision, Shard: a.shard, Epoch: a.epoch,
+		Customer: uint64(customer.No), Seq: customer.Seq + 1,
+		Command: ledger.Uint128(req.Call.Key), BodyHash: ledger.Uint128(req.Call.Body),
+		Time: now.UnixNano(), AccountingDate: uint32(env.Date), Channel: uint16(bank.ChannelOf(cmd)),
+	}}
+	if refusal == nil {
+		d.decision, d.refusal = bank.Decide(customer, cmd, &env)
+	} else {
+		d.decision, d.refusal = bank.Refused(customer, &env), refusal
+	}
+	if d.refusal != nil && customer.Registered == 0 {
+		// Nobody: there is no customer whose journal could remember the refusal.
+		d.release()
+		req.receipt = bank.Receipt{Operation: cmd.Operation(), Refusal: d.refusal}
+		req.finish(nil)
+		return
+	}
+	if err := d.compose(); err != nil {
+		panic(err)
+	}
+	a.tellChannel(req, &d)
+	err := a.node.pipeline.commit(&d)
+	if err != nil {
+		d.release()
+		if errors.Is(err, journal.ErrStale) {
+			// Another activation owns the shard. Nothing here may be decided or read any more.
+			a.node.Fault(fmt.Errorf("shard %d: %w", a.shard, err))
+			err = fmt.Errorf("%w: %w", bank.ErrStopping, err)
+		}
+		req.finish(err)
+		return
+	}
+	customer.Seq = d.record.Seq
+	for _, e := range d.decision.Events {
+		customer.Apply(e, env.Date)
+	}
+}
+
+// repeated answers a command that has been decided before, from the journal.
+func (a *customerActor) repeated(req *Request) bool {
+	if req.Call.Key.IsZero() {
+		return false
+	}
+	rec, err := a.node.journal.FindCommand(ledger.Uint128(req.Call.Key))
+	if err != nil {
+		req.finish(fmt.Errorf("%w: %w", bank.ErrStopping, err))
+		return true
+	}
+	if rec == nil {
+		return false
+	}
+	if rec.BodyHash != ledger.Uint128(req.Call.Body) || rec.Customer != uint64(a.slot.customer.No) {
+		req.Refuse(&bank.Refusal{Code: bank.KeyReused, Field: "Idempotency-Key"})
+		return true
+	}
+	req.receipt, err = receiptOf(rec)
+	if err != nil {
+		req.finish(fmt.Errorf("%w: %w", bank.ErrStopping, err))
+		return true
+	}
+	// The first may still be on its way to the disk.
+	a.node.pipeline.whenDurable(req.finish)
+	return true
+}
+
+// admit asks the credited account's desk for a credit permit.
+func (a *customerActor) admit(c bank.Credit, credits bool, env *bank.Env) (*slot, *bank.Refusal) {
+	if !credits {
+		return nil, nil
+	}
+	payee := a.node.slot(c.Account.Customer())
+	if payee == nil {
+		return nil, &bank.Refusal{Code: bank.PayeeUnknown}
+	}
+	payee.mu.Lock()
+	defer payee.mu.Unlock()
+	standing, refusal := payee.desk.Admit(c, env.Date, env.Catalogue)
+	if refusal != nil {
+		return nil, refusal
+	}
+	env.Credited = standing
+	return payee, nil
+}
+
+// tellChannel arranges that the channel hears of a two-phase transfer once it is durable, not before.
+func (a *customerActor) tellChannel(req *Request, d *draft) {
+	for _, e := range d.decision.Events {
+		var ask ChannelRequest
+		switch m := e.(type) {
+		case *bank.TransferInRequested:
+			ask = ChannelRequest{Transfer: m.TxnID, AmountFen: m.AmountFen, Channel: m.Channel}
+		case *bank.TransferOutRequested:
+			ask = ChannelRequest{Transfer: m.TxnID, Out: true, AmountFen: m.AmountFen, Channel: m.Channel}
+		default:
+			continue
+		}
+		ask.Date = bank.Date(d.record.AccountingDate)
+		req.after = func() {
+			if req.err == nil && req.receipt.Refusal == nil && a.node.channel != nil {
+				a.node.channel.Send(ask)
+			}
+		}
+	}
+}
+
+// birth reads the customer's birth date out of his sealed identity number; zero when it has none.
+func (a *customerActor) birth() bank.Date {
+	c := &a.slot.customer
+	if c.IDKind != bank.ResidentID || a.node.options.Unseal == nil {
+		return 0
+	}
+	number, err := a.node.options.Unseal(c.Person.IDSealed)
+	if err != nil {
+		panic(fmt.Sprintf("sealed identity number can't be opened: %v", err))
+	}
+	return bank.BirthOf(string(number))
+}

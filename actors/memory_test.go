@@ -1,0 +1,170 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// memoryJournal is a journal whose disk the test holds in its hand: what is appended becomes durable
+// when the test says so, or never.
+type memoryJournal struct {
+	mu        sync.Mutex
+	records   []*journal.Record
+	durable   int
+	held      bool // flush only when told
+	epochs    map[uint16]uint64
+	heads     map[uint64]journal.Head
+	onDurable func(journal.Position)
+	refuse    error // what Append answers, once admitted
+}
+
+func newMemoryJournal() *memoryJournal {
+	return &memoryJournal{epochs: map[uint16]uint64{}, heads: map[uint64]journal.Head{}}
+}
+
+// reopened is what another process finds: the durable records.
+func (j *memoryJournal) reopened() *memoryJournal {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	n := newMemoryJournal()
+	for _, rec := range j.records[:j.durable] {
+		n.take(rec)
+	}
+	n.durable = len(n.records)
+	return n
+}
+
+func (j *memoryJournal) take(rec *journal.Record) {
+	if rec.Kind == journal.KindClaim {
+		j.epochs[rec.Shard] = rec.Epoch
+	} else {
+		head := j.heads[rec.Customer]
+		head.Seq = rec.Seq
+		j.heads[rec.Customer] = head
+		for i := range rec.Events {
+			h := j.heads[rec.Events[i].Customer]
+			h.EventSeq++
+			rec.Events[i].Seq = h.EventSeq
+			j.heads[rec.Events[i].Customer] = h
+		}
+	}
+	kept := *rec
+	kept.Accounts, kept.Transfers = slices.Clone(rec.Accounts), slices.Clone(rec.Transfers)
+	kept.Events, kept.Receipt = slices.Clone(rec.Events), slices.Clone(rec.Receipt)
+	j.records = append(j.records, &kept)
+}
+
+func (j *memoryJournal) Claim(shard uint16) (uint64, error) {
+	j.mu.Lock()
+	epoch := j.epochs[shard] + 1
+	j.take(&journal.Record{Kind: journal.KindClaim, Shard: shard, Epoch: epoch, Position: journal.Position(len(j.records) + 1)})
+	j.mu.Unlock()
+	j.flush(false)
+	return epoch, nil
+}
+
+func (j *memoryJournal) Admit(rec *journal.Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if rec.Epoch != j.epochs[rec.Shard] || rec.Seq != j.heads[rec.Customer].Seq+1 {
+		return journal.ErrStale
+	}
+	return nil
+}
+
+func (j *memoryJournal) Append(rec *journal.Record) error {
+	j.mu.Lock()
+	if j.refuse != nil {
+		defer j.mu.Unlock()
+		return j.refuse
+	}
+	rec.Position = journal.Position(len(j.records) + 1)
+	j.take(rec)
+	j.mu.Unlock()
+	go j.flush(false)
+	return nil
+}
+
+// flush makes everything appended durable, unless it is held and not forced.
+func (j *memoryJournal) flush(force bool) {
+	j.mu.Lock()
+	if j.held && !force {
+		j.mu.Unlock()
+		return
+	}
+	j.durable = len(j.records)
+	position, tell := journal.Position(j.durable), j.onDurable
+	j.mu.Unlock()
+	if tell != nil {
+		tell(position)
+	}
+}
+
+func (j *memoryJournal) hold(held bool) {
+	j.mu.Lock()
+	j.held = held
+	j.mu.Unlock()
+}
+
+func (j *memoryJournal) Durable() journal.Position {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return journal.Position(j.durable)
+}
+
+func (j *memoryJournal) Last() journal.Position {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return journal.Position(len(j.records))
+}
+
+func (j *memoryJournal) WaitDurable(context.Context, journal.Position) error {
+	return errors.New("not needed by the actors")
+}
+
+func (j *memoryJournal) Head(customer uint64) journal.Head {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.heads[customer]
+}
+
+func (j *memoryJournal) Scan(_ context.Context, from journal.Position, fn func(*journal.Record) bool) error {
+	j.mu.Lock()
+	records := slices.Clone(j.records[from-1 : j.durable])
+	j.mu.Unlock()
+	for _, rec := range records {
+		if !fn(rec) {
+			break
+		}
+	}
+	return nil
+}
+
+func (j *memoryJournal) FindCommand(id ledger.Uint128) (*journal.Record, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, rec := range slices.Backward(j.records) {
+		if rec.Command == id {
+			return rec, nil
+		}
+	}
+	return nil, nil
+}
+
+func (j *memoryJournal) FindSubject(id ledger.Uint128) (found []*journal.Record, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, rec := range j.records {
+		if rec.Subject == id {
+			found = append(found, rec)
+		}
+	}
+	return found, nil
+}
+
+func (j *memoryJournal) Close() error { return nil }

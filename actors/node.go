@@ -1,0 +1,231 @@
+// Package actors is the customer actor and its way from mailbox to decision to commit. One actor
+// speaks for each customer and takes one command at a time; shards are their parents and the unit of
+// placement and fencing. Start here: Node ties the parts of one process together.
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// Books is the ledger as reads need it.
+type Books interface {
+	AccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error)
+	AccountBalances(ctx context.Context, filter ledger.AccountFilter) ([]ledger.AccountBalance, error)
+}
+
+// Channel is a payment channel (支付渠道): it takes requests and answers later with a ChannelResult
+// command. Send must not block and may be called again for the same request after a restart.
+type Channel interface {
+	Send(ChannelRequest)
+}
+
+// ChannelRequest asks a channel to move money to or from another bank.
+type ChannelRequest struct {
+	Transfer  bank.TxnID // also the serial under which the channel is asked
+	Out       bool
+	AmountFen int64
+	Channel   bank.Channel
+	Date      bank.Date
+}
+
+// Options of a Node. All are required unless said otherwise.
+type Options struct {
+	Engine    Engine
+	Books     Books
+	Clock     func() time.Time
+	Catalogue *bank.Catalogue
+	// Unseal opens a sealed field of a customer, for rules that need a birth date.
+	Unseal func([]byte) ([]byte, error)
+	Logger *slog.Logger
+	// Sequence seeds process ids, so that replies to an earlier process on the same address can't be
+	// taken for ours (Proto.Actor counts from 1 in every process). Random.
+	Sequence uint64
+	// RequestsMax is how many commands may be under way at once; over it they are refused at once.
+	// Zero: RequestsMaxDefault.
+	RequestsMax int64
+}
+
+// RequestsMaxDefault bounds the commands under way in one node.
+const RequestsMaxDefault = 65_536
+
+// Node is the actors of one process with their journal and ledger.
+type Node struct {
+	options  Options
+	journal  journal.Journal
+	pipeline pipeline
+	system   *actor.ActorSystem
+	channel  Channel
+	registry registry
+	shards   [bank.ShardCount]shardState
+	requests atomic.Int64
+	stopping atomic.Bool
+	fault    chan error // capacity 1: the first fault stops the node
+	stopped  chan struct{}
+	once     sync.Once
+}
+
+// shardState is what a shard's actor owns on this node.
+type shardState struct {
+	mu    sync.RWMutex
+	slots map[bank.CustomerNo]*slot
+	pid   atomic.Pointer[actor.PID]
+}
+
+// slot is a customer known to this node. The state belongs to the customer's actor alone; the desk is
+// shared with payers.
+type slot struct {
+	customer bank.Customer
+	mu       sync.Mutex // guards desk; taken inside the pipeline's lock, so held for moments only
+	desk     bank.Desk
+}
+
+// NewNode prepares a node; the journal is opened with OnDurable(node.Durable) and OnFault(node.Fault),
+// then given to Recover.
+func NewNode(options Options) *Node {
+	if options.RequestsMax == 0 {
+		options.RequestsMax = RequestsMaxDefault
+	}
+	n := &Node{options: options, fault: make(chan error, 1), stopped: make(chan struct{})}
+	n.pipeline.ledger = options.Engine
+	n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
+	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
+	n.registry.init()
+	for i := range n.shards {
+		n.shards[i].slots = make(map[bank.CustomerNo]*slot)
+	}
+	return n
+}
+
+// Durable tells the node that the journal is on disk up to position.
+func (n *Node) Durable(position journal.Position) { n.pipeline.durable(position) }
+
+// Fault stops the node: nothing more is decided, every waiting caller is told to repeat.
+func (n *Node) Fault(err error) {
+	n.pipeline.fail(err)
+	select {
+	case n.fault <- err:
+	default: // the first one counts
+	}
+}
+
+// Faults delivers the error that stopped the node.
+func (n *Node) Faults() <-chan error { return n.fault }
+
+// System is the actor system, for cluster to send on.
+func (n *Node) System() *actor.ActorSystem { return n.system }
+
+// Connect names the payment channel and asks it again for every transfer that has no answer yet.
+func (n *Node) Connect(c Channel) {
+	n.channel = c
+	for i := range n.shards {
+		for _, s := range n.shards[i].slots {
+			for _, f := range s.customer.InFlight {
+				c.Send(requestOf(&f))
+			}
+		}
+	}
+}
+
+// Ready reports whether commands are taken.
+func (n *Node) Ready() error {
+	if n.stopping.Load() {
+		return bank.ErrStopping
+	}
+	n.pipeline.mu.Lock()
+	defer n.pipeline.mu.Unlock()
+	return n.pipeline.fault
+}
+
+// Shard returns the actor of a shard on this node, starting it (and claiming the shard's next epoch)
+// the first time.
+func (n *Node) Shard(shard uint16) (*actor.PID, error) {
+	s := &n.shards[shard]
+	if pid := s.pid.Load(); pid != nil {
+		return pid, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if pid := s.pid.Load(); pid != nil {
+		return pid, nil
+	}
+	epoch, err := n.journal.Claim(shard)
+	if err != nil {
+		return nil, fmt.Errorf("claim shard %d: %w", shard, err)
+	}
+	props := actor.PropsFromProducer(func() actor.Actor {
+		return &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*actor.PID)}
+	})
+	pid, err := n.system.Root.SpawnNamed(props, fmt.Sprintf("shard-%d", shard))
+	if err != nil {
+		return nil, fmt.Errorf("start shard %d: %w", shard, err)
+	}
+	s.pid.Store(pid)
+	return pid, nil
+}
+
+// Stopped is closed when the node no longer answers.
+func (n *Node) Stopped() <-chan struct{} { return n.stopped }
+
+// UnderWay is the number of commands accepted and not yet answered.
+func (n *Node) UnderWay() int64 { return n.requests.Load() }
+
+// Close takes no new commands, waits until those under way are answered or ctx ends, and stops the
+// actors. The journal is closed by its owner afterwards.
+func (n *Node) Close(ctx context.Context) error {
+	n.stopping.Store(true)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	var err error
+	for n.requests.Load() > 0 && err == nil {
+		select {
+		case <-ctx.Done():
+			err = errors.Join(fmt.Errorf("%d commands unanswered", n.requests.Load()), ctx.Err())
+		case <-tick.C:
+		}
+	}
+	n.once.Do(func() {
+		close(n.stopped)
+		n.system.Shutdown()
+	})
+	return err
+}
+
+// slot finds a customer's slot, nil when the number is not known here.
+func (n *Node) slot(no bank.CustomerNo) *slot {
+	s := &n.shards[no.Shard()]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.slots[no]
+}
+
+// ensure finds or makes a customer's slot.
+func (n *Node) ensure(no bank.CustomerNo) *slot {
+	if s := n.slot(no); s != nil {
+		return s
+	}
+	sh := &n.shards[no.Shard()]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s := sh.slots[no]
+	if s == nil {
+		s = &slot{customer: bank.Customer{No: no}}
+		sh.slots[no] = s
+	}
+	return s
+}
+
+func requestOf(f *bank.InFlight) ChannelRequest {
+	return ChannelRequest{Transfer: f.Txn, Out: f.Out, AmountFen: f.AmountFen, Channel: f.Channel, Date: f.Date}
+}

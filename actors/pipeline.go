@@ -1,0 +1,178 @@
+package actors
+
+// The commit pipeline (提交流水线).
+//
+// The problem: many customers decide at once; each decision must be on disk before anyone hears of
+// it; the disk takes the same time for one record as for a thousand.
+//
+// Two invariants. (1) Journal order is apply order: the ledger has executed exactly the chains of the
+// records before a position, in their order, when it executes the chain at that position. So replaying
+// the journal gives the same results, balance for balance. (2) Nothing that depends on a record leaves
+// the node before the record is durable: neither its receipt, nor a read of the state it made, nor its
+// events.
+//
+// The obvious approach, one commit per customer at a time, makes a customer as slow as the disk: with a
+// tenth of the traffic on one customer a measured node fell from 150,000 to 2,200 operations a second.
+// Here the ledger is in the same process and its answer is known when the chain is appended. So:
+//
+//  1. The actor decides on its state and calls commit.
+//  2. Under the pipeline's lock: the journal admits the record (epoch and sequence number), the ledger
+//     executes the chain, the receipt is made from its answer, the record gets its place in the journal
+//     and the receipt its place in the queue; what other customers may see of the decision is shown.
+//  3. The actor applies the events at once and goes on with its next command, on state that is ahead
+//     of the disk.
+//  4. The journal's flusher writes and flushes what has gathered, then calls durable: every receipt
+//     up to that position is delivered, in order.
+//
+// If the process dies between 2 and 4 the state that was ahead dies with it and nobody had heard of
+// it. If the flush fails the node stops and every waiting caller is told to repeat with the same key:
+// recovery finds the record, and answers from it, or does not, and decides anew.
+import (
+	"fmt"
+	"sync"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// Engine is the ledger in this process, driven by the journal's clock.
+type Engine interface {
+	ExecuteAccounts(now uint64, accounts []ledger.Account, results []ledger.CreateAccountResult) []ledger.CreateAccountResult
+	ExecuteTransfers(now uint64, transfers []ledger.Transfer, results []ledger.CreateTransferResult) []ledger.CreateTransferResult
+	Account(id ledger.Uint128) (ledger.Account, bool)
+	Transfer(id ledger.Uint128) (ledger.Transfer, bool)
+}
+
+// waiting is something that may leave once position is durable.
+type waiting struct {
+	position journal.Position
+	deliver  func(error)
+	request  *Request // instead of deliver: no closure on the hot path
+}
+
+type pipeline struct {
+	journal journal.Journal
+	ledger  Engine
+
+	mu       sync.Mutex
+	queue    []waiting // by position
+	spare    []waiting // the other half of the double buffer
+	fault    error     // set once the journal has stopped
+	accounts []ledger.CreateAccountResult
+	results  []ledger.CreateTransferResult
+}
+
+// commit appends the draft and delivers its request's receipt when it is durable. It returns the
+// refusal of the ledger, if any; on an error nothing was written and nothing will be delivered.
+func (p *pipeline) commit(d *draft) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fault != nil {
+		return p.fault
+	}
+	rec := &d.record
+	if err := p.journal.Admit(rec); err != nil {
+		return err
+	}
+	rec.Accounts = p.missing(rec.Accounts)
+	now := uint64(rec.Time)
+	p.accounts = p.ledger.ExecuteAccounts(now, rec.Accounts, p.accounts[:0])
+	for i, r := range p.accounts {
+		if r.Status != ledger.AccountCreated {
+			// Account ids are derived, so only a chart that contradicts itself can bring this about.
+			panic(fmt.Sprintf("ledger refused account %s: %s", rec.Accounts[i].ID, r.Status))
+		}
+	}
+	p.results = p.ledger.ExecuteTransfers(now, rec.Transfers, p.results[:0])
+	d.settle(p.results, p.ledger)
+	if err := p.journal.Append(rec); err != nil {
+		// Admitted under the same lock, so this is the disk: the ledger is now ahead of the journal for
+		// good, and the node must stop.
+		p.stop(err)
+		return err
+	}
+	d.publish()
+	p.queue = append(p.queue, waiting{position: rec.Position, request: d.request})
+	return nil
+}
+
+// missing leaves out the accounts that exist.
+func (p *pipeline) missing(accounts []ledger.Account) []ledger.Account {
+	kept := accounts[:0]
+	for _, a := range accounts {
+		if _, ok := p.ledger.Account(a.ID); !ok {
+			kept = append(kept, a)
+		}
+	}
+	return kept
+}
+
+// whenDurable delivers after everything appended so far is durable.
+func (p *pipeline) whenDurable(deliver func(error)) {
+	p.mu.Lock()
+	if p.fault != nil {
+		err := p.fault
+		p.mu.Unlock()
+		deliver(err)
+		return
+	}
+	last := p.journal.Last()
+	if last <= p.journal.Durable() {
+		p.mu.Unlock()
+		deliver(nil)
+		return
+	}
+	p.queue = append(p.queue, waiting{position: last, deliver: deliver})
+	p.mu.Unlock()
+}
+
+// durable is called by the journal's flusher after each group commit.
+func (p *pipeline) durable(position journal.Position) {
+	p.mu.Lock()
+	n := 0
+	for n < len(p.queue) && p.queue[n].position <= position {
+		n++
+	}
+	ready := append(p.spare[:0], p.queue[:n]...)
+	rest := copy(p.queue, p.queue[n:])
+	clear(p.queue[rest:])
+	p.queue = p.queue[:rest]
+	p.spare = nil
+	p.mu.Unlock()
+
+	for i := range ready {
+		ready[i].done(nil)
+	}
+	clear(ready)
+	p.mu.Lock()
+	p.spare = ready
+	p.mu.Unlock()
+}
+
+// stop ends the pipeline after a fault: every waiting caller is told to repeat.
+func (p *pipeline) stop(cause error) {
+	if p.fault != nil {
+		return
+	}
+	p.fault = fmt.Errorf("%w: %w", bank.ErrStopping, cause)
+	queue := p.queue
+	p.queue = nil
+	for i := range queue {
+		queue[i].done(p.fault)
+	}
+}
+
+func (p *pipeline) fail(cause error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stop(cause)
+}
+
+func (w *waiting) done(err error) {
+	if w.deliver != nil {
+		w.deliver(err)
+		return
+	}
+	w.request.finish(err)
+}

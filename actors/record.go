@@ -1,0 +1,265 @@
+package actors
+
+import (
+	"fmt"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// draft is a decision on its way into the journal.
+type draft struct {
+	record   journal.Record
+	request  *Request
+	decision bank.Decision
+	refusal  *bank.Refusal
+	own      *slot
+	payee    *slot // whose desk admitted credit; nil when none was asked
+	credit   bank.Credit
+}
+
+// publish shows the desks what was decided. The pipeline calls it before the receipt can leave: whoever
+// has heard that an account is open may pay into it.
+func (d *draft) publish() {
+	on := bank.Date(d.record.AccountingDate)
+	if len(d.decision.Events) > 0 {
+		d.own.mu.Lock()
+		for _, e := range d.decision.Events {
+			d.own.desk.Apply(e, on)
+		}
+		d.own.mu.Unlock()
+	}
+	if d.payee == nil {
+		return
+	}
+	d.payee.mu.Lock()
+	for _, e := range d.decision.PayeeEvents {
+		d.payee.desk.Apply(e, on)
+	}
+	d.payee.desk.Release(d.credit)
+	d.payee.mu.Unlock()
+}
+
+// release gives the credit permit of a decision that was not written back.
+func (d *draft) release() {
+	if d.payee == nil {
+		return
+	}
+	d.payee.mu.Lock()
+	d.payee.desk.Release(d.credit)
+	d.payee.mu.Unlock()
+}
+
+// storedReceipt is what a record keeps for the caller besides its events.
+type storedReceipt struct {
+	Operation string         `cbor:"1,keyasint"`
+	Refusal   *bank.Refusal  `cbor:"2,keyasint,omitempty"`
+	Balances  []bank.Balance `cbor:"3,keyasint,omitempty"`
+}
+
+// compose fills the record from the decision: chain, accounts and encoded events.
+func (d *draft) compose() error {
+	rec := &d.record
+	rec.Subject = ledger.Uint128(d.decision.Txn)
+	if d.refusal != nil {
+		return nil
+	}
+	stamp := uint64(rec.Channel)<<48 | uint64(rec.Teller)<<32
+	if n := len(d.decision.Legs); n > 0 {
+		rec.Transfers = make([]ledger.Transfer, n)
+		for i := range d.decision.Legs {
+			rec.Transfers[i] = transferOf(&d.decision.Legs[i], d.decision.Txn, rec.AccountingDate, stamp, i+1 < n)
+		}
+	}
+	for i := range d.decision.Opens {
+		rec.Accounts = append(rec.Accounts, accountOf(&d.decision.Opens[i]))
+	}
+	rec.Events = make([]journal.Event, 0, len(d.decision.Events)+len(d.decision.PayeeEvents))
+	for _, e := range d.decision.Events {
+		if err := d.addEvent(rec.Customer, e); err != nil {
+			return err
+		}
+	}
+	for _, e := range d.decision.PayeeEvents {
+		if err := d.addEvent(uint64(d.decision.Payee), e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *draft) addEvent(customer uint64, e bank.Event) error {
+	body, err := bank.Encode(e)
+	if err != nil {
+		return fmt.Errorf("encode %T: %w", e, err)
+	}
+	d.record.Events = append(d.record.Events, journal.Event{Customer: customer, Type: uint16(e.EventType()), Body: body})
+	return nil
+}
+
+// settle takes the ledger's answer: with a refusal nothing has happened, without one everything has.
+func (d *draft) settle(results []ledger.CreateTransferResult, l Engine) {
+	rec := &d.record
+	for i, r := range results {
+		if r.Status == ledger.TransferCreated || r.Status == ledger.TransferLinkedEventFailed {
+			continue
+		}
+		d.refusal = refusalOf(&d.decision.Legs[i], r.Status)
+		rec.Results = make([]ledger.CreateTransferStatus, len(results))
+		for j := range results {
+			rec.Results[j] = results[j].Status
+		}
+		rec.Events = nil
+		d.decision.Events, d.decision.PayeeEvents = nil, nil
+		break
+	}
+	receipt := &d.request.receipt
+	*receipt = bank.Receipt{
+		Operation: d.request.Call.Command.Operation(),
+		Txn:       d.decision.Txn,
+		Date:      bank.Date(rec.AccountingDate),
+		Time:      rec.Time,
+		Refusal:   d.refusal,
+		Events:    d.decision.Events,
+	}
+	for _, a := range d.decision.Affects {
+		receipt.Balances = append(receipt.Balances, balanceOf(l, a.Account, a.Ledger))
+	}
+	kept, err := bank.Encode(storedReceipt{receipt.Operation, receipt.Refusal, receipt.Balances})
+	if err != nil {
+		panic(fmt.Sprintf("receipt can't be encoded: %v", err)) // plain data: a programming error
+	}
+	rec.Receipt = kept
+}
+
+// receiptOf reads the first result of a command back from its record.
+func receiptOf(rec *journal.Record) (bank.Receipt, error) {
+	var kept storedReceipt
+	if err := bank.Decode(rec.Receipt, &kept); err != nil {
+		return bank.Receipt{}, fmt.Errorf("receipt at position %d: %w", rec.Position, err)
+	}
+	r := bank.Receipt{
+		Operation: kept.Operation, Refusal: kept.Refusal, Balances: kept.Balances,
+		Txn: bank.TxnID(rec.Subject), Date: bank.Date(rec.AccountingDate), Time: rec.Time, Repeated: true,
+	}
+	for i := range rec.Events {
+		if rec.Events[i].Customer != rec.Customer {
+			continue
+		}
+		e, err := bank.DecodeEvent(bank.EventType(rec.Events[i].Type), rec.Events[i].Body)
+		if err != nil {
+			return bank.Receipt{}, fmt.Errorf("event at position %d: %w", rec.Position, err)
+		}
+		r.Events = append(r.Events, e)
+	}
+	return r, nil
+}
+
+func transferOf(leg *bank.Leg, txn bank.TxnID, date uint32, stamp uint64, linked bool) ledger.Transfer {
+	t := ledger.Transfer{
+		ID:              ledger.Uint128(leg.ID),
+		DebitAccountID:  ledger.Uint128(leg.Debit),
+		CreditAccountID: ledger.Uint128(leg.Credit),
+		Amount:          ledger.U64(uint64(leg.AmountFen)),
+		PendingID:       ledger.Uint128(leg.Pending),
+		UserData128:     ledger.Uint128(txn),
+		UserData64:      stamp,
+		UserData32:      date,
+		Ledger:          leg.Ledger,
+		Code:            leg.Code,
+	}
+	if leg.All {
+		t.Amount = ledger.AmountMax
+	}
+	for _, f := range legFlags {
+		if leg.Flags&f.leg != 0 {
+			t.Flags |= f.transfer
+		}
+	}
+	if linked {
+		t.Flags |= ledger.TransferLinked
+	}
+	return t
+}
+
+var legFlags = [...]struct {
+	leg      bank.LegFlags
+	transfer ledger.TransferFlags
+}{
+	{bank.LegPending, ledger.TransferPending},
+	{bank.LegPost, ledger.TransferPostPending},
+	{bank.LegVoid, ledger.TransferVoidPending},
+	{bank.LegBalancingDebit, ledger.TransferBalancingDebit},
+	{bank.LegClosingDebit, ledger.TransferClosingDebit},
+}
+
+func accountOf(a *bank.LedgerAccount) ledger.Account {
+	out := ledger.Account{
+		ID:          ledger.Uint128(a.ID),
+		UserData128: ledger.Uint128(a.Contract),
+		UserData64:  a.Owner,
+		UserData32:  a.Detail,
+		Ledger:      a.Ledger,
+		Code:        a.Code,
+	}
+	if a.Rules&bank.DebitsCapped != 0 {
+		out.Flags |= ledger.AccountDebitsMustNotExceedCredits
+	}
+	if a.Rules&bank.CreditsCapped != 0 {
+		out.Flags |= ledger.AccountCreditsMustNotExceedDebits
+	}
+	if a.Rules&bank.KeepsHistory != 0 {
+		out.Flags |= ledger.AccountHistory
+	}
+	return out
+}
+
+// refusalOf is what the caller hears when the ledger refuses a leg. Any status that the rules of the
+// bank should have made impossible is a broken invariant and stops the node.
+func refusalOf(leg *bank.Leg, status ledger.CreateTransferStatus) *bank.Refusal {
+	switch status {
+	case ledger.TransferExceedsCredits, ledger.TransferExceedsDebits:
+		if leg.Refused != "" {
+			return &bank.Refusal{Code: leg.Refused, Field: "amount_fen"}
+		}
+		return &bank.Refusal{Code: bank.InsufficientFunds, Field: "amount_fen"}
+	case ledger.TransferCreditAccountAlreadyClosed:
+		return &bank.Refusal{Code: bank.PayeeClosed}
+	case ledger.TransferDebitAccountAlreadyClosed:
+		return &bank.Refusal{Code: bank.AccountClosed}
+	case ledger.TransferPendingTransferAlreadyPosted, ledger.TransferPendingTransferAlreadyVoided:
+		return &bank.Refusal{Code: bank.TransferSettledElse, Field: "transfer_id"}
+	}
+	panic(fmt.Sprintf("ledger answered %s to leg %+v", status, *leg))
+}
+
+// balanceOf reads an e-account's balance; an account the ledger does not have yet has none.
+func balanceOf(l Engine, no bank.AccountNo, id bank.U128) bank.Balance {
+	a, _ := l.Account(ledger.Uint128(id))
+	posted := net(a.CreditsPosted, a.DebitsPosted)
+	return bank.Balance{
+		Account:       no,
+		PostedFen:     posted,
+		PendingInFen:  net(a.CreditsPending, ledger.Uint128{}),
+		PendingOutFen: net(a.DebitsPending, ledger.Uint128{}),
+		AvailableFen:  posted - net(a.DebitsPending, ledger.Uint128{}),
+	}
+}
+
+// net is a−b in fen. Amounts are bounded (bank.AmountMaxFen) so that it fits; if it ever did not, the
+// books would be beyond what this program can state, and it must not state anything.
+func net(a, b ledger.Uint128) int64 {
+	plus, below := a.Sub(b)
+	if below {
+		plus, _ = b.Sub(a)
+	}
+	fen, ok := plus.Int64()
+	if !ok {
+		panic("balance beyond int64 fen")
+	}
+	if below {
+		return -fen
+	}
+	return fen
+}

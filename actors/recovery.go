@@ -1,0 +1,94 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// Recover rebuilds ledger and customers from the journal, then makes the node take commands. The
+// ledger must answer every chain as it did the first time: another answer means that code and journal
+// disagree about money, and the node must not start.
+func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
+	n.journal, n.pipeline.journal = j, j
+	var fault error
+	replayed := Replay{engine: n.options.Engine}
+	err := j.Scan(ctx, 1, func(rec *journal.Record) bool {
+		if fault = replayed.Chain(rec); fault == nil {
+			fault = n.replay(rec)
+		}
+		return fault == nil
+	})
+	if err == nil {
+		err = fault
+	}
+	if err != nil {
+		return fmt.Errorf("recover from journal: %w", err)
+	}
+	return nil
+}
+
+// Replay executes the chains of a journal again.
+type Replay struct {
+	engine   Engine
+	accounts []ledger.CreateAccountResult
+	results  []ledger.CreateTransferResult
+}
+
+// NewReplay replays into an empty engine.
+func NewReplay(engine Engine) *Replay { return &Replay{engine: engine} }
+
+// Chain executes the record's chain and compares the answer with the one recorded.
+func (r *Replay) Chain(rec *journal.Record) error {
+	if len(rec.Accounts) == 0 && len(rec.Transfers) == 0 {
+		return nil
+	}
+	now := uint64(rec.Time)
+	r.accounts = r.engine.ExecuteAccounts(now, rec.Accounts, r.accounts[:0])
+	for i := range r.accounts {
+		if r.accounts[i].Status != ledger.AccountCreated {
+			return fmt.Errorf("position %d: account %s: %s", rec.Position, rec.Accounts[i].ID, r.accounts[i].Status)
+		}
+	}
+	r.results = r.engine.ExecuteTransfers(now, rec.Transfers, r.results[:0])
+	for i := range r.results {
+		want := ledger.TransferCreated
+		if rec.Results != nil {
+			want = rec.Results[i]
+		}
+		if r.results[i].Status != want {
+			return fmt.Errorf("position %d: transfer %s was %s when recorded and is %s now",
+				rec.Position, rec.Transfers[i].ID, want, r.results[i].Status)
+		}
+	}
+	return nil
+}
+
+// replay folds a record's events into customers and desks.
+func (n *Node) replay(rec *journal.Record) error {
+	if rec.Kind != journal.KindDecision {
+		return nil
+	}
+	on := bank.Date(rec.AccountingDate)
+	owner := n.ensure(bank.CustomerNo(rec.Customer))
+	owner.customer.Seq = rec.Seq
+	for i := range rec.Events {
+		e, err := bank.DecodeEvent(bank.EventType(rec.Events[i].Type), rec.Events[i].Body)
+		if err != nil {
+			return fmt.Errorf("position %d: %w", rec.Position, err)
+		}
+		if rec.Events[i].Customer != rec.Customer {
+			n.ensure(bank.CustomerNo(rec.Events[i].Customer)).desk.Apply(e, on)
+			continue
+		}
+		owner.customer.Apply(e, on)
+		owner.desk.Apply(e, on)
+		if registered, ok := e.(*bank.CustomerRegistered); ok {
+			n.registry.replay(registered)
+		}
+	}
+	return nil
+}

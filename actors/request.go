@@ -1,0 +1,89 @@
+package actors
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"github.com/suanpan-bank/suanpan/bank"
+)
+
+// Request is one command on its way to its customer's actor and back. It carries where its reply
+// goes, so the hot path needs no Future.
+type Request struct {
+	Customer bank.CustomerNo
+	Call     *bank.Call
+	receipt  bank.Receipt
+	err      error
+	group    *Group
+	after    func() // runs before the caller hears; nil on the hot path
+}
+
+// Group waits for the requests of one caller.
+type Group struct {
+	node *Node
+	left atomic.Int32
+	done chan struct{} // capacity 1: the last request to finish never waits
+}
+
+var groups = sync.Pool{New: func() any { return &Group{done: make(chan struct{}, 1)} }}
+
+// NewGroup accepts n commands of one caller, or refuses them all: with too many under way already
+// (bank.ErrOverloaded) or when the node is stopping. Every one of them must then be sent, or refused.
+func (n *Node) NewGroup(count int) (*Group, error) {
+	if n.stopping.Load() {
+		return nil, bank.ErrStopping
+	}
+	if n.requests.Add(int64(count)) > n.options.RequestsMax {
+		n.requests.Add(-int64(count))
+		return nil, bank.ErrOverloaded
+	}
+	g := groups.Get().(*Group)
+	g.node = n
+	g.left.Store(int32(count))
+	return g, nil
+}
+
+// Request makes the group's request for a call.
+func (g *Group) Request(customer bank.CustomerNo, call *bank.Call) *Request {
+	return &Request{Customer: customer, Call: call, group: g}
+}
+
+// Wait waits for all of the group's requests, or until stop is closed: then it reports false and
+// the calls' outcomes are unknown.
+func (g *Group) Wait(stop <-chan struct{}, requests ...*Request) bool {
+	select {
+	case <-g.done:
+	case <-stop:
+		// Requests still under way will write to themselves, not to the caller's calls. The group
+		// belongs to them now.
+		return false
+	}
+	for _, r := range requests {
+		r.Call.Receipt, r.Call.Err = r.receipt, r.err
+	}
+	groups.Put(g)
+	return true
+}
+
+// finish delivers the outcome; exactly once for each request.
+func (r *Request) finish(err error) {
+	if err != nil {
+		r.err, r.receipt = err, bank.Receipt{}
+	}
+	if r.after != nil {
+		r.after()
+	}
+	r.group.node.requests.Add(-1)
+	if r.group.left.Add(-1) == 0 {
+		r.group.done <- struct{}{}
+	}
+}
+
+// Refuse answers the request without any actor.
+func (r *Request) Refuse(refusal *bank.Refusal) {
+	r.receipt = bank.Receipt{Operation: r.Call.Command.Operation(), Refusal: refusal}
+	r.finish(nil)
+}
+
+// Fail answers the request with an error; nothing was done.
+func (r *Request) Fail(err error) { r.finish(err) }

@@ -1,0 +1,110 @@
+package bank
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// EventKind describes an event type: its name and topic in the stream (SPEC 8.2).
+type EventKind struct {
+	Type  EventType
+	Name  string
+	Zh    string
+	Topic string
+	fresh func() Event
+}
+
+// The topics of the stream, one per part of the bank; the key is always the customer.
+const (
+	TopicCustomer = "bank.customer.v1"
+	TopicAccount  = "bank.account.v1"
+	TopicDeposit  = "bank.deposit.v1"
+	TopicLoan     = "bank.loan.v1"
+)
+
+// EventKinds lists every event type, by number.
+var EventKinds = []EventKind{
+	{EventCustomerRegistered, "CustomerRegistered", "注册", TopicCustomer, func() Event { return new(CustomerRegistered) }},
+	{EventBoundCardAdded, "BoundCardAdded", "绑卡", TopicCustomer, func() Event { return new(BoundCardAdded) }},
+	{EventAccountOpened, "AccountOpened", "开户", TopicAccount, func() Event { return new(AccountOpened) }},
+	{EventTransferInRequested, "TransferInRequested", "转入请求", TopicAccount, func() Event { return new(TransferInRequested) }},
+	{EventTransferInSucceeded, "TransferInSucceeded", "转入成功", TopicAccount, func() Event { return new(TransferInSucceeded) }},
+	{EventTransferInFailed, "TransferInFailed", "转入失败", TopicAccount, func() Event { return new(TransferInFailed) }},
+	{EventInboundCredited, "InboundCredited", "来账入账", TopicAccount, func() Event { return new(InboundCredited) }},
+	{EventTransferOutRequested, "TransferOutRequested", "转出请求", TopicAccount, func() Event { return new(TransferOutRequested) }},
+	{EventTransferOutSucceeded, "TransferOutSucceeded", "转出成功", TopicAccount, func() Event { return new(TransferOutSucceeded) }},
+	{EventTransferOutFailed, "TransferOutFailed", "转出失败", TopicAccount, func() Event { return new(TransferOutFailed) }},
+	{EventInternalTransferred, "InternalTransferred", "行内转账", TopicAccount, func() Event { return new(InternalTransferred) }},
+	{EventDepositOpened, "DepositOpened", "购买定期", TopicDeposit, func() Event { return new(DepositOpened) }},
+	{EventDepositMatured, "DepositMatured", "到期兑付", TopicDeposit, func() Event { return new(DepositMatured) }},
+	{EventDepositRedeemedEarly, "DepositRedeemedEarly", "提前支取", TopicDeposit, func() Event { return new(DepositRedeemedEarly) }},
+	{EventDepositRedeemedAfterMaturity, "DepositRedeemedAfterMaturity", "逾期支取", TopicDeposit, func() Event { return new(DepositRedeemedAfterMaturity) }},
+	{EventLoanApplied, "LoanApplied", "贷款申请", TopicLoan, func() Event { return new(LoanApplied) }},
+	{EventRiskDecided, "RiskDecided", "风险决策", TopicLoan, func() Event { return new(RiskDecided) }},
+	{EventCreditLineGranted, "CreditLineGranted", "授信生效", TopicLoan, func() Event { return new(CreditLineGranted) }},
+	{EventLoanDisbursed, "LoanDisbursed", "放款", TopicLoan, func() Event { return new(LoanDisbursed) }},
+	{EventInstalmentDue, "InstalmentDue", "到期应还", TopicLoan, func() Event { return new(InstalmentDue) }},
+	{EventRepaymentApplied, "RepaymentApplied", "还款入账", TopicLoan, func() Event { return new(RepaymentApplied) }},
+	{EventLoanPrepaid, "LoanPrepaid", "提前还款", TopicLoan, func() Event { return new(LoanPrepaid) }},
+	{EventLoanSettled, "LoanSettled", "结清", TopicLoan, func() Event { return new(LoanSettled) }},
+}
+
+var eventKinds = sync.OnceValue(func() map[EventType]*EventKind {
+	m := make(map[EventType]*EventKind, len(EventKinds))
+	for i := range EventKinds {
+		m[EventKinds[i].Type] = &EventKinds[i]
+	}
+	return m
+})
+
+// KindOf describes the event type; false for one this version does not know.
+func KindOf(t EventType) (EventKind, bool) {
+	k, ok := eventKinds()[t]
+	if !ok {
+		return EventKind{}, false
+	}
+	return *k, true
+}
+
+// The stored form is CBOR (RFC 8949) with integer keys: compact, and fields can be added without
+// breaking old records. Decoding takes what we wrote: no duplicate keys, no indefinite lengths.
+var (
+	encoding = sync.OnceValue(func() cbor.EncMode {
+		m, err := cbor.CoreDetEncOptions().EncMode()
+		if err != nil {
+			panic(err) // the options are constant
+		}
+		return m
+	})
+	decoding = sync.OnceValue(func() cbor.DecMode {
+		m, err := cbor.DecOptions{
+			DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden,
+			MaxArrayElements: 4096, MaxMapPairs: 1024, MaxNestedLevels: 8, TagsMd: cbor.TagsForbidden,
+		}.DecMode()
+		if err != nil {
+			panic(err)
+		}
+		return m
+	})
+)
+
+// Encode returns the stored form of an event, command or other value of this package.
+func Encode(v any) ([]byte, error) { return encoding().Marshal(v) }
+
+// Decode reads the stored form into v; unknown fields are passed over, so older code reads newer records.
+func Decode(b []byte, v any) error { return decoding().Unmarshal(b, v) }
+
+// DecodeEvent reads an event from the journal.
+func DecodeEvent(t EventType, body []byte) (Event, error) {
+	k, ok := eventKinds()[t]
+	if !ok {
+		return nil, fmt.Errorf("event type %d is not known to this version", t)
+	}
+	e := k.fresh()
+	if err := Decode(body, e); err != nil {
+		return nil, fmt.Errorf("%s: %w", k.Name, err)
+	}
+	return e, nil
+}

@@ -1,0 +1,117 @@
+package bank
+
+// Desk (入账台) is the receiving side of a customer's accounts. It is apart from Customer because
+// payers ask it directly: a credit permit (入账许可) is a short read-and-reserve that never waits for
+// the payee's actor, so A→B and B→A at once, or a ring of a thousand, cannot block each other.
+type Desk struct {
+	Accounts []Standing
+}
+
+// Standing is what decides whether an account may receive money.
+type Standing struct {
+	Account    AccountNo
+	Product    string
+	State      AccountState
+	FaceToFace bool // identity confirmed in person
+	Funded     bool // has received money from its bound account
+	In         Counter
+	// ReservedFen is admitted but not yet committed.
+	ReservedFen int64
+}
+
+// Credit is a command's wish to put money into an account.
+type Credit struct {
+	Account   AccountNo
+	Bound     bool // from the account's own bound card
+	AmountFen int64
+	Date      Date // zero: today
+	Own       bool // the account's owner asks, not a payer
+}
+
+// CreditOf tells which account the command would credit with money from outside the customer's own
+// contracts; false for commands that credit none.
+func CreditOf(cmd Command) (Credit, bool) {
+	switch m := cmd.(type) {
+	case *TransferInternal:
+		return Credit{Account: m.Payee, AmountFen: m.AmountFen, Date: m.Date}, true
+	case *CreditInbound:
+		return Credit{m.Account, m.Bound, m.AmountFen, m.Date, true}, true
+	case *TransferIn:
+		return Credit{m.Account, true, m.AmountFen, m.Date, true}, true
+	}
+	return Credit{}, false
+}
+
+// Standing returns the account's standing, nil if there is no such account.
+func (d *Desk) Standing(no AccountNo) *Standing {
+	for i := range d.Accounts {
+		if d.Accounts[i].Account == no {
+			return &d.Accounts[i]
+		}
+	}
+	return nil
+}
+
+// Admit checks the credit on the accounting date and reserves its share of the limits; the caller
+// must Release it, after Apply when the credit was committed.
+func (d *Desk) Admit(c Credit, on Date, cat *Catalogue) (Standing, *Refusal) {
+	s := d.Standing(c.Account)
+	switch {
+	case s == nil && c.Own:
+		return Standing{}, &Refusal{Code: AccountUnknown, Field: "to_account"}
+	case s == nil:
+		return Standing{}, &Refusal{Code: PayeeUnknown, Field: "to_account"}
+	case s.State != AccountNormal && c.Own:
+		return Standing{}, &Refusal{Code: AccountClosed, Field: "to_account"}
+	case s.State != AccountNormal:
+		return Standing{}, &Refusal{Code: PayeeClosed, Field: "to_account"}
+	case c.AmountFen <= 0 || c.AmountFen > AmountMaxFen:
+		return Standing{}, &Refusal{Code: AmountInvalid, Field: "amount_fen", LimitFen: AmountMaxFen}
+	}
+	if !c.Bound && !cat.Unlimited(s.Product) {
+		day, year := s.In.On(on)
+		code, limit := CheckClassLimits(s.Account.Class(), MoveInNonBound, c.AmountFen, LimitUse{
+			DayInFen: day + s.ReservedFen, YearInFen: year + s.ReservedFen, FaceToFace: s.FaceToFace, FundedFromBound: s.Funded,
+		})
+		if code != NoRefusal {
+			return Standing{}, &Refusal{Code: code, Field: "to_account", LimitFen: limit}
+		}
+	}
+	if !c.Bound {
+		s.ReservedFen += c.AmountFen
+	}
+	return *s, nil
+}
+
+// Release gives an admitted reservation back.
+func (d *Desk) Release(c Credit) {
+	if s := d.Standing(c.Account); s != nil && !c.Bound {
+		s.ReservedFen -= c.AmountFen
+	}
+}
+
+// Apply folds an event of the customer, on the accounting date it happened, into the desk.
+func (d *Desk) Apply(e Event, on Date) {
+	switch m := e.(type) {
+	case *AccountOpened:
+		d.Accounts = append(d.Accounts, Standing{
+			Account: m.AccountNo, Product: m.Product, State: AccountNormal, FaceToFace: m.FaceToFace,
+		})
+	case *TransferInSucceeded:
+		if s := d.Standing(m.AccountNo); s != nil {
+			s.Funded = true
+		}
+	case *InboundCredited:
+		if s := d.Standing(m.AccountNo); s != nil {
+			if m.Bound {
+				s.Funded = true
+			} else {
+				s.In.Add(on, m.AmountFen)
+			}
+		}
+	case *InternalTransferred:
+		if s := d.Standing(m.Payee); s != nil && m.Role == RolePayee {
+			s.In.Add(on, m.AmountFen)
+		}
+	}
+}

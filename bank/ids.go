@@ -1,0 +1,316 @@
+package bank
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// U128 is an identifier or a large amount.
+type U128 struct{ Lo, Hi uint64 }
+
+// IsZero reports whether u is zero.
+func (u U128) IsZero() bool { return u.Lo|u.Hi == 0 }
+
+// ErrBadID is returned for an identifier whose form or check digit is wrong.
+var ErrBadID = errors.New("not a valid identifier")
+
+// CustomerNo (客户号) numbers customers from 1 to CustomerNoMax.
+type CustomerNo uint64
+
+// CustomerNoMax keeps a customer number within the nine digits that account numbers give it.
+const CustomerNoMax CustomerNo = 999_999_999
+
+// String is C, nine digits and a Luhn check digit.
+func (c CustomerNo) String() string {
+	return string(appendLuhn(fmt.Appendf(nil, "C%09d", uint64(c)), 1))
+}
+
+// MarshalText writes the form of String.
+func (c CustomerNo) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads the form of String.
+func (c *CustomerNo) UnmarshalText(b []byte) (err error) {
+	*c, err = ParseCustomerNo(string(b))
+	return err
+}
+
+// ParseCustomerNo reads the form of String; ErrBadID for anything else.
+func ParseCustomerNo(s string) (CustomerNo, error) {
+	if len(s) != 11 || s[0] != 'C' || !luhnValid(s[1:]) {
+		return 0, ErrBadID
+	}
+	n, err := strconv.ParseUint(s[1:10], 10, 64)
+	if err != nil || n == 0 {
+		return 0, ErrBadID
+	}
+	return CustomerNo(n), nil
+}
+
+// ShardCount is the number of shards (分片): the unit that is placed, moved and fenced. It is part of
+// account ids in the ledger and can't change.
+const ShardCount = 1024
+
+// Shard is a fixed hash of the customer number (Fibonacci hashing: neighbours land far apart).
+func (c CustomerNo) Shard() uint16 {
+	return uint16(uint64(c) * 0x9E3779B97F4A7C15 >> 54)
+}
+
+// Class is the class of a personal account (账户分类): 1, 2 or 3 for Ⅰ, Ⅱ, Ⅲ.
+type Class uint8
+
+// AccountNo is an e-account's number, 19 digits: issuer 999022, class, 0, serial of ten digits, Luhn.
+// The serial is the customer number and one digit counting the customer's accounts of the class, so
+// that a number leads to its customer without a directory (docs/decisions/0003).
+type AccountNo uint64 // class<<56 | index<<48 | customer
+
+// AccountsPerClassMax is how many accounts of one class a customer can ever open.
+const AccountsPerClassMax = 10
+
+const issuer = "999022"
+
+// NewAccountNo makes the number of the customer's index-th account (0…9) of the class.
+func NewAccountNo(class Class, customer CustomerNo, index uint8) AccountNo {
+	return AccountNo(uint64(class)<<56 | uint64(index)<<48 | uint64(customer))
+}
+
+// Class of the account.
+func (a AccountNo) Class() Class { return Class(a >> 56) }
+
+// Index among the customer's accounts of the class.
+func (a AccountNo) Index() uint8 { return uint8(a >> 48) }
+
+// Customer whose account it is.
+func (a AccountNo) Customer() CustomerNo { return CustomerNo(a & (1<<48 - 1)) }
+
+// String is the 19 digits.
+func (a AccountNo) String() string {
+	b := fmt.Appendf(nil, "%s%d0%09d%d", issuer, a.Class(), uint64(a.Customer()), a.Index())
+	return string(appendLuhn(b, 0))
+}
+
+// MarshalText writes the form of String.
+func (a AccountNo) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText reads the form of String.
+func (a *AccountNo) UnmarshalText(b []byte) (err error) {
+	*a, err = ParseAccountNo(string(b))
+	return err
+}
+
+// ParseAccountNo reads 19 digits of our issuer; ErrBadID for anything else.
+func ParseAccountNo(s string) (AccountNo, error) {
+	if len(s) != 19 || s[:6] != issuer || s[7] != '0' || s[6] < '1' || s[6] > '3' || !luhnValid(s) {
+		return 0, ErrBadID
+	}
+	n, err := strconv.ParseUint(s[8:17], 10, 64)
+	if err != nil || n == 0 {
+		return 0, ErrBadID
+	}
+	return NewAccountNo(Class(s[6]-'0'), CustomerNo(n), s[17]-'0'), nil
+}
+
+// ContractNo numbers a customer's contracts of one kind: deposit, credit line, loan, application.
+type ContractNo uint64 // kind<<56 | seq<<32 | customer
+
+// ContractKind is the letter that begins a contract number.
+type ContractKind byte
+
+// The kinds of contracts.
+const (
+	DepositContract     ContractKind = 'D' // 定期存款
+	LineContract        ContractKind = 'L' // 授信
+	LoanContract        ContractKind = 'B' // 借据
+	ApplicationContract ContractKind = 'A' // 贷款申请
+)
+
+// ContractSeqMax is how many contracts of one kind a customer can have.
+const ContractSeqMax = 999_999
+
+// NewContractNo makes the customer's seq-th (from 1) contract number of the kind.
+func NewContractNo(kind ContractKind, customer CustomerNo, seq uint32) ContractNo {
+	return ContractNo(uint64(kind)<<56 | uint64(seq)<<32 | uint64(customer))
+}
+
+// Kind of the contract.
+func (n ContractNo) Kind() ContractKind { return ContractKind(n >> 56) }
+
+// Seq among the customer's contracts of the kind, from 1.
+func (n ContractNo) Seq() uint32 { return uint32(n>>32) & 0xFFFFFF }
+
+// Customer whose contract it is.
+func (n ContractNo) Customer() CustomerNo { return CustomerNo(n & (1<<32 - 1)) }
+
+// String is the kind's letter, nine digits of customer, six of sequence and a Luhn check digit.
+func (n ContractNo) String() string {
+	return string(appendLuhn(fmt.Appendf(nil, "%c%09d%06d", n.Kind(), uint64(n.Customer()), n.Seq()), 1))
+}
+
+// MarshalText writes the form of String.
+func (n ContractNo) MarshalText() ([]byte, error) { return []byte(n.String()), nil }
+
+// UnmarshalText reads the form of String.
+func (n *ContractNo) UnmarshalText(b []byte) (err error) {
+	*n, err = ParseContractNo(string(b))
+	return err
+}
+
+// ParseContractNo reads the form of String; ErrBadID for anything else.
+func ParseContractNo(s string) (ContractNo, error) {
+	if len(s) != 17 || !luhnValid(s[1:]) {
+		return 0, ErrBadID
+	}
+	kind := ContractKind(s[0])
+	switch kind {
+	case DepositContract, LineContract, LoanContract, ApplicationContract:
+	default:
+		return 0, ErrBadID
+	}
+	customer, err1 := strconv.ParseUint(s[1:10], 10, 64)
+	seq, err2 := strconv.ParseUint(s[10:16], 10, 32)
+	if err1 != nil || err2 != nil || customer == 0 || seq == 0 {
+		return 0, ErrBadID
+	}
+	return NewContractNo(kind, CustomerNo(customer), uint32(seq)), nil
+}
+
+// TxnID is the business id of a decision, time-ordered: 48 bits of milliseconds, 40 of customer, 40 of
+// the customer's decision number. It leads to its customer without a directory.
+type TxnID U128
+
+// NewTxnID makes the id of the customer's seq-th decision, taken at ms milliseconds since 1970.
+func NewTxnID(ms int64, customer CustomerNo, seq uint64) TxnID {
+	c := uint64(customer)
+	return TxnID{Hi: uint64(ms)<<16 | c>>24, Lo: c<<40 | seq&(1<<40-1)}
+}
+
+// IsZero reports whether there is no id.
+func (t TxnID) IsZero() bool { return t.Hi|t.Lo == 0 }
+
+// Customer who decided.
+func (t TxnID) Customer() CustomerNo { return CustomerNo((t.Hi&0xFFFF)<<24 | t.Lo>>40) }
+
+// Seq is the decision number.
+func (t TxnID) Seq() uint64 { return t.Lo & (1<<40 - 1) }
+
+// Millis is when it was decided, milliseconds since 1970.
+func (t TxnID) Millis() int64 { return int64(t.Hi >> 16) }
+
+const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// String is 26 characters of Crockford's base 32, as in a ULID: it sorts by time.
+func (t TxnID) String() string {
+	var b [26]byte
+	hi, lo := t.Hi, t.Lo
+	for i := 25; i >= 0; i-- {
+		b[i] = crockford[lo&31]
+		lo = lo>>5 | hi<<59
+		hi >>= 5
+	}
+	return string(b[:])
+}
+
+// MarshalText writes the form of String.
+func (t TxnID) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads the form of String.
+func (t *TxnID) UnmarshalText(b []byte) (err error) {
+	*t, err = ParseTxnID(string(b))
+	return err
+}
+
+// ParseTxnID reads the form of String; ErrBadID for anything else.
+func ParseTxnID(s string) (TxnID, error) {
+	if len(s) != 26 || s[0] > '7' {
+		return TxnID{}, ErrBadID
+	}
+	var t TxnID
+	for i := range len(s) {
+		v := crockfordValue(s[i])
+		if v < 0 {
+			return TxnID{}, ErrBadID
+		}
+		t.Hi = t.Hi<<5 | t.Lo>>59
+		t.Lo = t.Lo<<5 | uint64(v)
+	}
+	if c := t.Customer(); c == 0 || c > CustomerNoMax {
+		return TxnID{}, ErrBadID
+	}
+	return t, nil
+}
+
+func crockfordValue(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'A' && c <= 'Z':
+		for i := 10; i < 32; i++ {
+			if crockford[i] == c {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// TransferID is the ledger id of one leg: 48 bits of the decision's millisecond, 80 of a hash of
+// business id, leg and attempt (SPEC 0.8). Retrying anything therefore asks for the same transfer.
+func TransferID(t TxnID, leg, attempt uint8) U128 {
+	var in [18]byte
+	binary.LittleEndian.PutUint64(in[0:], t.Lo)
+	binary.LittleEndian.PutUint64(in[8:], t.Hi)
+	in[16], in[17] = leg, attempt
+	h := sha256.Sum256(in[:])
+	return U128{
+		Hi: t.Hi&^0xFFFF | uint64(binary.LittleEndian.Uint16(h[8:])),
+		Lo: binary.LittleEndian.Uint64(h[0:]),
+	}
+}
+
+// LedgerID is a ledger account's id: detail subject (32) ‖ owner (64) ‖ sequence (32), so opening an
+// account twice is harmless (SPEC 6.1.3).
+func LedgerID(detail uint32, owner uint64, seq uint32) U128 {
+	return U128{Hi: uint64(detail)<<32 | owner>>32, Lo: owner<<32 | uint64(seq)}
+}
+
+// SplitLedgerID is the inverse of LedgerID.
+func SplitLedgerID(id U128) (detail uint32, owner uint64, seq uint32) {
+	return uint32(id.Hi >> 32), id.Hi<<32 | id.Lo>>32, uint32(id.Lo)
+}
+
+// appendLuhn appends the check digit over the digits of b from position from on.
+func appendLuhn(b []byte, from int) []byte {
+	sum, double := 0, true
+	for i := len(b) - 1; i >= from; i-- {
+		d := int(b[i] - '0')
+		if double {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+		double = !double
+	}
+	return append(b, byte('0'+(10-sum%10)%10))
+}
+
+// luhnValid reports whether s is digits only with a correct last digit (ISO/IEC 7812-1 annex B).
+func luhnValid(s string) bool {
+	sum, double := 0, false
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+		d := int(s[i] - '0')
+		if double {
+			if d *= 2; d > 9 {
+				d -= 9
+			}
+		}
+		sum += d
+		double = !double
+	}
+	return len(s) > 0 && sum%10 == 0
+}

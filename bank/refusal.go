@@ -1,0 +1,69 @@
+package bank
+
+import "fmt"
+
+// RefusalCode says why a command was refused. Codes are part of the API and never change meaning;
+// ingress alone turns them into problem documents.
+type RefusalCode string
+
+// The refusals. SPEC 9 lists those that must exist.
+const (
+	NoRefusal RefusalCode = ""
+
+	CustomerUnknown     RefusalCode = "CUSTOMER_UNKNOWN"
+	CustomerExists      RefusalCode = "CUSTOMER_EXISTS"
+	AccountUnknown      RefusalCode = "ACCOUNT_UNKNOWN"
+	AccountClosed       RefusalCode = "ACCOUNT_CLOSED"
+	PayeeUnknown        RefusalCode = "PAYEE_UNKNOWN"
+	PayeeClosed         RefusalCode = "PAYEE_CLOSED"
+	SameAccount         RefusalCode = "SAME_ACCOUNT"
+	AmountInvalid       RefusalCode = "AMOUNT_INVALID"
+	FieldInvalid        RefusalCode = "FIELD_INVALID"
+	InsufficientFunds   RefusalCode = "INSUFFICIENT_FUNDS"
+	ClassNotAllowed     RefusalCode = "CLASS_NOT_ALLOWED"
+	DayOutLimit         RefusalCode = "DAY_OUT_LIMIT"
+	YearOutLimit        RefusalCode = "YEAR_OUT_LIMIT"
+	DayInLimit          RefusalCode = "DAY_IN_LIMIT"
+	YearInLimit         RefusalCode = "YEAR_IN_LIMIT"
+	BalanceCap          RefusalCode = "BALANCE_CAP"
+	AccountsMax         RefusalCode = "ACCOUNTS_MAX"
+	BoundCardRequired   RefusalCode = "BOUND_CARD_REQUIRED"
+	AgeNotAllowed       RefusalCode = "AGE_NOT_ALLOWED"
+	DateNotAllowed      RefusalCode = "DATE_NOT_ALLOWED"
+	ProductUnknown      RefusalCode = "PRODUCT_UNKNOWN"
+	ProductNotOnSale    RefusalCode = "PRODUCT_NOT_ON_SALE"
+	BelowMinimum        RefusalCode = "BELOW_MINIMUM"
+	DepositUnknown      RefusalCode = "DEPOSIT_UNKNOWN"
+	DepositClosed       RefusalCode = "DEPOSIT_CLOSED"
+	OverDeposit         RefusalCode = "OVER_DEPOSIT"
+	RestBelowMinimum    RefusalCode = "REST_BELOW_MINIMUM"
+	ContractsMax        RefusalCode = "CONTRACTS_MAX"
+	LineUnknown         RefusalCode = "LINE_UNKNOWN"
+	LineNotActive       RefusalCode = "LINE_NOT_ACTIVE"
+	OverLine            RefusalCode = "OVER_LINE"
+	LoanUnknown         RefusalCode = "LOAN_UNKNOWN"
+	LoanClosed          RefusalCode = "LOAN_SETTLED"
+	LoanOverdue         RefusalCode = "LOAN_OVERDUE"
+	MethodNotAllowed    RefusalCode = "METHOD_NOT_ALLOWED"
+	TermNotAllowed      RefusalCode = "TERM_NOT_ALLOWED"
+	TransferUnknown     RefusalCode = "TRANSFER_UNKNOWN"
+	TransferSettledElse RefusalCode = "TRANSFER_ALREADY_SETTLED"
+	KeyReused           RefusalCode = "IDEMPOTENCY_KEY_REUSED"
+)
+
+// Refusal is a command the bank will not carry out. Nothing has changed.
+type Refusal struct {
+	Code RefusalCode `cbor:"1,keyasint" json:"code"`
+	// Field of the command at fault, as in the API; empty if none.
+	Field string `cbor:"2,keyasint,omitempty" json:"field,omitempty"`
+	// LimitFen is the limit that was passed, or the smallest amount accepted; zero if none.
+	LimitFen int64 `cbor:"3,keyasint,omitempty" json:"limit_fen,omitempty"`
+}
+
+// Error makes a Refusal an error value.
+func (r *Refusal) Error() string {
+	if r.Field == "" {
+		return string(r.Code)
+	}
+	return fmt.Sprintf("%s (%s)", r.Code, r.Field)
+}

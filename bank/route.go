@@ -1,0 +1,191 @@
+package bank
+
+// DeciderOf is the customer whose actor decides the command: the payer of an internal transfer, the
+// owner of the account or contract otherwise.
+func DeciderOf(cmd Command) CustomerNo {
+	switch m := cmd.(type) {
+	case *RegisterCustomer:
+		return m.Customer
+	case *OpenAccount:
+		return m.Customer
+	case *TransferIn:
+		return m.Account.Customer()
+	case *TransferOut:
+		return m.Account.Customer()
+	case *TransferInternal:
+		return m.Payer.Customer()
+	case *CreditInbound:
+		return m.Account.Customer()
+	case *ChannelResult:
+		return m.Transfer.Customer()
+	case *BuyDeposit:
+		return m.Account.Customer()
+	case *RedeemDeposit:
+		return m.Deposit.Customer()
+	case *ApplyLoan:
+		return m.Customer
+	case *DrawLoan:
+		return m.Line.Customer()
+	case *RepayLoan:
+		return m.Loan.Customer()
+	}
+	panic("bank: nobody decides " + cmd.Operation())
+}
+
+// UnknownTo is the refusal of a command whose decider is not a customer.
+func UnknownTo(cmd Command) RefusalCode {
+	switch cmd.(type) {
+	case *TransferIn, *TransferOut, *TransferInternal, *CreditInbound, *BuyDeposit:
+		return AccountUnknown
+	case *ChannelResult:
+		return TransferUnknown
+	case *RedeemDeposit:
+		return DepositUnknown
+	case *DrawLoan:
+		return LineUnknown
+	case *RepayLoan:
+		return LoanUnknown
+	}
+	return CustomerUnknown
+}
+
+// ChannelOf is the channel a command came through; answers of a channel come through no other.
+func ChannelOf(cmd Command) Channel {
+	switch m := cmd.(type) {
+	case *RegisterCustomer:
+		return m.Channel
+	case *OpenAccount:
+		return m.Channel
+	case *TransferIn:
+		return m.Channel
+	case *TransferOut:
+		return m.Channel
+	case *TransferInternal:
+		return m.Channel
+	case *CreditInbound:
+		return m.Channel
+	case *BuyDeposit:
+		return m.Channel
+	case *RedeemDeposit:
+		return m.Channel
+	case *ApplyLoan:
+		return m.Channel
+	case *DrawLoan:
+		return m.Channel
+	case *RepayLoan:
+		return m.Channel
+	}
+	return 0
+}
+
+// NeedsBirth reports whether the command's rules look at the customer's age.
+func NeedsBirth(cmd Command) bool {
+	switch cmd.(type) {
+	case *OpenAccount, *ApplyLoan:
+		return true
+	}
+	return false
+}
+
+// BirthOf reads the birth date out of a resident identity number; zero if it is none.
+func BirthOf(number string) Date {
+	if len(number) != 18 {
+		return 0
+	}
+	d, err := ParseDate(number[6:10] + "-" + number[10:12] + "-" + number[12:14])
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
+// Refused is the empty decision that goes with a refusal found before Decide was asked.
+func Refused(c *Customer, env *Env) Decision {
+	return Decision{Txn: NewTxnID(env.Millis, c.No, c.Seq+1)}
+}
+
+// Fold folds an event about a transfer, with the time of its record, into the view of it.
+func (v *TransferView) Fold(e Event, at string) {
+	begin := func(txn TxnID, kind, status string, amount, fee int64) {
+		v.TransferID, v.Kind, v.Status, v.AmountFen, v.FeeFen, v.RequestedAt = txn, kind, status, amount, fee, at
+	}
+	end := func(status string, m *TransferSettled) {
+		v.Status, v.ChannelSerial, v.Reason, v.SettledAt = status, m.ChannelSerial, m.Reason, at
+	}
+	switch m := e.(type) {
+	case *TransferInRequested:
+		begin(m.TxnID, "in_bound", TransferPending, m.AmountFen, 0)
+		v.ToAccount, v.Bound, v.Summary = m.AccountNo.String(), true, m.Summary
+	case *TransferOutRequested:
+		begin(m.TxnID, "out", TransferPending, m.AmountFen, m.FeeFen)
+		v.FromAccount, v.ToAccount, v.Bound, v.Summary = m.AccountNo.String(), m.PayeeMasked, m.Bound, m.Summary
+	case *InternalTransferred:
+		begin(m.TxnID, "internal", TransferSucceeded, m.AmountFen, m.FeeFen)
+		v.FromAccount, v.ToAccount, v.Summary = m.Payer.String(), m.Payee.String(), m.Summary
+	case *InboundCredited:
+		begin(m.TxnID, "inbound", TransferSucceeded, m.AmountFen, 0)
+		v.ToAccount, v.ChannelSerial, v.Bound, v.Summary = m.AccountNo.String(), m.ChannelSerial, m.Bound, m.Summary
+	case *TransferInSucceeded:
+		end(TransferSucceeded, &m.TransferSettled)
+	case *TransferInFailed:
+		end(TransferFailed, &m.TransferSettled)
+	case *TransferOutSucceeded:
+		end(TransferSucceeded, &m.TransferSettled)
+	case *TransferOutFailed:
+		end(TransferFailed, &m.TransferSettled)
+	}
+}
+
+// The states of a transfer as the API shows them.
+const (
+	TransferPending   = "PENDING"
+	TransferSucceeded = "SUCCEEDED"
+	TransferFailed    = "FAILED"
+)
+
+// SummaryOf says in Chinese and English what a transfer code of the posting table means on a statement.
+func SummaryOf(code uint16) (zh, en string) {
+	switch code {
+	case 1101:
+		return "绑定卡转入", "Transfer in from bound card"
+	case 1102:
+		return "他行转入", "Credit from another bank"
+	case 1111:
+		return "转出至绑定卡", "Transfer out to bound card"
+	case 1112:
+		return "转出至他行", "Transfer out to another bank"
+	case 1121:
+		return "行内转账", "Internal transfer"
+	case 1131:
+		return "手续费", "Fee"
+	case 1151:
+		return "活期结息", "Demand interest"
+	case 1152:
+		return "利息税", "Interest tax"
+	case 1190:
+		return "余额上限校验", "Balance cap check"
+	case 2001:
+		return "购买定期", "Term deposit purchase"
+	case 2011:
+		return "定期到期本金", "Term deposit principal"
+	case 2012:
+		return "定期利息", "Term deposit interest"
+	case 2021:
+		return "定期提前支取", "Term deposit early redemption"
+	case 2022:
+		return "提前支取利息", "Early redemption interest"
+	case 2041:
+		return "逾期支取利息", "Interest after maturity"
+	case 3101:
+		return "贷款放款", "Loan disbursement"
+	case 3211:
+		return "偿还贷款利息", "Loan interest repaid"
+	case 3212:
+		return "偿还贷款本金", "Loan principal repaid"
+	case 3215:
+		return "提前偿还本金", "Loan principal prepaid"
+	case 3216:
+		return "提前还款手续费", "Prepayment fee"
+	}
+	return "其他", "Other"
+}

@@ -1,0 +1,121 @@
+package bank
+
+// CustomerView is the overview (总览) of a customer.
+type CustomerView struct {
+	CustomerID   CustomerNo    `json:"customer_id"`
+	Name         string        `json:"name"`      // masked
+	IDNumber     string        `json:"id_number"` // masked
+	Mobile       string        `json:"mobile"`    // masked
+	IDKind       IDKind        `json:"id_type"`
+	RegisteredOn Date          `json:"registered_on"`
+	Accounts     []AccountView `json:"accounts"`
+	Deposits     []DepositView `json:"deposits"`
+	Lines        []LineView    `json:"credit_lines"`
+	Loans        []LoanView    `json:"loans"` // without schedules
+}
+
+// AccountView is an e-account with its balance, read consistently with the ledger.
+type AccountView struct {
+	AccountNo     AccountNo  `json:"account_no"`
+	CustomerID    CustomerNo `json:"customer_id"`
+	Class         string     `json:"class"` // I, II, III
+	Product       string     `json:"product"`
+	State         string     `json:"state"`
+	OpenedOn      Date       `json:"opened_on"`
+	FaceToFace    bool       `json:"face_to_face"`
+	BoundCard     string     `json:"bound_card"` // masked
+	PostedFen     int64      `json:"posted_fen"`
+	PendingInFen  int64      `json:"pending_in_fen"`
+	PendingOutFen int64      `json:"pending_out_fen"`
+	AvailableFen  int64      `json:"available_fen"`
+}
+
+// StatementEntry (明细) is one posted entry of an account.
+type StatementEntry struct {
+	TransferID      TxnID  `json:"transfer_id"`
+	Time            string `json:"time"` // RFC 3339 with nanoseconds
+	AccountingDate  Date   `json:"accounting_date"`
+	Code            uint16 `json:"code"`
+	SummaryZh       string `json:"summary_zh"`
+	SummaryEn       string `json:"summary_en"`
+	Direction       string `json:"direction"` // CREDIT or DEBIT
+	AmountFen       int64  `json:"amount_fen"`
+	BalanceAfterFen int64  `json:"balance_after_fen"`
+}
+
+// StatementPage is a page of entries, oldest first; Next continues after them, zero at the end.
+type StatementPage struct {
+	AccountNo AccountNo        `json:"account_no"`
+	Entries   []StatementEntry `json:"entries"`
+	Next      uint64           `json:"next_cursor,string,omitempty"`
+}
+
+// TransferView is a transfer and where it stands.
+type TransferView struct {
+	TransferID    TxnID  `json:"transfer_id"`
+	Kind          string `json:"kind"`   // in_bound, out, internal, inbound
+	Status        string `json:"status"` // PENDING, SUCCEEDED, FAILED
+	AmountFen     int64  `json:"amount_fen"`
+	FeeFen        int64  `json:"fee_fen"`
+	FromAccount   string `json:"from_account,omitempty"`
+	ToAccount     string `json:"to_account,omitempty"`
+	Bound         bool   `json:"bound,omitempty"`
+	ChannelSerial string `json:"channel_serial,omitempty"`
+	Reason        string `json:"reason,omitempty"`
+	Summary       string `json:"summary,omitempty"`
+	RequestedAt   string `json:"requested_at"`
+	SettledAt     string `json:"settled_at,omitempty"`
+}
+
+// DepositView is a term deposit.
+type DepositView struct {
+	DepositID           ContractNo `json:"deposit_id"`
+	AccountNo           AccountNo  `json:"account_no"`
+	Product             string     `json:"product"`
+	State               string     `json:"state"`         // ACTIVE, CLOSED
+	PrincipalFen        int64      `json:"principal_fen"` // now
+	OpenedFen           int64      `json:"opened_principal_fen"`
+	RateE6              int64      `json:"rate_e6"`
+	OpenDate            Date       `json:"open_date"`
+	MaturityDate        Date       `json:"maturity_date"`
+	MaturityInterestFen int64      `json:"maturity_interest_fen"`
+	Rollover            Rollover   `json:"rollover"`
+	CertificateNo       string     `json:"certificate_no"`
+}
+
+// LineView is a credit line (授信).
+type LineView struct {
+	LineID       ContractNo `json:"line_id"`
+	Product      string     `json:"product"`
+	State        string     `json:"state"`
+	LimitFen     int64      `json:"limit_fen"`
+	AvailableFen int64      `json:"available_fen"`
+	RateE6       int64      `json:"rate_e6"`
+	ValidUntil   Date       `json:"valid_until"`
+	Revolving    bool       `json:"revolving"`
+}
+
+// LoanView is a loan (借据) with its repayment schedule.
+type LoanView struct {
+	LoanID       ContractNo       `json:"loan_id"`
+	LineID       ContractNo       `json:"line_id"`
+	AccountNo    AccountNo        `json:"account_no"`
+	Product      string           `json:"product"`
+	State        string           `json:"state"` // ACTIVE, SETTLED
+	PrincipalFen int64            `json:"principal_fen"`
+	RemainingFen int64            `json:"remaining_principal_fen"`
+	RateE6       int64            `json:"rate_e6"`
+	Method       RepaymentMethod  `json:"method"`
+	DisbursedOn  Date             `json:"disbursed_on"`
+	MaturityDate Date             `json:"maturity_date"`
+	Schedule     []InstalmentView `json:"schedule,omitempty"`
+}
+
+// InstalmentView is one instalment and what has been paid of it.
+type InstalmentView struct {
+	Instalment
+	TotalFen      int64 `json:"total_fen"`
+	PaidPrincipal int64 `json:"paid_principal_fen"`
+	PaidInterest  int64 `json:"paid_interest_fen"`
+	Settled       bool  `json:"settled"`
+}

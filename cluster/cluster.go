@@ -1,0 +1,156 @@
+// Package cluster routes commands and reads to the node that owns a customer's shard. In the embedded
+// profile there is one node and the directory is local; membership over several nodes (static
+// addresses, Kubernetes) comes behind the same Directory.
+package cluster
+
+import (
+	"context"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/suanpan-bank/suanpan/actors"
+	"github.com/suanpan-bank/suanpan/bank"
+)
+
+// Directory says which actor speaks for a shard.
+type Directory interface {
+	// Route returns the shard's actor; an error means that nobody can be asked now.
+	Route(shard uint16) (*actor.PID, error)
+}
+
+// Single is the directory of a node that owns every shard.
+type Single struct{ Node *actors.Node }
+
+// Route returns the local shard actor.
+func (s Single) Route(shard uint16) (*actor.PID, error) { return s.Node.Shard(shard) }
+
+// Cluster carries out calls. It is what ingress talks to.
+type Cluster struct {
+	node      *actors.Node
+	directory Directory
+}
+
+// New joins a node with the directory it is found in.
+func New(node *actors.Node, directory Directory) *Cluster {
+	return &Cluster{node: node, directory: directory}
+}
+
+// Do carries out one call and waits for its outcome.
+func (c *Cluster) Do(ctx context.Context, call *bank.Call) {
+	group, err := c.node.NewGroup(1)
+	if err != nil {
+		call.Err = err
+		return
+	}
+	req := group.Request(0, call)
+	c.send(req)
+	if !group.Wait(c.until(ctx), req) {
+		call.Err = bank.ErrOutcomeUnknown
+	}
+}
+
+// DoAll carries out many calls at once; calls of one customer are decided in the order given.
+func (c *Cluster) DoAll(ctx context.Context, calls []*bank.Call) {
+	if len(calls) == 0 {
+		return
+	}
+	group, err := c.node.NewGroup(len(calls))
+	if err != nil {
+		for _, call := range calls {
+			call.Err = err
+		}
+		return
+	}
+	requests := make([]*actors.Request, len(calls))
+	for i, call := range calls {
+		requests[i] = group.Request(0, call)
+	}
+	for _, req := range requests {
+		c.send(req)
+	}
+	if !group.Wait(c.until(ctx), requests...) {
+		for _, call := range calls {
+			call.Err = bank.ErrOutcomeUnknown
+		}
+	}
+}
+
+func (c *Cluster) until(ctx context.Context) <-chan struct{} {
+	if ctx != nil && ctx.Done() != nil {
+		return ctx.Done()
+	}
+	return c.node.Stopped()
+}
+
+func (c *Cluster) send(req *actors.Request) {
+	cmd := req.Call.Command
+	if register, ok := cmd.(*bank.RegisterCustomer); ok {
+		refusal, err := c.node.Enroll(req, register)
+		switch {
+		case err != nil:
+			req.Fail(err)
+			return
+		case refusal != nil:
+			req.Refuse(refusal)
+			return
+		}
+	} else {
+		req.Customer = bank.DeciderOf(cmd)
+	}
+	pid, err := c.directory.Route(req.Customer.Shard())
+	if err != nil {
+		req.Fail(err)
+		return
+	}
+	c.node.System().Root.Send(pid, req)
+}
+
+// Ready reports whether commands are taken.
+func (c *Cluster) Ready() error { return c.node.Ready() }
+
+// Customer reads a customer's overview.
+func (c *Cluster) Customer(ctx context.Context, no bank.CustomerNo) (out bank.CustomerView, err error) {
+	return ask(ctx, c, no, func(v *actors.View) (bank.CustomerView, error) { return v.Overview() })
+}
+
+// Account reads an account with its balance.
+func (c *Cluster) Account(ctx context.Context, no bank.AccountNo) (bank.AccountView, error) {
+	return ask(ctx, c, no.Customer(), func(v *actors.View) (bank.AccountView, error) { return v.Account(no) })
+}
+
+// Statement reads a page of an account's posted entries.
+func (c *Cluster) Statement(ctx context.Context, no bank.AccountNo, after uint64, limit int) (bank.StatementPage, error) {
+	return ask(ctx, c, no.Customer(), func(v *actors.View) (bank.StatementPage, error) { return v.Statement(no, after, limit) })
+}
+
+// Transfer reads a transfer and where it stands.
+func (c *Cluster) Transfer(ctx context.Context, txn bank.TxnID) (bank.TransferView, error) {
+	return ask(ctx, c, txn.Customer(), func(v *actors.View) (bank.TransferView, error) { return v.Transfer(txn) })
+}
+
+// Deposit reads a term deposit.
+func (c *Cluster) Deposit(ctx context.Context, no bank.ContractNo) (bank.DepositView, error) {
+	return ask(ctx, c, no.Customer(), func(v *actors.View) (bank.DepositView, error) { return v.Deposit(no) })
+}
+
+// Loan reads a loan with its schedule.
+func (c *Cluster) Loan(ctx context.Context, no bank.ContractNo) (bank.LoanView, error) {
+	return ask(ctx, c, no.Customer(), func(v *actors.View) (bank.LoanView, error) { return v.Loan(no) })
+}
+
+// ask runs a read on the customer's actor and waits until what it saw is durable.
+func ask[T any](ctx context.Context, c *Cluster, no bank.CustomerNo, read func(*actors.View) (T, error)) (T, error) {
+	var out T
+	pid, err := c.directory.Route(no.Shard())
+	if err != nil {
+		return out, err
+	}
+	var fault error
+	var seen T
+	q := actors.NewQuery(no, func(v *actors.View) { seen, fault = read(v) })
+	c.node.System().Root.Send(pid, q)
+	if err := q.Wait(c.until(ctx)); err != nil {
+		return out, err
+	}
+	return seen, fault
+}

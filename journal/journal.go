@@ -1,0 +1,113 @@
+// Package journal is every customer's ordered record of decisions: the system of reference.
+// A decision is written here, complete with its ledger chain, before anyone hears of it.
+//
+// Implementations: journal/embedded (segmented append-only log with group commit, the default)
+// and, later, journal/cockroach.
+package journal
+
+import (
+	"context"
+	"errors"
+
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// Position is a record's place in the journal: 1, 2, 3 … without holes. Zero is before the first.
+type Position uint64
+
+// Kind says what a record is.
+type Kind uint8
+
+// The kinds of records. Values are stored; never reuse one.
+const (
+	// KindClaim: an activation of a shard took the shard's next epoch.
+	KindClaim Kind = 1
+	// KindDecision: a decision with its outcome, complete (ledger in the same process).
+	KindDecision Kind = 2
+	// KindIntent and KindOutcome: a decision whose ledger answers later, and that answer.
+	KindIntent  Kind = 3
+	KindOutcome Kind = 4
+)
+
+// Record is one entry. Position and the Seq of its Events are assigned by Append.
+type Record struct {
+	Position Position
+	Kind     Kind
+	Shard    uint16
+	Epoch    uint64 // of the shard, from Claim
+	Customer uint64 // whose decision; zero for a claim
+	Seq      uint64 // the customer's decision number, from 1 without holes
+
+	Command  ledger.Uint128 // the command's id; zero: not repeatable
+	BodyHash ledger.Uint128 // what the command asked, to recognise a reused key
+	Subject  ledger.Uint128 // business id (txn_id) the record is about; zero: none
+
+	Time           int64  // wall clock of the decision, ns since 1970; also the ledger's clock for its chain
+	AccountingDate uint32 // yyyymmdd
+	Channel        uint16
+	Teller         uint16
+
+	Accounts  []ledger.Account  // created before the chain, already existing ones left out
+	Transfers []ledger.Transfer // the complete chain as submitted
+	// Results are the statuses of Transfers when the chain was refused; nil when all were created.
+	Results []ledger.CreateTransferStatus
+	Events  []Event
+	Receipt []byte // what the caller is told, encoded by package actors; answers repeats of Command
+}
+
+// Event is one domain event of a customer. Body is encoded by package bank.
+type Event struct {
+	Customer uint64
+	Seq      uint64 // the customer's event number (actor_seq), from 1 without holes; assigned by Append
+	Type     uint16
+	Body     []byte
+}
+
+// Head is how far a customer's two counters have come.
+type Head struct {
+	Seq      uint64 // decisions
+	EventSeq uint64 // events, also those that other customers' decisions gave it
+}
+
+// Errors of Append and Claim. Anything else is a fault of the disk: the journal is then stopped.
+var (
+	// ErrStale: another activation owns the shard or took the sequence number. Nothing was written;
+	// the loser answers everything in flight "stale, retry with the same key" and stops.
+	ErrStale = errors.New("journal: stale epoch or sequence number")
+	// ErrStopped: a write or flush failed; nothing more is taken and nothing unflushed is acknowledged.
+	ErrStopped = errors.New("journal: stopped after a failed write")
+	// ErrClosed: Close was called.
+	ErrClosed = errors.New("journal: closed")
+	// ErrRecordTooLarge: the record's encoding exceeds the limit; nothing was written.
+	ErrRecordTooLarge = errors.New("journal: record too large")
+)
+
+// Journal is what the commit pipeline writes and what recovery, idempotency, the relay and
+// verification read. All methods are safe for concurrent use.
+type Journal interface {
+	// Claim takes the shard's next epoch; appends with an older one are stale from then on.
+	// Durable no later than the first append with the new epoch.
+	Claim(shard uint16) (epoch uint64, err error)
+	// Admit tells whether Append would take a record with this shard, epoch, customer and seq.
+	Admit(rec *Record) error
+	// Append gives rec its position and its events their numbers and takes it into the next group
+	// commit. On return the order is fixed but nothing is durable: see Durable and Options.OnDurable.
+	// rec and what it points to may be reused by the caller after return.
+	Append(rec *Record) error
+	// Durable is the last position known to be on disk.
+	Durable() Position
+	// Last is the last position given out.
+	Last() Position
+	// WaitDurable returns when position is durable, the journal stopped, or ctx ended.
+	WaitDurable(ctx context.Context, position Position) error
+	// Head returns the customer's counters; zero for an unknown customer.
+	Head(customer uint64) Head
+	// Scan calls fn with each durable record from position on, in order, until fn returns false or
+	// the durable end is reached. The record is valid only during the call.
+	Scan(ctx context.Context, from Position, fn func(*Record) bool) error
+	// FindCommand returns a copy of the record of the command id, or nil.
+	FindCommand(id ledger.Uint128) (*Record, error)
+	// FindSubject returns copies of the records about the business id, oldest first.
+	FindSubject(id ledger.Uint128) ([]*Record, error)
+	Close() error
+}

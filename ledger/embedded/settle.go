@@ -1,0 +1,195 @@
+package embedded
+
+import "github.com/suanpan-bank/suanpan/ledger"
+
+// settle posts or voids a pending transfer: all of what it reserved is released, and a post moves
+// up to that much.
+func (e *Engine) settle(t *ledger.Transfer, at uint64) ledger.CreateTransferResult {
+	refuse := func(status ledger.CreateTransferStatus) ledger.CreateTransferResult {
+		return ledger.CreateTransferResult{Timestamp: at, Status: status}
+	}
+	if status := wellFormedSettlement(t); status != ledger.TransferCreated {
+		return refuse(status)
+	}
+	pendingRow, what := e.findTransfer(t.PendingID)
+	if what != isTransfer {
+		return refuse(ledger.TransferPendingTransferNotFound)
+	}
+	p := e.transfers.at(pendingRow)
+	if p.Flags&ledger.TransferPending == 0 {
+		return refuse(ledger.TransferPendingTransferNotPending)
+	}
+	settlement := *t
+	inherit(&settlement, &p.Transfer)
+	if status := matches(&settlement, &p.Transfer); status != ledger.TransferCreated {
+		return refuse(status)
+	}
+	pending := e.pendings.at(p.pending - 1)
+	dr, cr := e.accounts.at(p.debit), e.accounts.at(p.credit)
+	if status := e.open(t, at, pending, &dr.Account, &cr.Account); status != ledger.TransferCreated {
+		return refuse(status)
+	}
+	if t.Flags&ledger.TransferImported != 0 {
+		at = t.Timestamp
+	}
+
+	e.remember(p.debit, dr)
+	e.remember(p.credit, cr)
+	if t.Flags&ledger.TransferPostPending != 0 {
+		e.release(p, pending, posted)
+		dr.DebitsPosted, _ = dr.DebitsPosted.Add(settlement.Amount)
+		cr.CreditsPosted, _ = cr.CreditsPosted.Add(settlement.Amount)
+	} else {
+		e.release(p, pending, voided)
+		p.reopen(dr, cr)
+	}
+	if e.chain.recording {
+		e.chain.settled = append(e.chain.settled, p.pending-1)
+	}
+	e.record(&settlement, settlement.Amount, at, p.debit, p.credit)
+	return ledger.CreateTransferResult{Timestamp: at, Status: ledger.TransferCreated}
+}
+
+// wellFormedSettlement judges what can be judged from the post or void alone.
+func wellFormedSettlement(t *ledger.Transfer) ledger.CreateTransferStatus {
+	switch {
+	case t.Flags&settles == settles, t.Flags&(ledger.TransferPending|balancing|closing) != 0:
+		return ledger.TransferFlagsAreMutuallyExclusive
+	case t.PendingID.IsZero():
+		return ledger.TransferPendingIDMustNotBeZero
+	case t.PendingID == ledger.AmountMax:
+		return ledger.TransferPendingIDMustNotBeIntMax
+	case t.PendingID == t.ID:
+		return ledger.TransferPendingIDMustBeDifferent
+	case t.Timeout != 0:
+		return ledger.TransferTimeoutReservedForPendingTransfer
+	}
+	return ledger.TransferCreated
+}
+
+// inherit fills what a post or void leaves out from the pending transfer. A void of 0 and a post
+// of AmountMax mean all of it; a post of 0 posts nothing.
+func inherit(t, p *ledger.Transfer) {
+	if t.DebitAccountID.IsZero() {
+		t.DebitAccountID = p.DebitAccountID
+	}
+	if t.CreditAccountID.IsZero() {
+		t.CreditAccountID = p.CreditAccountID
+	}
+	if t.Flags&ledger.TransferVoidPending != 0 && t.Amount.IsZero() ||
+		t.Flags&ledger.TransferPostPending != 0 && t.Amount == ledger.AmountMax {
+		t.Amount = p.Amount
+	}
+	if t.UserData128.IsZero() {
+		t.UserData128 = p.UserData128
+	}
+	if t.UserData64 == 0 {
+		t.UserData64 = p.UserData64
+	}
+	if t.UserData32 == 0 {
+		t.UserData32 = p.UserData32
+	}
+	if t.Ledger == 0 {
+		t.Ledger = p.Ledger
+	}
+	if t.Code == 0 {
+		t.Code = p.Code
+	}
+}
+
+// matches compares a filled-in post or void with the pending transfer.
+func matches(t, p *ledger.Transfer) ledger.CreateTransferStatus {
+	switch {
+	case t.DebitAccountID != p.DebitAccountID:
+		return ledger.TransferPendingTransferHasDifferentDebitAccountID
+	case t.CreditAccountID != p.CreditAccountID:
+		return ledger.TransferPendingTransferHasDifferentCreditAccountID
+	case t.Ledger != p.Ledger:
+		return ledger.TransferPendingTransferHasDifferentLedger
+	case t.Code != p.Code:
+		return ledger.TransferPendingTransferHasDifferentCode
+	case p.Amount.Less(t.Amount):
+		return ledger.TransferExceedsPendingTransferAmount
+	case t.Flags&ledger.TransferVoidPending != 0 && t.Amount.Less(p.Amount):
+		return ledger.TransferPendingTransferHasDifferentAmount
+	}
+	return ledger.TransferCreated
+}
+
+// open judges whether the pending transfer can still be settled at timestamp at.
+func (e *Engine) open(t *ledger.Transfer, at uint64, pending *pendingRow, dr, cr *ledger.Account) ledger.CreateTransferStatus {
+	switch pending.state {
+	case posted:
+		return ledger.TransferPendingTransferAlreadyPosted
+	case voided:
+		return ledger.TransferPendingTransferAlreadyVoided
+	case expired:
+		return ledger.TransferPendingTransferExpired
+	}
+	// The clock decides, not the sweep: what is overdue can't be posted while it waits for a pulse.
+	if pending.expiresAt != 0 && pending.expiresAt <= at {
+		return ledger.TransferPendingTransferExpired
+	}
+	if t.Flags&ledger.TransferImported != 0 && e.transferRegresses(t.Timestamp) {
+		return ledger.TransferImportedEventTimestampMustNotRegress
+	}
+	// A void gives money back and may reopen the account, so it is always allowed.
+	if t.Flags&ledger.TransferPostPending != 0 {
+		if dr.Flags&ledger.AccountClosed != 0 {
+			return ledger.TransferDebitAccountAlreadyClosed
+		}
+		if cr.Flags&ledger.AccountClosed != 0 {
+			return ledger.TransferCreditAccountAlreadyClosed
+		}
+	}
+	return ledger.TransferCreated
+}
+
+// expire ends a pending transfer whose time is over.
+func (e *Engine) expire(row uint32, timestamp uint64) {
+	pending := e.pendings.at(row)
+	p := e.transfers.at(pending.transfer)
+	dr, cr := e.accounts.at(p.debit), e.accounts.at(p.credit)
+	e.release(p, pending, expired)
+	p.reopen(dr, cr)
+
+	_, x := e.expiries.add()
+	x.timestamp, x.transfer, x.closed = timestamp, pending.transfer, closedSides(dr, cr)
+	e.keepBalances(&x.balances, &dr.Account, &cr.Account)
+}
+
+// release takes a pending transfer's reservation off its accounts.
+func (e *Engine) release(p *transferRow, pending *pendingRow, state pendingState) {
+	dr, cr := e.accounts.at(p.debit), e.accounts.at(p.credit)
+	var below, under bool
+	dr.DebitsPending, below = dr.DebitsPending.Sub(p.Amount)
+	cr.CreditsPending, under = cr.CreditsPending.Sub(p.Amount)
+	if below || under {
+		panic("embedded: a pending transfer releases more than its account has reserved")
+	}
+	pending.state = state
+	if pending.expiresAt != 0 {
+		e.expiring.waiting--
+	}
+}
+
+// reopen takes back the closing a pending transfer did.
+func (p *transferRow) reopen(dr, cr *accountRow) {
+	if p.Flags&ledger.TransferClosingDebit != 0 {
+		dr.Flags &^= ledger.AccountClosed
+	}
+	if p.Flags&ledger.TransferClosingCredit != 0 {
+		cr.Flags &^= ledger.AccountClosed
+	}
+}
+
+// addPending starts the life of a pending transfer and returns its row + 1.
+func (e *Engine) addPending(transfer uint32, t *transferRow) uint32 {
+	n, row := e.pendings.add()
+	*row = pendingRow{transfer: transfer}
+	if t.Timeout != 0 {
+		row.expiresAt = t.Timestamp + uint64(t.Timeout)*nsPerSecond
+		e.expiring.waiting++
+	}
+	return n + 1
+}

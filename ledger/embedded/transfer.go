@@ -1,0 +1,264 @@
+package embedded
+
+import "github.com/suanpan-bank/suanpan/ledger"
+
+const (
+	transferFlagsKnown = ledger.TransferLinked | ledger.TransferPending | ledger.TransferPostPending |
+		ledger.TransferVoidPending | ledger.TransferBalancingDebit | ledger.TransferBalancingCredit |
+		ledger.TransferClosingDebit | ledger.TransferClosingCredit | ledger.TransferImported
+
+	settles   = ledger.TransferPostPending | ledger.TransferVoidPending
+	balancing = ledger.TransferBalancingDebit | ledger.TransferBalancingCredit
+	closing   = ledger.TransferClosingDebit | ledger.TransferClosingCredit
+)
+
+// createTransfer judges a transfer at timestamp at and makes it. The order of the checks is the
+// order in which faults are reported.
+func (e *Engine) createTransfer(t *ledger.Transfer, at uint64) ledger.CreateTransferResult {
+	var status ledger.CreateTransferStatus
+	switch {
+	case t.Flags&^transferFlagsKnown != 0:
+		status = ledger.TransferReservedFlag
+	case t.ID.IsZero():
+		status = ledger.TransferIDMustNotBeZero
+	case t.ID == ledger.AmountMax:
+		status = ledger.TransferIDMustNotBeIntMax
+	default:
+		row, what := e.findTransfer(t.ID)
+		switch {
+		case what == isTransfer:
+			was := &e.transfers.at(row).Transfer
+			if status = e.sameTransfer(t, was); status == ledger.TransferExists {
+				at = was.Timestamp
+			}
+		case what == isBurnt:
+			status = ledger.TransferIDAlreadyFailed
+		case t.Flags&settles != 0:
+			return e.settle(t, at)
+		default:
+			return e.move(t, at)
+		}
+	}
+	return ledger.CreateTransferResult{Timestamp: at, Status: status}
+}
+
+// move makes a single-phase or a pending transfer.
+func (e *Engine) move(t *ledger.Transfer, at uint64) ledger.CreateTransferResult {
+	refuse := func(status ledger.CreateTransferStatus) ledger.CreateTransferResult {
+		return ledger.CreateTransferResult{Timestamp: at, Status: status}
+	}
+	if status := wellFormedMove(t); status != ledger.TransferCreated {
+		return refuse(status)
+	}
+	debit, ok := e.findAccount(t.DebitAccountID)
+	if !ok {
+		return refuse(ledger.TransferDebitAccountNotFound)
+	}
+	credit, ok := e.findAccount(t.CreditAccountID)
+	if !ok {
+		return refuse(ledger.TransferCreditAccountNotFound)
+	}
+	dr, cr := e.accounts.at(debit), e.accounts.at(credit)
+	if status := e.acceptableMove(t, &dr.Account, &cr.Account); status != ledger.TransferCreated {
+		return refuse(status)
+	}
+	timestamp := at
+	if t.Flags&ledger.TransferImported != 0 {
+		timestamp = t.Timestamp
+	}
+	amount := balanced(t, &dr.Account, &cr.Account)
+	if status := affordable(t, amount, timestamp, &dr.Account, &cr.Account); status != ledger.TransferCreated {
+		return refuse(status)
+	}
+
+	e.remember(debit, dr)
+	e.remember(credit, cr)
+	if t.Flags&ledger.TransferPending != 0 {
+		dr.DebitsPending, _ = dr.DebitsPending.Add(amount)
+		cr.CreditsPending, _ = cr.CreditsPending.Add(amount)
+	} else {
+		dr.DebitsPosted, _ = dr.DebitsPosted.Add(amount)
+		cr.CreditsPosted, _ = cr.CreditsPosted.Add(amount)
+	}
+	if t.Flags&ledger.TransferClosingDebit != 0 {
+		dr.Flags |= ledger.AccountClosed
+	}
+	if t.Flags&ledger.TransferClosingCredit != 0 {
+		cr.Flags |= ledger.AccountClosed
+	}
+	row := e.record(t, amount, timestamp, debit, credit)
+	if t.Flags&ledger.TransferPending != 0 {
+		row.pending = e.addPending(e.transfers.n-1, row)
+	}
+	return ledger.CreateTransferResult{Timestamp: timestamp, Status: ledger.TransferCreated}
+}
+
+// wellFormedMove judges what can be judged from the transfer alone.
+func wellFormedMove(t *ledger.Transfer) ledger.CreateTransferStatus {
+	pending := t.Flags&ledger.TransferPending != 0
+	switch {
+	case t.DebitAccountID.IsZero():
+		return ledger.TransferDebitAccountIDMustNotBeZero
+	case t.DebitAccountID == ledger.AmountMax:
+		return ledger.TransferDebitAccountIDMustNotBeIntMax
+	case t.CreditAccountID.IsZero():
+		return ledger.TransferCreditAccountIDMustNotBeZero
+	case t.CreditAccountID == ledger.AmountMax:
+		return ledger.TransferCreditAccountIDMustNotBeIntMax
+	case t.DebitAccountID == t.CreditAccountID:
+		return ledger.TransferAccountsMustBeDifferent
+	case !t.PendingID.IsZero():
+		return ledger.TransferPendingIDMustBeZero
+	case !pending && t.Timeout != 0:
+		return ledger.TransferTimeoutReservedForPendingTransfer
+	case !pending && t.Flags&closing != 0:
+		return ledger.TransferClosingTransferMustBePending
+	case t.Ledger == 0:
+		return ledger.TransferLedgerMustNotBeZero
+	case t.Code == 0:
+		return ledger.TransferCodeMustNotBeZero
+	}
+	return ledger.TransferCreated
+}
+
+// acceptableMove judges a transfer against its accounts, amounts aside.
+func (e *Engine) acceptableMove(t *ledger.Transfer, dr, cr *ledger.Account) ledger.CreateTransferStatus {
+	if dr.Ledger != cr.Ledger {
+		return ledger.TransferAccountsMustHaveTheSameLedger
+	}
+	if t.Ledger != dr.Ledger {
+		return ledger.TransferTransferMustHaveTheSameLedgerAsAccounts
+	}
+	if t.Flags&ledger.TransferImported != 0 {
+		switch {
+		case e.transferRegresses(t.Timestamp):
+			return ledger.TransferImportedEventTimestampMustNotRegress
+		case t.Timestamp <= dr.Timestamp:
+			return ledger.TransferImportedEventTimestampMustPostdateDebitAccount
+		case t.Timestamp <= cr.Timestamp:
+			return ledger.TransferImportedEventTimestampMustPostdateCreditAccount
+		case t.Timeout != 0:
+			return ledger.TransferImportedEventTimeoutMustBeZero
+		}
+	}
+	if dr.Flags&ledger.AccountClosed != 0 {
+		return ledger.TransferDebitAccountAlreadyClosed
+	}
+	if cr.Flags&ledger.AccountClosed != 0 {
+		return ledger.TransferCreditAccountAlreadyClosed
+	}
+	return ledger.TransferCreated
+}
+
+// transferRegresses reports whether an imported transfer's timestamp isn't after the newest
+// transfer's or is taken.
+func (e *Engine) transferRegresses(timestamp uint64) bool {
+	if n := e.transfers.n; n > 0 && timestamp <= e.transfers.at(n-1).Timestamp {
+		return true
+	}
+	row := e.accountFrom(timestamp)
+	return row < e.accounts.n && e.accounts.at(row).Timestamp == timestamp || e.expiredAt(timestamp)
+}
+
+// balanced cuts a balancing transfer's amount to what its accounts have left, down to zero.
+func balanced(t *ledger.Transfer, dr, cr *ledger.Account) ledger.Uint128 {
+	amount := t.Amount
+	if t.Flags&ledger.TransferBalancingDebit != 0 {
+		used, _ := dr.DebitsPosted.Add(dr.DebitsPending)
+		amount = smaller(amount, dr.CreditsPosted.SubSat(used))
+	}
+	if t.Flags&ledger.TransferBalancingCredit != 0 {
+		used, _ := cr.CreditsPosted.Add(cr.CreditsPending)
+		amount = smaller(amount, cr.DebitsPosted.SubSat(used))
+	}
+	return amount
+}
+
+func smaller(a, b ledger.Uint128) ledger.Uint128 {
+	if a.Less(b) {
+		return a
+	}
+	return b
+}
+
+// affordable judges the amount: nothing may overflow, and the accounts' flags hold afterwards.
+func affordable(t *ledger.Transfer, amount ledger.Uint128, timestamp uint64, dr, cr *ledger.Account) ledger.CreateTransferStatus {
+	if t.Flags&ledger.TransferPending != 0 {
+		if _, over := dr.DebitsPending.Add(amount); over {
+			return ledger.TransferOverflowsDebitsPending
+		}
+		if _, over := cr.CreditsPending.Add(amount); over {
+			return ledger.TransferOverflowsCreditsPending
+		}
+	}
+	if _, over := dr.DebitsPosted.Add(amount); over {
+		return ledger.TransferOverflowsDebitsPosted
+	}
+	if _, over := cr.CreditsPosted.Add(amount); over {
+		return ledger.TransferOverflowsCreditsPosted
+	}
+	// Pending and posted together never overflow: every transfer before this one passed here.
+	debits, _ := dr.DebitsPending.Add(dr.DebitsPosted)
+	debits, over := debits.Add(amount)
+	if over {
+		return ledger.TransferOverflowsDebits
+	}
+	credits, _ := cr.CreditsPending.Add(cr.CreditsPosted)
+	credits, over = credits.Add(amount)
+	if over {
+		return ledger.TransferOverflowsCredits
+	}
+	if timestamp+uint64(t.Timeout)*nsPerSecond > timestampMax {
+		return ledger.TransferOverflowsTimeout
+	}
+	if dr.Flags&ledger.AccountDebitsMustNotExceedCredits != 0 && dr.CreditsPosted.Less(debits) {
+		return ledger.TransferExceedsCredits
+	}
+	if cr.Flags&ledger.AccountCreditsMustNotExceedDebits != 0 && cr.DebitsPosted.Less(credits) {
+		return ledger.TransferExceedsDebits
+	}
+	return ledger.TransferCreated
+}
+
+// sameTransfer compares t with the transfer of the same id. The timestamp of an imported transfer
+// isn't compared.
+func (e *Engine) sameTransfer(t, was *ledger.Transfer) ledger.CreateTransferStatus {
+	switch {
+	case t.Flags != was.Flags:
+		return ledger.TransferExistsWithDifferentFlags
+	case t.PendingID != was.PendingID:
+		return ledger.TransferExistsWithDifferentPendingID
+	case t.Timeout != was.Timeout:
+		return ledger.TransferExistsWithDifferentTimeout
+	case t.Flags&settles != 0:
+		row, _ := e.findTransfer(t.PendingID)
+		as := *t
+		inherit(&as, &e.transfers.at(row).Transfer)
+		return sameContents(&as, was)
+	}
+	return sameContents(t, was)
+}
+
+func sameContents(t, was *ledger.Transfer) ledger.CreateTransferStatus {
+	switch {
+	case t.DebitAccountID != was.DebitAccountID:
+		return ledger.TransferExistsWithDifferentDebitAccountID
+	case t.CreditAccountID != was.CreditAccountID:
+		return ledger.TransferExistsWithDifferentCreditAccountID
+	// A balancing transfer moved at most what was asked for.
+	case t.Flags&balancing != 0 && t.Amount.Less(was.Amount),
+		t.Flags&balancing == 0 && t.Amount != was.Amount:
+		return ledger.TransferExistsWithDifferentAmount
+	case t.UserData128 != was.UserData128:
+		return ledger.TransferExistsWithDifferentUserData128
+	case t.UserData64 != was.UserData64:
+		return ledger.TransferExistsWithDifferentUserData64
+	case t.UserData32 != was.UserData32:
+		return ledger.TransferExistsWithDifferentUserData32
+	case t.Ledger != was.Ledger:
+		return ledger.TransferExistsWithDifferentLedger
+	case t.Code != was.Code:
+		return ledger.TransferExistsWithDifferentCode
+	}
+	return ledger.TransferExists
+}
