@@ -31,6 +31,20 @@ func (c Class) String() string {
 	return "?"
 }
 
+// MarshalText writes the form of String.
+func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads the form of String.
+func (c *Class) UnmarshalText(b []byte) error {
+	for class := Class(1); class <= 3; class++ {
+		if class.String() == string(b) {
+			*c = class
+			return nil
+		}
+	}
+	return ErrBadID
+}
+
 // AgeMin is the age from which an account can be opened online (SPEC 2.2); a parameter of the bank.
 const AgeMin = 18
 

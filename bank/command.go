@@ -192,6 +192,41 @@ const (
 	ChannelCore
 )
 
+var channelNames = [...]string{
+	"", "APP", "H5", "WECHAT_MINI", "BACKOFFICE", "BRANCH", "BATCH", "IBPS", "UNIONPAY", "NETSUNION", "CORE",
+}
+
+// String is the channel's code in API and stream; empty for none.
+func (c Channel) String() string {
+	if int(c) < len(channelNames) {
+		return channelNames[c]
+	}
+	return ""
+}
+
+// ParseChannel reads a channel's code; false for an unknown one.
+func ParseChannel(s string) (Channel, bool) {
+	for i, name := range channelNames[1:] {
+		if name == s {
+			return Channel(i + 1), true
+		}
+	}
+	return 0, false
+}
+
+// MarshalText writes the form of String.
+func (c Channel) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads the form of String.
+func (c *Channel) UnmarshalText(b []byte) error {
+	parsed, ok := ParseChannel(string(b))
+	if !ok && len(b) > 0 {
+		return ErrBadID
+	}
+	*c = parsed
+	return nil
+}
+
 // RepaymentMethod is how a loan is repaid (SPEC 5.4).
 type RepaymentMethod string
 

@@ -122,14 +122,14 @@ func TestAMaskNeverShowsTextTooShortForIt(t *testing.T) {
 func TestAccountNumberVectors(t *testing.T) {
 	vectors := readShared[struct {
 		Accounts []struct {
-			Class  Class
+			Class  uint8
 			Seq    uint64
 			Number string `json:"account_no"`
 		} `json:"e_account_no"`
 	}](t, "vectors", "identity.json")
 	for _, v := range vectors.Accounts {
 		// The serial's last digit counts the customer's accounts; the digits before it are his number.
-		no := NewAccountNo(v.Class, CustomerNo(v.Seq/10), uint8(v.Seq%10))
+		no := NewAccountNo(Class(v.Class), CustomerNo(v.Seq/10), uint8(v.Seq%10))
 		same(t, "number", no.String(), v.Number)
 	}
 }

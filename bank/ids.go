@@ -14,6 +14,23 @@ type U128 struct{ Lo, Hi uint64 }
 // IsZero reports whether u is zero.
 func (u U128) IsZero() bool { return u.Lo|u.Hi == 0 }
 
+// MarshalText writes 32 hexadecimal digits.
+func (u U128) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%016x%016x", u.Hi, u.Lo), nil }
+
+// UnmarshalText reads the form of MarshalText.
+func (u *U128) UnmarshalText(b []byte) error {
+	if len(b) != 32 {
+		return ErrBadID
+	}
+	hi, err1 := strconv.ParseUint(string(b[:16]), 16, 64)
+	lo, err2 := strconv.ParseUint(string(b[16:]), 16, 64)
+	if err1 != nil || err2 != nil {
+		return ErrBadID
+	}
+	*u = U128{Lo: lo, Hi: hi}
+	return nil
+}
+
 // ErrBadID is returned for an identifier whose form or check digit is wrong.
 var ErrBadID = errors.New("not a valid identifier")
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"encoding/hex"
+	"errors"
 	"math/big"
 	"math/bits"
 )
@@ -67,3 +68,22 @@ func (u Uint128) MarshalText() ([]byte, error) {
 	}
 	return hex.AppendEncode(nil, b[:]), nil
 }
+
+// UnmarshalText reads the form of MarshalText.
+func (u *Uint128) UnmarshalText(text []byte) error {
+	var b [16]byte
+	if len(text) != 2*len(b) {
+		return errBadText
+	}
+	if _, err := hex.Decode(b[:], text); err != nil {
+		return errBadText
+	}
+	*u = Uint128{}
+	for i := range 8 {
+		u.Hi = u.Hi<<8 | uint64(b[i])
+		u.Lo = u.Lo<<8 | uint64(b[8+i])
+	}
+	return nil
+}
+
+var errBadText = errors.New("ledger: an id has 32 hexadecimal digits")
