@@ -1,0 +1,512 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// small makes segments end after a few records.
+const small = 2048
+
+func opened(t *testing.T, dir string, options Options) *Journal {
+	t.Helper()
+	if options.SegmentBytes == 0 {
+		options.SegmentBytes = small
+	}
+	j, err := Open(dir, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() })
+	return j
+}
+
+// writer appends records of a few customers as their actors would.
+type writer struct {
+	t      *testing.T
+	j      *Journal
+	epochs map[uint16]uint64
+	n      uint64
+}
+
+func newWriter(t *testing.T, j *Journal) *writer {
+	return &writer{t: t, j: j, epochs: map[uint16]uint64{}}
+}
+
+func (w *writer) record(customer, other uint64) *journal.Record {
+	w.t.Helper()
+	shard := uint16(customer % 8)
+	if w.epochs[shard] == 0 {
+		epoch, err := w.j.Claim(shard)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.epochs[shard] = epoch
+	}
+	w.n++
+	rec := &journal.Record{
+		Kind: journal.KindDecision, Shard: shard, Epoch: w.epochs[shard],
+		Customer: customer, Seq: w.j.Head(customer).Seq + 1,
+		Command: ledger.Uint128{Lo: w.n, Hi: customer}, BodyHash: ledger.U64(w.n), Subject: ledger.Uint128{Lo: w.n / 2, Hi: 1},
+		Time: int64(w.n) * 1e9, AccountingDate: 20261124, Channel: 1,
+		Transfers: []ledger.Transfer{{ID: ledger.U64(w.n), DebitAccountID: ledger.U64(1), CreditAccountID: ledger.U64(2), Amount: ledger.U64(w.n), Ledger: 156, Code: 1121}},
+		Events:    []journal.Event{{Customer: customer, Type: 28, Body: []byte(fmt.Sprint("paid ", w.n))}},
+		Receipt:   []byte(strings.Repeat("r", int(w.n%50))),
+	}
+	if other != 0 {
+		rec.Events = append(rec.Events, journal.Event{Customer: other, Type: 28, Body: []byte("received")})
+	}
+	return rec
+}
+
+func (w *writer) append(customer, other uint64) *journal.Record {
+	w.t.Helper()
+	rec := w.record(customer, other)
+	if err := w.j.Append(rec); err != nil {
+		w.t.Fatal(err)
+	}
+	return rec
+}
+
+func (w *writer) flushed() {
+	w.t.Helper()
+	if err := w.j.WaitDurable(context.Background(), w.j.Last()); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// contents copies all durable records.
+func contents(t *testing.T, j *Journal) []*journal.Record {
+	t.Helper()
+	var out []*journal.Record
+	err := j.Scan(context.Background(), 1, func(rec *journal.Record) bool {
+		var b journal.Record
+		if err := decodeRecord(appendRecord(nil, rec), &b); err != nil {
+			t.Fatal(err)
+		}
+		b.Position = rec.Position
+		out = append(out, &b)
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestWhatWasAppendedIsThereInOrderAfterAReopen(t *testing.T) {
+	dir := t.TempDir()
+	j := opened(t, dir, Options{})
+	w := newWriter(t, j)
+	for i := range uint64(200) {
+		w.append(1+i%7, (i%3)*9)
+		if i%20 == 0 {
+			w.flushed()
+		}
+	}
+	w.flushed()
+	before := contents(t, j)
+	heads := map[uint64]journal.Head{}
+	for c := range uint64(20) {
+		heads[c] = j.Head(c)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := opened(t, dir, Options{})
+	if after := contents(t, again); !reflect.DeepEqual(before, after) {
+		t.Fatalf("%d records before, %d after", len(before), len(after))
+	}
+	for c, head := range heads {
+		if again.Head(c) != head {
+			t.Errorf("customer %d: %+v, was %+v", c, again.Head(c), head)
+		}
+	}
+	if files, _ := segmentFiles(dir); len(files) < 5 {
+		t.Errorf("only %d segments: the test did not cross their borders", len(files))
+	}
+	for i, rec := range before {
+		if rec.Position != journal.Position(i+1) {
+			t.Fatalf("record %d has position %d", i, rec.Position)
+		}
+	}
+}
+
+// A gap in a customer's event numbers would stop every consumer at it.
+func TestEventNumbersHaveNoGapsWhoeverDecides(t *testing.T) {
+	j := opened(t, t.TempDir(), Options{})
+	w := newWriter(t, j)
+	for i := range uint64(100) {
+		w.append(1+i%3, 1+(i+1)%3)
+	}
+	double := w.record(1, 1)
+	double.Events = append(double.Events, journal.Event{Customer: 2, Type: 28}, journal.Event{Customer: 1, Type: 28})
+	if err := j.Append(double); err != nil {
+		t.Fatal(err)
+	}
+	w.flushed()
+	next := map[uint64]uint64{}
+	for _, rec := range contents(t, j) {
+		for _, e := range rec.Events {
+			next[e.Customer]++
+			if e.Seq != next[e.Customer] {
+				t.Fatalf("position %d: customer %d has event %d, want %d", rec.Position, e.Customer, e.Seq, next[e.Customer])
+			}
+		}
+	}
+}
+
+func TestOnlyTheLatestEpochAndTheNextNumberAreTaken(t *testing.T) {
+	j := opened(t, t.TempDir(), Options{})
+	w := newWriter(t, j)
+	w.append(1, 0)
+	again := w.record(1, 0)
+	again.Seq = 1
+	gap := w.record(1, 0)
+	gap.Seq = 3
+	late := w.record(1, 0)
+	if _, err := j.Claim(late.Shard); err != nil {
+		t.Fatal(err)
+	}
+	last := j.Last()
+	for what, rec := range map[string]*journal.Record{"used number": again, "number after a gap": gap, "old epoch": late} {
+		if err := j.Append(rec); !errors.Is(err, journal.ErrStale) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if err := j.Admit(rec); !errors.Is(err, journal.ErrStale) {
+			t.Errorf("%s admitted: %v", what, err)
+		}
+	}
+	if j.Last() != last {
+		t.Error("a stale record took a position")
+	}
+}
+
+func TestCommandsAndSubjectsAreFoundBeforeAndAfterTheFlush(t *testing.T) {
+	gate := newGate()
+	dir := t.TempDir()
+	j := opened(t, dir, Options{open: gate.open})
+	w := newWriter(t, j)
+	var all []*journal.Record
+	look := func(j *Journal) {
+		t.Helper()
+		for _, want := range all {
+			got, err := j.FindCommand(want.Command)
+			if err != nil || got == nil || got.Position != want.Position || !bytes.Equal(got.Receipt, want.Receipt) {
+				t.Fatalf("position %d: %+v %v", want.Position, got, err)
+			}
+			same, err := j.FindSubject(want.Subject)
+			if err != nil || len(same) == 0 || len(same) > 2 {
+				t.Fatalf("subject of position %d: %d records, %v", want.Position, len(same), err)
+			}
+		}
+		if got, err := j.FindCommand(ledger.U64(1 << 60)); got != nil || err != nil {
+			t.Fatal(got, err)
+		}
+	}
+	for i := range uint64(50) {
+		all = append(all, w.append(1+i%5, 0))
+	}
+	w.flushed()
+	gate.close()
+	for i := range uint64(50) {
+		all = append(all, w.append(1+i%5, 0))
+	}
+	look(j)
+	gate.pass()
+	w.flushed()
+	look(j)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	look(opened(t, dir, Options{}))
+}
+
+// Power fails in the middle of a write: whatever part of it reached the disk, in whatever order, all
+// that was acknowledged before is there and the journal goes on from it.
+func TestATornWriteLosesNothingThatWasAcknowledged(t *testing.T) {
+	dir := t.TempDir()
+	j := opened(t, dir, Options{SegmentBytes: 1 << 20})
+	w := newWriter(t, j)
+	for range 20 {
+		w.append(1, 2)
+	}
+	w.flushed()
+	safe := j.Last()
+	j.mu.Lock() // so that what follows goes out in one batch
+	for range 5 {
+		rec := &journal.Record{Kind: journal.KindClaim, Shard: 9, Epoch: j.epochs[9] + 1}
+		if err := j.append(rec); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j.mu.Unlock()
+	w.flushed()
+	tail := j.segmentOf(safe + 1)
+	start, size := int64(tail.offsets[safe+1-tail.first])-batchHeader, tail.end
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(tail.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := segmentFiles(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		torn := bytes.Clone(whole)
+		switch rapid.IntRange(0, 2).Draw(t, "how") {
+		case 0: // cut short
+			torn = torn[:rapid.Int64Range(start, size-1).Draw(t, "cut")]
+		case 1: // a hole of zeros
+			at := rapid.Int64Range(start, size-1).Draw(t, "at")
+			hole := torn[at:rapid.Int64Range(at+1, size).Draw(t, "to")]
+			if len(bytes.Trim(hole, "\x00")) == 0 {
+				t.Skip("zeros already")
+			}
+			clear(hole)
+		case 2: // garbage
+			at := rapid.Int64Range(start, size-1).Draw(t, "at")
+			torn[at] ^= byte(rapid.IntRange(1, 255).Draw(t, "bits"))
+		}
+		copied, err := os.MkdirTemp(dir, "torn")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(copied)
+		for _, path := range before {
+			b := torn
+			if path != tail.path {
+				if b, err = os.ReadFile(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.WriteFile(filepath.Join(copied, filepath.Base(path)), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		j, err := Open(copied, Options{SegmentBytes: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j.Last() != safe {
+			t.Fatalf("ends at %d, want %d", j.Last(), safe)
+		}
+		if _, err := j.Claim(9); err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if j, err = Open(copied, Options{SegmentBytes: 1 << 20}); err != nil || j.Last() != safe+1 {
+			t.Fatalf("after one more record: %v", err)
+		}
+		_ = j.Close()
+	})
+}
+
+// A bit that flips in what was acknowledged must stop the node, not shorten the history.
+func TestDamageToAcknowledgedRecordsIsRefusedByNameAndOffset(t *testing.T) {
+	dir := t.TempDir()
+	j := opened(t, dir, Options{})
+	w := newWriter(t, j)
+	for range 60 {
+		w.append(1, 2)
+		w.flushed()
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	files, _ := segmentFiles(dir)
+	path := files[len(files)/2]
+	whole, _ := os.ReadFile(path)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 50 {
+		damaged := bytes.Clone(whole)
+		at := rng.IntN(len(bytes.TrimRight(whole, "\x00")))
+		if at >= 12 && at < 16 || at >= 24 && at < 28 {
+			continue // reserved bytes of the header, under its checksum all the same
+		}
+		damaged[at] ^= 0x10
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Open(dir, Options{SegmentBytes: small})
+		if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "offset") {
+			t.Fatalf("byte %d flipped: %v", at, err)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenReadOnly(dir); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a segment is missing: %v", err)
+	}
+}
+
+func TestAFailedFlushStopsTheJournalAndNothingMoreIsAcknowledged(t *testing.T) {
+	gate := newGate()
+	var durable atomic.Uint64
+	faults := make(chan error, 2)
+	j := opened(t, t.TempDir(), Options{
+		open:      gate.open,
+		OnDurable: func(p journal.Position) { durable.Store(uint64(p)) },
+		OnFault:   func(err error) { faults <- err },
+	})
+	w := newWriter(t, j)
+	w.append(1, 0)
+	w.flushed()
+	acknowledged := j.Durable()
+	gate.fail(errors.New("disk on fire"))
+	late := w.append(1, 0)
+	if err := j.WaitDurable(context.Background(), late.Position); !errors.Is(err, journal.ErrStopped) {
+		t.Errorf("waiting: %v", err)
+	}
+	if err := <-faults; !strings.Contains(err.Error(), "disk on fire") {
+		t.Error(err)
+	}
+	if err := j.Append(w.record(1, 0)); !errors.Is(err, journal.ErrStopped) {
+		t.Errorf("appending: %v", err)
+	}
+	if _, err := j.Claim(7); !errors.Is(err, journal.ErrStopped) {
+		t.Errorf("claiming: %v", err)
+	}
+	if durable.Load() != uint64(acknowledged) || j.Durable() != acknowledged {
+		t.Errorf("acknowledged %d after the fault, %d before", durable.Load(), acknowledged)
+	}
+	if err := j.Close(); err == nil {
+		t.Error("closed as if nothing had happened")
+	}
+	if len(faults) != 0 {
+		t.Error("the fault was told twice")
+	}
+}
+
+func TestASecondProcessIsKeptOut(t *testing.T) {
+	dir := t.TempDir()
+	j := opened(t, dir, Options{})
+	newWriter(t, j).append(1, 0)
+	if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("a second writer: %v", err)
+	}
+	if _, err := OpenReadOnly(dir); err == nil {
+		t.Error("a reader beside the writer")
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReadOnly(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Last() != 2 || len(contents(t, r)) != 2 {
+		t.Errorf("a reader sees %d records", r.Last())
+	}
+	if _, err := r.Claim(1); !errors.Is(err, journal.ErrClosed) {
+		t.Errorf("a reader may write: %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestManyWritersEachInTheirOrder(t *testing.T) {
+	var last atomic.Uint64
+	j := opened(t, t.TempDir(), Options{SegmentBytes: 1 << 16, OnDurable: func(p journal.Position) {
+		if uint64(p) <= last.Swap(uint64(p)) {
+			t.Error("positions became durable out of order")
+		}
+	}})
+	var group sync.WaitGroup
+	for c := range uint64(16) {
+		group.Go(func() {
+			shard := uint16(c)
+			epoch, err := j.Claim(shard)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for i := range uint64(300) {
+				rec := &journal.Record{Kind: journal.KindDecision, Shard: shard, Epoch: epoch, Customer: c, Seq: i + 1, Command: ledger.Uint128{Lo: i + 1, Hi: c}}
+				if err := j.Append(rec); err != nil {
+					t.Error(err)
+					return
+				}
+				if i%50 == 0 {
+					if err := j.WaitDurable(context.Background(), rec.Position); err != nil {
+						t.Error(err)
+					}
+					if got, err := j.FindCommand(rec.Command); err != nil || got.Position != rec.Position {
+						t.Error(got, err)
+					}
+				}
+			}
+		})
+	}
+	group.Wait()
+	if err := j.WaitDurable(context.Background(), j.Last()); err != nil {
+		t.Fatal(err)
+	}
+	seqs := map[uint64]uint64{}
+	for _, rec := range contents(t, j) {
+		if rec.Kind == journal.KindDecision {
+			if seqs[rec.Customer]++; rec.Seq != seqs[rec.Customer] {
+				t.Fatalf("customer %d: %d after %d", rec.Customer, rec.Seq, seqs[rec.Customer]-1)
+			}
+		}
+	}
+}
+
+// gate is a disk that can be stopped and broken.
+type gate struct {
+	mu     sync.Mutex
+	opened sync.Cond
+	shut   bool
+	err    error
+}
+
+func newGate() *gate {
+	g := &gate{}
+	g.opened.L = &g.mu
+	return g
+}
+
+func (g *gate) open(path string, flags int) (file, error) {
+	f, err := os.OpenFile(path, flags, 0o600)
+	return gatedFile{diskFile{f}, g}, err
+}
+
+func (g *gate) close()         { g.mu.Lock(); g.shut = true; g.mu.Unlock() }
+func (g *gate) pass()          { g.mu.Lock(); g.shut = false; g.mu.Unlock(); g.opened.Broadcast() }
+func (g *gate) fail(err error) { g.mu.Lock(); g.err = err; g.mu.Unlock() }
+
+type gatedFile struct {
+	diskFile
+	gate *gate
+}
+
+func (f gatedFile) Datasync() error {
+	f.gate.mu.Lock()
+	defer f.gate.mu.Unlock()
+	for f.gate.shut {
+		f.gate.opened.Wait()
+	}
+	return errors.Join(f.gate.err, f.diskFile.Datasync())
+}
