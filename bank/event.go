@@ -40,8 +40,8 @@ type CustomerRegistered struct {
 	Person       PersonSealed `cbor:"3,keyasint" json:"person"`
 	Region       uint32       `cbor:"4,keyasint,omitempty" json:"region_code"`
 	Channel      Channel      `cbor:"5,keyasint" json:"channel"`
-	Branch       string       `cbor:"6,keyasint,omitempty" json:"branch,omitempty"`
-	ReferrerCode string       `cbor:"7,keyasint,omitempty" json:"referrer_code,omitempty"`
+	Branch       string       `cbor:"6,keyasint,omitempty" json:"branch,omitzero"`
+	ReferrerCode string       `cbor:"7,keyasint,omitempty" json:"referrer_code,omitzero"`
 	Registered   Date         `cbor:"8,keyasint" json:"registered_on"`
 }
 
@@ -61,8 +61,8 @@ type AccountOpened struct {
 	OpenedOn      Date       `cbor:"5,keyasint" json:"opened_on"`
 	DetailSubject uint32     `cbor:"6,keyasint" json:"detail_subject"`
 	FaceToFace    bool       `cbor:"7,keyasint,omitempty" json:"face_to_face"`
-	CardToken     string     `cbor:"8,keyasint,omitempty" json:"bound_card_token,omitempty"`
-	Branch        string     `cbor:"9,keyasint,omitempty" json:"branch,omitempty"`
+	CardToken     string     `cbor:"8,keyasint,omitempty" json:"bound_card_token,omitzero"`
+	Branch        string     `cbor:"9,keyasint,omitempty" json:"branch,omitzero"`
 }
 
 // TransferInRequested (转入请求): the money is pending until the channel answers.
@@ -74,7 +74,7 @@ type TransferInRequested struct {
 	CardToken string    `cbor:"5,keyasint,omitempty" json:"counterparty_token"`
 	CardBank  string    `cbor:"6,keyasint,omitempty" json:"counterparty_bank"`
 	PendingID U128      `cbor:"7,keyasint" json:"pending_id"`
-	Summary   string    `cbor:"8,keyasint,omitempty" json:"summary,omitempty"`
+	Summary   string    `cbor:"8,keyasint,omitempty" json:"summary,omitzero"`
 }
 
 // TransferSettled is what the channel's answer to a two-phase transfer says; the four events that
@@ -85,8 +85,8 @@ type TransferSettled struct {
 	AmountFen     int64     `cbor:"3,keyasint" json:"amount_fen"`
 	FeeFen        int64     `cbor:"4,keyasint,omitempty" json:"fee_fen"`
 	Channel       Channel   `cbor:"5,keyasint" json:"channel"`
-	ChannelSerial string    `cbor:"6,keyasint,omitempty" json:"channel_serial,omitempty"`
-	Reason        string    `cbor:"7,keyasint,omitempty" json:"reason,omitempty"`
+	ChannelSerial string    `cbor:"6,keyasint,omitempty" json:"channel_serial,omitzero"`
+	Reason        string    `cbor:"7,keyasint,omitempty" json:"reason,omitzero"`
 }
 
 // The outcomes of two-phase transfers.
@@ -103,11 +103,11 @@ type InboundCredited struct {
 	AccountNo     AccountNo `cbor:"2,keyasint" json:"account_no"`
 	AmountFen     int64     `cbor:"3,keyasint" json:"amount_fen"`
 	Channel       Channel   `cbor:"4,keyasint" json:"channel"`
-	ChannelSerial string    `cbor:"5,keyasint,omitempty" json:"channel_serial,omitempty"`
-	PayerToken    string    `cbor:"6,keyasint,omitempty" json:"payer_token,omitempty"`
-	PayerBank     string    `cbor:"7,keyasint,omitempty" json:"payer_bank,omitempty"`
+	ChannelSerial string    `cbor:"5,keyasint,omitempty" json:"channel_serial,omitzero"`
+	PayerToken    string    `cbor:"6,keyasint,omitempty" json:"payer_token,omitzero"`
+	PayerBank     string    `cbor:"7,keyasint,omitempty" json:"payer_bank,omitzero"`
 	Bound         bool      `cbor:"8,keyasint,omitempty" json:"bound"`
-	Summary       string    `cbor:"9,keyasint,omitempty" json:"summary,omitempty"`
+	Summary       string    `cbor:"9,keyasint,omitempty" json:"summary,omitzero"`
 }
 
 // TransferOutRequested (转出请求): money and fee are reserved until the channel answers.
@@ -117,15 +117,15 @@ type TransferOutRequested struct {
 	AmountFen    int64     `cbor:"3,keyasint" json:"amount_fen"`
 	FeeFen       int64     `cbor:"4,keyasint,omitempty" json:"fee_fen"`
 	Channel      Channel   `cbor:"5,keyasint" json:"channel"`
-	PayeeToken   string    `cbor:"6,keyasint,omitempty" json:"payee_token,omitempty"`
-	PayeeBank    string    `cbor:"7,keyasint,omitempty" json:"payee_bank,omitempty"`
+	PayeeToken   string    `cbor:"6,keyasint,omitempty" json:"payee_token,omitzero"`
+	PayeeBank    string    `cbor:"7,keyasint,omitempty" json:"payee_bank,omitzero"`
 	Bound        bool      `cbor:"8,keyasint,omitempty" json:"bound"`
 	DayTotalFen  int64     `cbor:"9,keyasint,omitempty" json:"day_total_fen"`
 	YearTotalFen int64     `cbor:"10,keyasint,omitempty" json:"year_total_fen"`
 	PendingID    U128      `cbor:"11,keyasint" json:"pending_id"`
 	FeePendingID U128      `cbor:"12,keyasint,omitempty" json:"-"`
-	Summary      string    `cbor:"13,keyasint,omitempty" json:"summary,omitempty"`
-	PayeeMasked  string    `cbor:"14,keyasint,omitempty" json:"payee_masked,omitempty"`
+	Summary      string    `cbor:"13,keyasint,omitempty" json:"summary,omitzero"`
+	PayeeMasked  string    `cbor:"14,keyasint,omitempty" json:"payee_masked,omitzero"`
 }
 
 // InternalTransferred (行内转账): one for the payer, one with the same txn_id for the payee.
@@ -139,7 +139,7 @@ type InternalTransferred struct {
 	Channel      Channel   `cbor:"7,keyasint" json:"channel"`
 	DayTotalFen  int64     `cbor:"8,keyasint,omitempty" json:"day_total_fen"`
 	YearTotalFen int64     `cbor:"9,keyasint,omitempty" json:"year_total_fen"`
-	Summary      string    `cbor:"10,keyasint,omitempty" json:"summary,omitempty"`
+	Summary      string    `cbor:"10,keyasint,omitempty" json:"summary,omitzero"`
 }
 
 // Role is the customer's side of an internal transfer.
@@ -178,8 +178,8 @@ type DepositPaid struct {
 	TaxFen             int64      `cbor:"7,keyasint,omitempty" json:"tax_fen"`
 	Part               bool       `cbor:"8,keyasint,omitempty" json:"part"`
 	Days               int        `cbor:"9,keyasint,omitempty" json:"days"`
-	DemandRateE6       int64      `cbor:"10,keyasint,omitempty" json:"demand_rate_e6,omitempty"`
-	OverdueInterestFen int64      `cbor:"11,keyasint,omitempty" json:"overdue_interest_fen,omitempty"`
+	DemandRateE6       int64      `cbor:"10,keyasint,omitempty" json:"demand_rate_e6,omitzero"`
+	OverdueInterestFen int64      `cbor:"11,keyasint,omitempty" json:"overdue_interest_fen,omitzero"`
 	AccrualReleasedFen int64      `cbor:"12,keyasint,omitempty" json:"accrual_released_fen"`
 	RemainingFen       int64      `cbor:"13,keyasint,omitempty" json:"remaining_fen"`
 }
@@ -225,7 +225,7 @@ type CreditLineGranted struct {
 	RateE6        int64      `cbor:"7,keyasint" json:"rate_e6"`
 	ValidUntil    Date       `cbor:"8,keyasint" json:"valid_until"`
 	Revolving     bool       `cbor:"9,keyasint,omitempty" json:"revolving"`
-	Purpose       string     `cbor:"10,keyasint,omitempty" json:"purpose,omitempty"`
+	Purpose       string     `cbor:"10,keyasint,omitempty" json:"purpose,omitzero"`
 }
 
 // Instalment is one row of a repayment schedule (还款计划).
@@ -249,7 +249,7 @@ type LoanDisbursed struct {
 	RateE6       int64           `cbor:"7,keyasint" json:"rate_e6"`
 	Method       RepaymentMethod `cbor:"8,keyasint" json:"method"`
 	Periods      int             `cbor:"9,keyasint" json:"periods"`
-	DueDay       int             `cbor:"10,keyasint,omitempty" json:"due_day,omitempty"`
+	DueDay       int             `cbor:"10,keyasint,omitempty" json:"due_day,omitzero"`
 	OpenDate     Date            `cbor:"11,keyasint" json:"disbursed_on"`
 	Maturity     Date            `cbor:"12,keyasint" json:"maturity"`
 	Purpose      string          `cbor:"13,keyasint,omitempty" json:"purpose"`

@@ -51,13 +51,25 @@ const (
 	KeyReused           RefusalCode = "IDEMPOTENCY_KEY_REUSED"
 )
 
+// RefusalCodes lists every refusal.
+var RefusalCodes = []RefusalCode{
+	CustomerUnknown, CustomerExists, AccountUnknown, AccountClosed, PayeeUnknown,
+	PayeeClosed, SameAccount, AmountInvalid, FieldInvalid, InsufficientFunds,
+	ClassNotAllowed, DayOutLimit, YearOutLimit, DayInLimit, YearInLimit,
+	BalanceCap, AccountsMax, BoundCardRequired, AgeNotAllowed, DateNotAllowed,
+	ProductUnknown, ProductNotOnSale, BelowMinimum, DepositUnknown, DepositClosed,
+	OverDeposit, RestBelowMinimum, ContractsMax, LineUnknown, LineNotActive,
+	OverLine, LoanUnknown, LoanClosed, LoanOverdue, MethodNotAllowed,
+	TermNotAllowed, TransferUnknown, TransferSettledElse, KeyReused,
+}
+
 // Refusal is a command the bank will not carry out. Nothing has changed.
 type Refusal struct {
 	Code RefusalCode `cbor:"1,keyasint" json:"code"`
 	// Field of the command at fault, as in the API; empty if none.
-	Field string `cbor:"2,keyasint,omitempty" json:"field,omitempty"`
+	Field string `cbor:"2,keyasint,omitempty" json:"field,omitzero"`
 	// LimitFen is the limit that was passed, or the smallest amount accepted; zero if none.
-	LimitFen int64 `cbor:"3,keyasint,omitempty" json:"limit_fen,omitempty"`
+	LimitFen int64 `cbor:"3,keyasint,omitempty" json:"limit_fen,omitzero"`
 }
 
 // Error makes a Refusal an error value.

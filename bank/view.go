@@ -47,7 +47,7 @@ type StatementEntry struct {
 type StatementPage struct {
 	AccountNo AccountNo        `json:"account_no"`
 	Entries   []StatementEntry `json:"entries"`
-	Next      uint64           `json:"next_cursor,string,omitempty"`
+	Next      uint64           `json:"next_cursor,string,omitzero"`
 }
 
 // TransferView is a transfer and where it stands.
@@ -57,14 +57,14 @@ type TransferView struct {
 	Status        string `json:"status"` // PENDING, SUCCEEDED, FAILED
 	AmountFen     int64  `json:"amount_fen"`
 	FeeFen        int64  `json:"fee_fen"`
-	FromAccount   string `json:"from_account,omitempty"`
-	ToAccount     string `json:"to_account,omitempty"`
-	Bound         bool   `json:"bound,omitempty"`
-	ChannelSerial string `json:"channel_serial,omitempty"`
-	Reason        string `json:"reason,omitempty"`
-	Summary       string `json:"summary,omitempty"`
+	FromAccount   string `json:"from_account,omitzero"`
+	ToAccount     string `json:"to_account,omitzero"`
+	Bound         bool   `json:"bound,omitzero"`
+	ChannelSerial string `json:"channel_serial,omitzero"`
+	Reason        string `json:"reason,omitzero"`
+	Summary       string `json:"summary,omitzero"`
 	RequestedAt   string `json:"requested_at"`
-	SettledAt     string `json:"settled_at,omitempty"`
+	SettledAt     string `json:"settled_at,omitzero"`
 }
 
 // DepositView is a term deposit.
@@ -108,7 +108,7 @@ type LoanView struct {
 	Method       RepaymentMethod  `json:"method"`
 	DisbursedOn  Date             `json:"disbursed_on"`
 	MaturityDate Date             `json:"maturity_date"`
-	Schedule     []InstalmentView `json:"schedule,omitempty"`
+	Schedule     []InstalmentView `json:"schedule,omitzero"`
 }
 
 // InstalmentView is one instalment and what has been paid of it.

@@ -1,0 +1,176 @@
+// Package ingress is the HTTP API: routes, limits, decoding, problem documents. It reads a request once,
+// makes a bank.Command of it, waits for the outcome and writes the reply. Start here: New and Server.
+//
+// request.go decodes, reply.go writes, problem.go turns refusals and errors into RFC 9457 documents,
+// guard.go keeps hostile requests out, openapi.go describes it all.
+package ingress
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/valyala/fasthttp"
+
+	"github.com/suanpan-bank/suanpan/bank"
+)
+
+// Bank carries out calls and answers reads. All methods are safe for concurrent use; what they return is
+// durable.
+type Bank interface {
+	Do(ctx context.Context, call *bank.Call)
+	// DoAll carries out calls at once, those of one customer in the order given.
+	DoAll(ctx context.Context, calls []*bank.Call)
+	Ready() error
+	Customer(ctx context.Context, no bank.CustomerNo) (bank.CustomerView, error)
+	Account(ctx context.Context, no bank.AccountNo) (bank.AccountView, error)
+	Statement(ctx context.Context, no bank.AccountNo, after uint64, limit int) (bank.StatementPage, error)
+	Transfer(ctx context.Context, txn bank.TxnID) (bank.TransferView, error)
+	Deposit(ctx context.Context, no bank.ContractNo) (bank.DepositView, error)
+	Loan(ctx context.Context, no bank.ContractNo) (bank.LoanView, error)
+}
+
+// Vault seals identifying data before it goes anywhere and makes tokens of it.
+type Vault interface {
+	Seal(plain string) ([]byte, error)
+	Token(kind, value string) string
+}
+
+// Page is a read served as it is, such as a report; an error is answered with 503.
+type Page func(ctx context.Context) (any, error)
+
+// Options of a server. Bank, Vault, Clock and Logger are required.
+type Options struct {
+	Bank   Bank
+	Vault  Vault
+	Clock  func() time.Time
+	Logger *slog.Logger
+	// Pages are served under their paths by GET.
+	Pages map[string]Page
+	// Metrics collects the server's own and is served under /metrics; nil: a new one.
+	Metrics *prometheus.Registry
+	// Limits not set have their defaults.
+	Limits Limits
+}
+
+// Limits of the server. A zero field has the default of the same name.
+type Limits struct {
+	BodyMax      int           // bytes of a request's body
+	HeaderMax    int           // bytes of a request's head
+	Connections  int           // open at once
+	ReadTimeout  time.Duration // for a whole request
+	WriteTimeout time.Duration // for a whole reply
+	IdleTimeout  time.Duration // between requests of a connection
+}
+
+// The defaults of Limits.
+const (
+	BodyMaxDefault      = 4 << 20
+	HeaderMaxDefault    = 8 << 10
+	ConnectionsDefault  = 10_000
+	ReadTimeoutDefault  = 10 * time.Second
+	WriteTimeoutDefault = 10 * time.Second
+	IdleTimeoutDefault  = 2 * time.Minute
+)
+
+func (l *Limits) fill() {
+	def(&l.BodyMax, BodyMaxDefault)
+	def(&l.HeaderMax, HeaderMaxDefault)
+	def(&l.Connections, ConnectionsDefault)
+	def(&l.ReadTimeout, ReadTimeoutDefault)
+	def(&l.WriteTimeout, WriteTimeoutDefault)
+	def(&l.IdleTimeout, IdleTimeoutDefault)
+}
+
+func def[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Server is the API on its way to a bank.
+type Server struct {
+	options  Options
+	http     fasthttp.Server
+	routes   []route
+	metrics  metrics
+	handling atomic.Int64
+	closing  atomic.Bool
+}
+
+// New makes a server; Serve starts it.
+func New(options Options) *Server {
+	options.Limits.fill()
+	if options.Metrics == nil {
+		options.Metrics = prometheus.NewRegistry()
+	}
+	s := &Server{options: options}
+	s.routes = s.table()
+	s.metrics.init(options.Metrics, s.routes)
+	s.http = fasthttp.Server{
+		Handler:               s.handle,
+		ErrorHandler:          s.unreadable,
+		Name:                  "suanpan",
+		Concurrency:           options.Limits.Connections,
+		MaxRequestBodySize:    options.Limits.BodyMax,
+		ReadBufferSize:        options.Limits.HeaderMax,
+		ReadTimeout:           options.Limits.ReadTimeout,
+		WriteTimeout:          options.Limits.WriteTimeout,
+		IdleTimeout:           options.Limits.IdleTimeout,
+		CloseOnShutdown:       true,
+		NoDefaultContentType:  true,
+		NoDefaultServerHeader: true,
+		Logger:                quiet{options.Logger},
+	}
+	return s
+}
+
+// Serve answers requests until Shutdown; it returns nil then.
+func (s *Server) Serve(l net.Listener) error { return s.http.Serve(lingering{l}) }
+
+// Shutdown takes no new requests, waits for those under way or ctx, and closes the connections.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.closing.Store(true)
+	return s.http.ShutdownWithContext(ctx)
+}
+
+// handle answers one request. A panic must not take the process down: the request is answered 500 and
+// the bank goes on; a broken invariant of money stops the node elsewhere.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	start := time.Now()
+	s.handling.Add(1)
+	name := "unmatched"
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.options.Logger.Error("a request's handler panicked", "route", name, "cause", cause)
+			ctx.Response.Reset()
+			s.fail(ctx, &problem{code: codeInternal})
+		}
+		s.handling.Add(-1)
+		s.metrics.count(name, ctx.Response.StatusCode(), time.Since(start))
+	}()
+	if p := refuse(ctx); p != nil {
+		ctx.SetConnectionClose()
+		s.fail(ctx, p)
+		return
+	}
+	r, args, p := s.match(string(ctx.Method()), string(ctx.Path()))
+	if p != nil {
+		s.fail(ctx, p)
+		return
+	}
+	name = r.name
+	r.serve(ctx, args)
+}
+
+// quiet sends fasthttp's own messages, which are about connections that break, to the debug log.
+type quiet struct{ logger *slog.Logger }
+
+// Printf implements fasthttp.Logger.
+func (q quiet) Printf(format string, args ...any) {
+	q.logger.Debug("http", "format", format, "args", args)
+}

@@ -1,0 +1,210 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/valyala/fasthttp"
+	"golang.org/x/text/language"
+
+	"github.com/suanpan-bank/suanpan/bank"
+)
+
+// problem is what went wrong with one request, on its way to a problem document (RFC 9457).
+type problem struct {
+	code    string
+	field   string
+	limit   int64
+	because string // detail of this occurrence, from the parser; English
+	allow   string // for the Allow header
+}
+
+// The codes of problems that are not refusals of the bank.
+const (
+	codeBody        = "BODY_MALFORMED"
+	codeBodyMax     = "BODY_TOO_LARGE"
+	codeHeaderMax   = "HEADERS_TOO_LARGE"
+	codeFieldName   = "FIELD_UNKNOWN"
+	codeFieldTwice  = "FIELD_DUPLICATE"
+	codeFieldType   = "FIELD_TYPE"
+	codeFieldMiss   = "FIELD_MISSING"
+	codeFieldHere   = "FIELD_NOT_ALLOWED"
+	codeKeyMissing  = "IDEMPOTENCY_KEY_MISSING"
+	codeKeyBad      = "IDEMPOTENCY_KEY_INVALID"
+	codeBatchMax    = "BATCH_TOO_LARGE"
+	codeQuery       = "QUERY_INVALID"
+	codePath        = "PATH_UNKNOWN"
+	codeMethod      = "HTTP_METHOD_NOT_ALLOWED"
+	codeRequest     = "REQUEST_MALFORMED"
+	codeTimeout     = "REQUEST_TIMEOUT"
+	codeOverloaded  = "OVERLOADED"
+	codeStopping    = "STOPPING"
+	codeUnknown     = "OUTCOME_UNKNOWN"
+	codeUnavailable = "UNAVAILABLE"
+	codeInternal    = "INTERNAL"
+)
+
+// explanation of a code: HTTP status, title, and what to do, in both languages.
+type explanation struct {
+	status             int
+	titleZh, titleEn   string
+	detailZh, detailEn string
+}
+
+// explain looks a code up. A code without an explanation is a programming error, found by test.
+func explain(code string) explanation {
+	e, ok := explanations[code]
+	if !ok {
+		return explanations[codeInternal]
+	}
+	return e
+}
+
+var explanations = map[string]explanation{
+	codeBody:        {400, "请求体无法解析", "The body can't be read", "请发送一个 JSON 对象(UTF-8)。", "Send one JSON object in UTF-8."},
+	codeBodyMax:     {413, "请求体过大", "The body is too large", "请减小请求体,或把批量拆成几个请求。", "Send less, or split the batch into several requests."},
+	codeHeaderMax:   {431, "请求头过大", "The headers are too large", "请减少请求头。", "Send fewer or shorter headers."},
+	codeFieldName:   {400, "字段不存在", "There is no such field", "请按接口描述(/openapi.json)检查字段名。", "Check the field's name in /openapi.json."},
+	codeFieldTwice:  {400, "字段重复", "A field occurs twice", "每个字段只能出现一次。", "Send each field once."},
+	codeFieldType:   {400, "字段类型错误", "A field has the wrong type", "金额为整数(分),日期为 YYYY-MM-DD,编号为字符串。", "Amounts are integer fen, dates YYYY-MM-DD, identifiers strings."},
+	codeFieldMiss:   {400, "缺少字段", "A field is missing", "请补充该字段。", "Send the field."},
+	codeFieldHere:   {400, "此处不允许该字段", "The field is not allowed here", "该字段不适用于此类操作,请去掉。", "Leave the field out: this kind of operation has no use for it."},
+	codeKeyMissing:  {400, "缺少 Idempotency-Key", "The Idempotency-Key is missing", "每个 POST 请求须带 Idempotency-Key 头;重试时使用同一个值。", "Send an Idempotency-Key header with every POST; use the same one to repeat it."},
+	codeKeyBad:      {400, "Idempotency-Key 无效", "The Idempotency-Key is not valid", "须为 1 至 128 个可见 ASCII 字符。", "Use 1 to 128 visible ASCII characters."},
+	codeBatchMax:    {413, "批量过大", "The batch is too large", "每批 1 至 1000 个操作。", "Send 1 to 1,000 operations in a batch."},
+	codeQuery:       {400, "查询参数无效", "A query parameter is not valid", "请按接口描述检查参数。", "Check the parameter in /openapi.json."},
+	codePath:        {404, "路径不存在", "There is no such path", "接口描述见 /openapi.json。", "See /openapi.json for what there is."},
+	codeMethod:      {405, "不支持该方法", "The method is not allowed here", "允许的方法见 Allow 头。", "See the Allow header."},
+	codeRequest:     {400, "HTTP 请求格式错误", "The HTTP request is malformed", "请使用 HTTP/1.1,且不要同时发送 Content-Length 与 Transfer-Encoding。", "Speak HTTP/1.1, and send either Content-Length or Transfer-Encoding."},
+	codeTimeout:     {408, "请求接收超时", "The request did not arrive in time", "请重试;若为 POST,请使用同一个 Idempotency-Key。", "Try again, with the same Idempotency-Key if it was a POST."},
+	codeOverloaded:  {503, "系统繁忙", "Too busy", "未做任何处理,请稍后重试。", "Nothing was done. Try again in a moment."},
+	codeStopping:    {503, "系统正在停止", "Shutting down", "请稍后用同一个 Idempotency-Key 重试。", "Try again in a moment with the same Idempotency-Key."},
+	codeUnknown:     {504, "结果未知", "The outcome is not known yet", "请用同一个 Idempotency-Key 重试:若已执行,将返回首次结果,不会重复执行。", "Repeat with the same Idempotency-Key: if it was done you get the first result, and it is not done twice."},
+	codeUnavailable: {503, "暂不可用", "Not available now", "请稍后重试。", "Try again in a moment."},
+	codeInternal:    {500, "内部错误", "Something went wrong here", "请用同一个 Idempotency-Key 重试;若仍失败,请联系运维。", "Try again with the same Idempotency-Key; if it goes on, tell the operators."},
+
+	string(bank.CustomerUnknown):     {404, "客户不存在", "There is no such customer", "请检查客户号。", "Check the customer's number."},
+	string(bank.CustomerExists):      {409, "客户已存在", "The person is a customer already", "该证件号已注册,请使用原客户号。", "This document is registered; use the customer's number."},
+	string(bank.AccountUnknown):      {404, "账户不存在", "There is no such account", "请检查账号。", "Check the account's number."},
+	string(bank.AccountClosed):       {409, "账户已销户", "The account is closed", "请使用其他账户。", "Use another account."},
+	string(bank.PayeeUnknown):        {404, "收款账户不存在", "There is no such payee", "请检查收款账号。", "Check the payee's account number."},
+	string(bank.PayeeClosed):         {409, "收款账户不可入账", "The payee's account can't receive", "请向收款人核实账户状态。", "Ask the payee about the account."},
+	string(bank.SameAccount):         {422, "不能转给本账户", "A transfer to the same account", "付款与收款账户须不同。", "Payer and payee must differ."},
+	string(bank.AmountInvalid):       {422, "金额无效", "The amount is not valid", "金额须为正整数(分),且不超过上限。", "Amounts are positive integers in fen, up to the limit."},
+	string(bank.FieldInvalid):        {422, "字段值无效", "A field's value is not valid", "请检查该字段。", "Check the field."},
+	string(bank.InsufficientFunds):   {422, "可用余额不足", "Not enough available", "请减少金额或先转入资金。", "Ask for less, or pay in first."},
+	string(bank.ClassNotAllowed):     {422, "账户类别不支持此操作", "This class of account can't do that", "请使用其他类别的账户,或先面签升级。", "Use an account of another class, or confirm identity in person."},
+	string(bank.DayOutLimit):         {422, "超过日累计转出限额", "Over the day's limit for money out", "请明日再试或减少金额。", "Try tomorrow, or less."},
+	string(bank.YearOutLimit):        {422, "超过年累计转出限额", "Over the year's limit for money out", "请减少金额。", "Ask for less."},
+	string(bank.DayInLimit):          {422, "超过日累计转入限额", "Over the day's limit for money in", "请明日再试或减少金额。", "Try tomorrow, or less."},
+	string(bank.YearInLimit):         {422, "超过年累计转入限额", "Over the year's limit for money in", "请减少金额。", "Ask for less."},
+	string(bank.BalanceCap):          {422, "超过账户余额上限", "Over the account's highest balance", "请减少金额。", "Ask for less."},
+	string(bank.AccountsMax):         {422, "账户数已达上限", "No more accounts of this class", "同类账户数量已达监管上限。", "The customer has as many accounts of this class as the rules allow."},
+	string(bank.BoundCardRequired):   {422, "须绑定银行卡", "A card must be bound", "请提供本人Ⅰ类户借记卡或信用卡。", "Give a debit card of the customer's class I account, or a credit card."},
+	string(bank.AgeNotAllowed):       {422, "年龄不符合要求", "The age is not allowed", "线上开户须年满 18 周岁。", "Online accounts are for those aged 18 or more."},
+	string(bank.DateNotAllowed):      {422, "日期不允许", "The date is not allowed", "仅演示产品可指定会计日期。", "Only demonstration products take a date."},
+	string(bank.ProductUnknown):      {422, "产品不存在", "There is no such product", "请检查产品代码。", "Check the product's code."},
+	string(bank.ProductNotOnSale):    {422, "产品未在售", "The product is not on sale", "请选择在售产品或选项。", "Choose a product or option on sale."},
+	string(bank.BelowMinimum):        {422, "低于起点金额", "Below the minimum", "请增加金额,起点见 limit_fen。", "Ask for more: the minimum is in limit_fen."},
+	string(bank.DepositUnknown):      {404, "存单不存在", "There is no such deposit", "请检查存单号。", "Check the deposit's number."},
+	string(bank.DepositClosed):       {409, "存单已结清", "The deposit is paid out", "该存单已全部支取。", "Nothing is left in it."},
+	string(bank.OverDeposit):         {422, "超过存单余额", "More than the deposit holds", "请减少支取金额或全部支取。", "Redeem less, or all of it."},
+	string(bank.RestBelowMinimum):    {422, "剩余低于起存金额", "The rest would be below the minimum", "请全部支取,或保留不低于起存金额。", "Redeem all of it, or leave at least the minimum."},
+	string(bank.ContractsMax):        {422, "合约数已达上限", "No more contracts can be numbered", "请联系网点。", "Ask at a branch."},
+	string(bank.LineUnknown):         {404, "授信不存在", "There is no such credit line", "请检查授信编号。", "Check the line's number."},
+	string(bank.LineNotActive):       {409, "授信已失效", "The credit line is not active", "请重新申请。", "Apply again."},
+	string(bank.OverLine):            {422, "超过可用额度", "More than the line has left", "请减少金额。", "Draw less."},
+	string(bank.LoanUnknown):         {404, "借据不存在", "There is no such loan", "请检查借据号。", "Check the loan's number."},
+	string(bank.LoanClosed):          {409, "贷款已结清", "The loan is settled", "无需再还款。", "Nothing is owed."},
+	string(bank.LoanOverdue):         {409, "存在逾期", "An instalment is overdue", "请先归还逾期款项。", "Pay what is overdue first."},
+	string(bank.MethodNotAllowed):    {422, "不支持该还款方式", "The repayment method is not offered", "请选择产品支持的还款方式。", "Choose a method the product offers."},
+	string(bank.TermNotAllowed):      {422, "期限不允许", "The term is not offered", "请选择产品支持的期限。", "Choose a term the product offers."},
+	string(bank.TransferUnknown):     {404, "转账不存在", "There is no such transfer", "请检查转账编号。", "Check the transfer's number."},
+	string(bank.TransferSettledElse): {409, "转账已有结果", "The transfer has been settled already", "渠道结果与已记录的结果不同,请人工核对。", "It was settled otherwise; reconcile by hand."},
+	string(bank.KeyReused):           {409, "Idempotency-Key 已用于其他请求", "The Idempotency-Key was used for another request", "请为不同的请求使用不同的键。", "Use a new key for a new request."},
+}
+
+// document is a problem document.
+type document struct {
+	Type     string `json:"type"`
+	Title    string `json:"title"`
+	Status   int    `json:"status"`
+	Detail   string `json:"detail"`
+	Code     string `json:"code"`
+	Field    string `json:"field,omitzero"`
+	LimitFen int64  `json:"limit_fen,omitzero"`
+}
+
+func (p *problem) document(zh bool) document {
+	e := explain(p.code)
+	d := document{
+		Type:   "urn:suanpan:problem:" + strings.ReplaceAll(strings.ToLower(p.code), "_", "-"),
+		Status: e.status, Title: e.titleEn, Detail: e.detailEn, Code: p.code, Field: p.field, LimitFen: p.limit,
+	}
+	if zh {
+		d.Title, d.Detail = e.titleZh, e.detailZh
+	}
+	if p.because != "" {
+		d.Detail = fmt.Sprintf("%s (%s)", d.Detail, p.because)
+	}
+	return d
+}
+
+func problemOf(r *bank.Refusal) *problem {
+	return &problem{code: string(r.Code), field: r.Field, limit: r.LimitFen}
+}
+
+// problemOfError is for outcomes that were not decided.
+func problemOfError(err error) *problem {
+	switch {
+	case errors.Is(err, bank.ErrOverloaded):
+		return &problem{code: codeOverloaded}
+	case errors.Is(err, bank.ErrOutcomeUnknown), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return &problem{code: codeUnknown}
+	case errors.Is(err, bank.ErrStopping):
+		return &problem{code: codeStopping}
+	}
+	return &problem{code: codeInternal}
+}
+
+var languages = language.NewMatcher([]language.Tag{language.English, language.Chinese})
+
+// chinese reports whether the client prefers Chinese (Accept-Language, RFC 9110 section 12.5.4).
+func chinese(ctx *fasthttp.RequestCtx) bool {
+	header := ctx.Request.Header.Peek(fasthttp.HeaderAcceptLanguage)
+	if len(header) == 0 || len(header) > acceptLanguageMax {
+		return false
+	}
+	tags, _, err := language.ParseAcceptLanguage(string(header))
+	if err != nil {
+		return false
+	}
+	_, index, _ := languages.Match(tags...)
+	return index == 1
+}
+
+// acceptLanguageMax is the longest Accept-Language read; parsing is not for free.
+const acceptLanguageMax = 256
+
+// retryAfterSeconds is what an overloaded or stopping node asks of callers.
+const retryAfterSeconds = "1"
+
+// fail answers with a problem document.
+func (s *Server) fail(ctx *fasthttp.RequestCtx, p *problem) {
+	zh := chinese(ctx)
+	d := p.document(zh)
+	if d.Status == fasthttp.StatusServiceUnavailable {
+		ctx.Response.Header.Set(fasthttp.HeaderRetryAfter, retryAfterSeconds)
+	}
+	if p.allow != "" {
+		ctx.Response.Header.Set(fasthttp.HeaderAllow, p.allow)
+	}
+	if zh {
+		ctx.Response.Header.Set(fasthttp.HeaderContentLanguage, "zh")
+	} else {
+		ctx.Response.Header.Set(fasthttp.HeaderContentLanguage, "en")
+	}
+	s.write(ctx, d.Status, "application/problem+json", d)
+}

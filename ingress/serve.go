@@ -1,0 +1,252 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/valyala/fasthttp"
+
+	"github.com/suanpan-bank/suanpan/bank"
+)
+
+// replayed tells a caller that this is the first result of a command he has repeated.
+const replayed = "Idempotency-Replayed"
+
+// one carries out one command.
+func (s *Server) one(ctx *fasthttp.RequestCtx, o *operation, args []string) {
+	key := ctx.Request.Header.Peek("Idempotency-Key")
+	if p := checkKey(key); p != nil {
+		s.fail(ctx, p)
+		return
+	}
+	cmd, p := o.command(s, ctx.PostBody(), args)
+	if p != nil {
+		s.fail(ctx, p)
+		return
+	}
+	call, p := callOf(o.path, cmd, key)
+	if p != nil {
+		s.fail(ctx, p)
+		return
+	}
+	s.options.Bank.Do(context.Background(), call)
+	if call.Receipt.Repeated {
+		ctx.Response.Header.Set(replayed, "true")
+	}
+	if p := outcome(call); p != nil {
+		s.fail(ctx, p)
+		return
+	}
+	s.reply(ctx, o.status, o.reply(&call.Receipt))
+}
+
+func outcome(call *bank.Call) *problem {
+	switch {
+	case call.Err != nil:
+		return problemOfError(call.Err)
+	case call.Receipt.Refusal != nil:
+		return problemOf(call.Receipt.Refusal)
+	}
+	return nil
+}
+
+// BatchMax is how many operations one batch may hold.
+const BatchMax = 1000
+
+const batchPath = "/v1/batches"
+
+type batchRequest struct {
+	Operations []batchOperation `json:"operations"`
+}
+
+type batchOperation struct {
+	IdempotencyKey string         `json:"idempotency_key"`
+	Path           string         `json:"path"`
+	Body           jsontext.Value `json:"body"`
+}
+
+type batchReply struct {
+	Results []batchResult `json:"results"`
+}
+
+type batchResult struct {
+	IdempotencyKey string `json:"idempotency_key"`
+	Status         int    `json:"status"`
+	Replayed       bool   `json:"replayed,omitzero"`
+	Body           any    `json:"body"`
+}
+
+// batch carries out many commands at once. Each succeeds or fails alone; those of one customer are
+// decided in the order given.
+func (s *Server) batch(ctx *fasthttp.RequestCtx) {
+	var in batchRequest
+	if p := decode(ctx.PostBody(), &in); p != nil {
+		s.fail(ctx, p)
+		return
+	}
+	if n := len(in.Operations); n == 0 || n > BatchMax {
+		s.fail(ctx, &problem{code: codeBatchMax, field: "operations"})
+		return
+	}
+	zh := chinese(ctx)
+	results := make([]batchResult, len(in.Operations))
+	ops := make([]*operation, len(in.Operations))
+	calls := make([]*bank.Call, 0, len(in.Operations))
+	placed := make([]int, 0, len(in.Operations)) // where each call's result goes
+	for i := range in.Operations {
+		o := &in.Operations[i]
+		results[i].IdempotencyKey = o.IdempotencyKey
+		op, call, p := s.prepare(o)
+		if p != nil {
+			results[i].fail(p, zh)
+			continue
+		}
+		ops[i] = op
+		calls, placed = append(calls, call), append(placed, i)
+	}
+	s.options.Bank.DoAll(context.Background(), calls)
+	for n, call := range calls {
+		r := &results[placed[n]]
+		r.Replayed = call.Receipt.Repeated
+		if p := outcome(call); p != nil {
+			r.fail(p, zh)
+			continue
+		}
+		o := ops[placed[n]]
+		r.Status, r.Body = o.status, o.reply(&call.Receipt)
+	}
+	for i := range results {
+		s.metrics.batched.WithLabelValues(strconv.Itoa(results[i].Status)).Inc()
+	}
+	s.reply(ctx, fasthttp.StatusOK, batchReply{results})
+}
+
+func (r *batchResult) fail(p *problem, zh bool) {
+	d := p.document(zh)
+	r.Status, r.Body = d.Status, d
+}
+
+func (s *Server) prepare(o *batchOperation) (*operation, *bank.Call, *problem) {
+	if p := checkKey([]byte(o.IdempotencyKey)); p != nil {
+		p.field = "idempotency_key"
+		return nil, nil, p
+	}
+	for i := range operations {
+		op := &operations[i]
+		var found [argumentsMax]string
+		n, ok := matches(op.segments, o.Path, &found)
+		if !ok {
+			continue
+		}
+		cmd, p := op.command(s, o.Body, found[:n])
+		if p != nil {
+			return nil, nil, p
+		}
+		call, p := callOf(op.path, cmd, []byte(o.IdempotencyKey))
+		return op, call, p
+	}
+	return nil, nil, &problem{code: codePath, field: "path"}
+}
+
+// read serves one thing by its number. A number that can't be one is unknown.
+func read[N, V any](s *Server, parse func(string) (N, error), get func(context.Context, N) (V, error), unknown bank.RefusalCode) func(*fasthttp.RequestCtx, []string) {
+	return func(ctx *fasthttp.RequestCtx, args []string) {
+		no, err := parse(args[0])
+		if err != nil {
+			s.fail(ctx, &problem{code: string(unknown)})
+			return
+		}
+		v, err := get(context.Background(), no)
+		if err != nil {
+			s.failRead(ctx, err, unknown)
+			return
+		}
+		s.reply(ctx, fasthttp.StatusOK, v)
+	}
+}
+
+func (s *Server) failRead(ctx *fasthttp.RequestCtx, err error, unknown bank.RefusalCode) {
+	switch {
+	case errors.Is(err, bank.ErrNotFound):
+		s.fail(ctx, &problem{code: string(unknown)})
+	case errors.Is(err, bank.ErrStopping):
+		s.fail(ctx, &problem{code: codeStopping})
+	default:
+		s.options.Logger.Error("a read failed", "cause", err)
+		s.fail(ctx, &problem{code: codeInternal})
+	}
+}
+
+// The page sizes of statements, in entries.
+const (
+	StatementDefault = 50
+	StatementMax     = 1000
+)
+
+func (s *Server) statement(ctx *fasthttp.RequestCtx, args []string) {
+	no, err := bank.ParseAccountNo(args[0])
+	if err != nil {
+		s.fail(ctx, &problem{code: string(bank.AccountUnknown)})
+		return
+	}
+	limit, after := uint64(StatementDefault), uint64(0)
+	for name, value := range ctx.QueryArgs().All() {
+		switch string(name) {
+		case "limit":
+			limit, err = strconv.ParseUint(string(value), 10, 16)
+			if limit == 0 || limit > StatementMax {
+				err = strconv.ErrRange
+			}
+		case "cursor":
+			after, err = strconv.ParseUint(string(value), 10, 63)
+		default:
+			err = strconv.ErrSyntax
+		}
+		if err != nil {
+			s.fail(ctx, &problem{code: codeQuery, field: fieldOf(jsontext.Pointer(name))})
+			return
+		}
+	}
+	page, err := s.options.Bank.Statement(context.Background(), no, after, int(limit))
+	if err != nil {
+		s.failRead(ctx, err, bank.AccountUnknown)
+		return
+	}
+	s.reply(ctx, fasthttp.StatusOK, page)
+}
+
+func (s *Server) page(ctx *fasthttp.RequestCtx, page Page) {
+	v, err := page(context.Background())
+	if err != nil {
+		s.options.Logger.Warn("a report is not available", "cause", err)
+		s.fail(ctx, &problem{code: codeUnavailable})
+		return
+	}
+	s.reply(ctx, fasthttp.StatusOK, v)
+}
+
+func (s *Server) ready(ctx *fasthttp.RequestCtx) {
+	if err := s.options.Bank.Ready(); err != nil || s.closing.Load() {
+		s.fail(ctx, &problem{code: codeStopping})
+		return
+	}
+	s.reply(ctx, fasthttp.StatusOK, status{"ready"})
+}
+
+func (s *Server) reply(ctx *fasthttp.RequestCtx, status int, v any) {
+	s.write(ctx, status, "application/json", v)
+}
+
+func (s *Server) write(ctx *fasthttp.RequestCtx, status int, contentType string, v any) {
+	body, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		s.options.Logger.Error("a reply can't be written", "cause", err)
+		status, contentType, body = fasthttp.StatusInternalServerError, "application/problem+json", []byte(`{"code":"INTERNAL","status":500}`)
+	}
+	ctx.SetStatusCode(status)
+	ctx.SetContentType(contentType)
+	ctx.Response.SetBodyRaw(append(body, '\n'))
+}
