@@ -229,3 +229,11 @@ func (n *Node) ensure(no bank.CustomerNo) *slot {
 func requestOf(f *bank.InFlight) ChannelRequest {
 	return ChannelRequest{Transfer: f.Txn, Out: f.Out, AmountFen: f.AmountFen, Channel: f.Channel, Date: f.Date}
 }
+
+// AtRest runs look at a moment between two decisions: journal and ledger stand at position, and neither
+// moves before look returns. All traffic waits for it.
+func (n *Node) AtRest(look func(position journal.Position)) {
+	n.pipeline.mu.Lock()
+	defer n.pipeline.mu.Unlock()
+	look(n.journal.Last())
+}

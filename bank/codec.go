@@ -24,6 +24,9 @@ const (
 	TopicLoan     = "bank.loan.v1"
 )
 
+// Topics lists them.
+var Topics = []string{TopicCustomer, TopicAccount, TopicDeposit, TopicLoan}
+
 // EventKinds lists every event type, by number.
 var EventKinds = []EventKind{
 	{EventCustomerRegistered, "CustomerRegistered", "注册", TopicCustomer, func() Event { return new(CustomerRegistered) }},

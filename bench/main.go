@@ -1,0 +1,240 @@
+// Bench measures the bank's internal transfers against a do-nothing fasthttp handler: in one run, on
+// one machine, with the same requests from the same load generator. Figures of this kind mean little
+// by themselves; the ratio of the two is what holds from machine to machine.
+//
+// Start here: the options and what a run does. Then trial.go (what is measured), load.go (the
+// generator), servers.go (the processes), measure.go (CPU, memory, disk) and report.go (the table).
+// It needs Linux: epoll and /proc.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+type options struct {
+	customers   int
+	duration    time.Duration
+	rounds      int
+	connections []int
+	binary      string
+	force       bool
+	out         string
+	short       bool
+}
+
+func main() {
+	if child, err := runChild(); child {
+		exit(err)
+	}
+	o, err := parseOptions(os.Args[1:])
+	if err != nil {
+		os.Exit(2) // package flag has said why
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err = run(ctx, o, os.Stdout, os.Stderr)
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		err = errors.New("interrupted; everything is stopped and removed")
+	}
+	stop()
+	exit(err)
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+const (
+	customersMin   = 1000 // fewer are no spread
+	connectionsMax = 4096
+	shortCustomers = 10_000
+	shortDuration  = time.Second
+	shortRounds    = 1
+	latest         = "bench/latest.json"
+)
+
+func parseOptions(args []string) (options, error) {
+	o := options{connections: []int{64, 256}}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.IntVar(&o.customers, "customers", 100_000, "how many customers, each with a funded account")
+	f.DurationVar(&o.duration, "duration", 3*time.Second, "how long each trial is measured in each round")
+	f.IntVar(&o.rounds, "rounds", 3, "how often each trial runs; the median counts")
+	f.Func("connections", "comma-separated `numbers` of connections; the hot customer uses the last (default 64,256)", o.setConnections)
+	f.StringVar(&o.binary, "binary", "./bin/suanpan", "`program` that serves the bank")
+	f.BoolVar(&o.force, "force", false, "measure although the machine is busy or the data would lie in memory")
+	f.StringVar(&o.out, "out", "", "`file` for the figures (default "+latest+"; with -short none)")
+	f.BoolVar(&o.short, "short", false, "a smoke test: 10,000 customers, one round of a second a trial, unless other flags say so")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	given := make(map[string]bool)
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	o.fill(given)
+	if err := o.check(f.Args()); err != nil {
+		fmt.Fprintln(f.Output(), "bench:", err)
+		return o, err
+	}
+	return o, nil
+}
+
+func (o *options) setConnections(list string) error {
+	o.connections = nil
+	for field := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(field))
+		if err != nil || n < 1 || n > connectionsMax {
+			return fmt.Errorf("%q is not a number from 1 to %d", field, connectionsMax)
+		}
+		o.connections = append(o.connections, n)
+	}
+	return nil
+}
+
+// fill sets what depends on other flags. A smoke test leaves the last real figures alone.
+func (o *options) fill(given map[string]bool) {
+	if !o.short {
+		if !given["out"] {
+			o.out = latest
+		}
+		return
+	}
+	if !given["customers"] {
+		o.customers = shortCustomers
+	}
+	if !given["duration"] {
+		o.duration = shortDuration
+	}
+	if !given["rounds"] {
+		o.rounds = shortRounds
+	}
+}
+
+func (o *options) check(rest []string) error {
+	switch {
+	case len(rest) > 0:
+		return fmt.Errorf("%q is not understood", rest[0])
+	case o.customers < customersMin:
+		return fmt.Errorf("-customers must be at least %d", customersMin)
+	case o.rounds < 1 || o.duration < 100*time.Millisecond:
+		return errors.New("-rounds must be at least 1, -duration at least 100ms")
+	}
+	return nil
+}
+
+// spread is the number of connections that the hot customer and the batches are compared with.
+func (o *options) spread() int { return o.connections[len(o.connections)-1] }
+
+// run starts the servers, fills the bank, measures and prints. Whatever happens, nothing is left:
+// no process, no data.
+func run(ctx context.Context, o options, out, progress io.Writer) (err error) {
+	if _, err := os.Stat(o.binary); err != nil {
+		return fmt.Errorf("no bank to measure (build it with make build, or name it with -binary): %w", err)
+	}
+	quiet, err := quietMachine(ctx, o.force, progress)
+	if err != nil {
+		return err
+	}
+	dir, err := workspace(o)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := os.RemoveAll(dir); e != nil {
+			err = errors.Join(err, fmt.Errorf("remove the bench's data: %w", e))
+		}
+	}()
+	echo, err := startEcho(ctx)
+	if err != nil {
+		return err
+	}
+	defer echo.stop()
+	bank, err := startBank(ctx, o.binary, filepath.Join(dir, "bank"))
+	if err != nil {
+		return err
+	}
+	defer bank.stop()
+
+	b := newBench(o, dir, echo, bank, progress)
+	b.busiest = quiet
+	if err := b.populate(ctx); err != nil {
+		return errors.Join(err, bank.alive())
+	}
+	if err := b.measure(ctx); err != nil {
+		return errors.Join(err, bank.alive())
+	}
+	rows, err := b.rows()
+	if err != nil {
+		return err
+	}
+	printTable(out, rows)
+	if o.out != "" {
+		if err := writeRows(o.out, rows); err != nil {
+			return err
+		}
+	}
+	return b.verdict(out)
+}
+
+// quietTime is how long the machine is watched before anything starts.
+const quietTime = time.Second
+
+// quietMachine returns the share of the cores that others use, and refuses when it is too large.
+func quietMachine(ctx context.Context, force bool, progress io.Writer) (float64, error) {
+	m, err := newMeter()
+	if err != nil {
+		return 0, err
+	}
+	if err := sleep(ctx, quietTime); err != nil {
+		return 0, err
+	}
+	share, err := m.share(0)
+	if err != nil || share <= busyShareMax {
+		return share, err
+	}
+	busy := fmt.Sprintf("the machine is busy: others use %.0f %% of its %d cores, more than %.0f %%",
+		share*100, runtime.NumCPU(), busyShareMax*100)
+	if !force {
+		return share, errors.New(busy + "; wait until it is quiet, or use -force")
+	}
+	fmt.Fprintln(progress, "warning:", busy)
+	return share, nil
+}
+
+// workspace makes the directory for everything the run writes: beside the program, that is on the
+// project's disk and where version control does not look.
+func workspace(o options) (string, error) {
+	parent := filepath.Dir(o.binary)
+	if inMemory(parent) && !o.force {
+		return "", fmt.Errorf("%s lies in memory, where a flush costs nothing; move the program (-binary), or use -force", parent)
+	}
+	dir, err := os.MkdirTemp(parent, "bench-")
+	if err != nil {
+		return "", fmt.Errorf("make room for the bench's data: %w", err)
+	}
+	return filepath.Abs(dir)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

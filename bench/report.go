@@ -1,0 +1,217 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"text/tabwriter"
+)
+
+// row is one figure and what it is compared with.
+type row struct {
+	Measure  string  `json:"measure"`
+	Value    float64 `json:"value"`
+	Unit     string  `json:"unit"`
+	Baseline float64 `json:"baseline,omitempty"` // in the same unit; none: nothing to compare with
+	Ratio    float64 `json:"ratio,omitempty"`    // value / baseline
+	against  string
+	busy     bool // others disturbed it or its baseline
+}
+
+// comparison is a figure of one trial beside a figure of another.
+type comparison struct {
+	measure string
+	unit    string
+	trial   string
+	figure  func(sample) float64
+	against string // trial; empty: none
+	base    func(sample) float64
+}
+
+const (
+	perSecond  = "1/s"
+	micro      = "µs"
+	perRequest = "µs/request"
+)
+
+// comparisons in the order of the table.
+func (b *bench) comparisons() []comparison {
+	var all []comparison
+	add := func(measure, unit, trial string, figure func(sample) float64, against string, base func(sample) float64) {
+		all = append(all, comparison{measure, unit, trial, figure, against, base})
+	}
+	latencies := func(measure, trial, against string) {
+		add(measure+", p50", micro, trial, p50, against, p50)
+		add(measure+", p99", micro, trial, p99, against, p99)
+		add(measure+", p99.9", micro, trial, p999, against, p999)
+	}
+	for _, n := range b.connections {
+		measure, echo, bank := fmt.Sprintf("transfers, %d connections", n), echoTrial(n), spreadTrial(n)
+		add(measure, perSecond, bank, rate, echo, rate)
+		latencies(measure, bank, echo)
+		add(measure+", server CPU", perRequest, bank, serverCPU, echo, serverCPU)
+		add(measure+", server CPU until it is idle again", perRequest, bank, wholeCPU, echo, wholeCPU)
+		add(measure+", load generator CPU", perRequest, bank, clientCPU, echo, clientCPU)
+	}
+	hot, spread := fmt.Sprintf("one hot customer, %d connections", b.spread()), spreadTrial(b.spread())
+	add(hot, perSecond, hotTrial, rate, spread, rate)
+	latencies(hot, hotTrial, spread)
+	add(hot+", server CPU", perRequest, hotTrial, serverCPU, spread, serverCPU)
+
+	add("lone client, p50", micro, loneTrial, p50, flushTrial, p50)
+	add("lone client, p99", micro, loneTrial, p99, flushTrial, p99)
+	add("lone client of the echo, p50", micro, loneEchoTrial, p50, flushTrial, p50)
+
+	batch := fmt.Sprintf("batches of %d transfers, %d connections", batchTransfers, batchConnections)
+	add(batch+", transfers", perSecond, batchTrial, rate, echoTrial(b.spread()), rate)
+	latencies(batch+", a batch", batchTrial, "")
+	add(batch+", server CPU", "µs/transfer", batchTrial, serverCPU, echoTrial(b.spread()), serverCPU)
+	add(batch+", server CPU until it is idle again", "µs/transfer", batchTrial, wholeCPU, echoTrial(b.spread()), wholeCPU)
+	return all
+}
+
+// rows are all figures of the run.
+func (b *bench) rows() ([]row, error) {
+	rss, err := peakMemory(b.bank.pid())
+	if err != nil {
+		return nil, err
+	}
+	var rows []row
+	for _, c := range b.comparisons() {
+		r := row{Measure: c.measure, Unit: c.unit, against: c.against}
+		r.Value, r.busy = b.median(c.trial, c.figure)
+		if c.against != "" {
+			var busy bool
+			r.Baseline, busy = b.median(c.against, c.base)
+			r.busy = r.busy || busy
+			r.Ratio = round(per(r.Value, r.Baseline), 3)
+		}
+		r.Value, r.Baseline = round(r.Value, decimals(r.Value)), round(r.Baseline, decimals(r.Baseline))
+		rows = append(rows, r)
+	}
+	rows = append(rows,
+		row{
+			Measure: "setup through batches, operations", Unit: perSecond,
+			Value: round(per(float64(b.settled), b.settledIn.Seconds()), 0), busy: b.settleShare > busyShareMax,
+		},
+		row{Measure: "customers", Value: float64(b.customers)},
+		row{Measure: "peak memory of the bank", Value: round(float64(rss)/(1<<20), 0), Unit: "MiB"},
+		row{Measure: "failed requests and transfers", Value: float64(b.failures())},
+	)
+	if b.busiest > busyShareMax {
+		rows = append(rows, row{Measure: "busy", Value: round(b.busiest, 2), Unit: "share of the cores used by others", busy: true})
+	}
+	return rows, nil
+}
+
+func (b *bench) failures() uint64 {
+	var n uint64
+	for _, samples := range b.samples {
+		for _, s := range samples {
+			n += s.failed()
+		}
+	}
+	return n
+}
+
+// verdict prints what makes the figures doubtful, and is an error when something failed.
+func (b *bench) verdict(out io.Writer) error {
+	if b.busiest > busyShareMax {
+		fmt.Fprintf(out, "\nWARNING: others used up to %.0f %% of the cores; figures marked ! are disturbed.\n", b.busiest*100)
+	}
+	for _, t := range b.trials() {
+		if slices.ContainsFunc(b.samples[t.name], func(s sample) bool { return s.unsettled }) {
+			fmt.Fprintf(out, "\nWARNING: %s: a server was still at work %v later; its CPU until idle is too low.\n", t.name, settleMax)
+		}
+	}
+	n := b.failures()
+	if n == 0 {
+		return nil
+	}
+	fmt.Fprintln(out, "\nFailures:")
+	for _, t := range b.trials() {
+		var sum outcome
+		sum.Statuses = make(map[int]uint64)
+		for _, s := range b.samples[t.name] {
+			sum.Sent, sum.Answered = sum.Sent+s.Sent, sum.Answered+s.Answered
+			sum.Refused, sum.Broken = sum.Refused+s.Refused, sum.Broken+s.Broken
+			for status, n := range s.Statuses {
+				sum.Statuses[status] += n
+			}
+		}
+		if sum.failed() == 0 {
+			continue
+		}
+		fmt.Fprintf(out, "  %s:", t.name)
+		for _, status := range slices.Sorted(maps.Keys(sum.Statuses)) {
+			fmt.Fprintf(out, " %d × %s,", status, grouped(float64(sum.Statuses[status]), 0))
+		}
+		fmt.Fprintf(out, " unanswered %d, connections closed by the server %d, transfers refused in batches %d\n",
+			sum.Sent-sum.Answered, sum.Broken, sum.Refused)
+	}
+	return fmt.Errorf("%s requests or transfers failed", grouped(float64(n), 0))
+}
+
+func printTable(out io.Writer, rows []row) {
+	fmt.Fprintln(out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "value\tbaseline\tratio\tunit\t   measure (against)")
+	for _, r := range rows {
+		baseline, ratio, measure, mark := "", "", r.Measure, " "
+		if r.against != "" {
+			baseline, ratio = grouped(r.Baseline, decimals(r.Baseline)), fmt.Sprintf("%.2f", r.Ratio)
+			measure += " (" + r.against + ")"
+		}
+		if r.busy {
+			mark = "!"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t %s %s\n", grouped(r.Value, decimals(r.Value)), baseline, ratio, r.Unit, mark, measure)
+	}
+	_ = w.Flush() // a table that can't be printed has nobody to tell
+}
+
+// writeRows replaces the file at once, so that a reader never finds half of it.
+func writeRows(path string, rows []row) error {
+	b, err := json.MarshalIndent(rows, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the figures: %w", err)
+	}
+	if err := os.WriteFile(path+".tmp", append(b, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the figures: %w", err)
+	}
+	if err := os.Rename(path+".tmp", path); err != nil {
+		return fmt.Errorf("write the figures: %w", err)
+	}
+	return nil
+}
+
+// decimals keeps about three digits of small values.
+func decimals(v float64) int {
+	switch v = math.Abs(v); {
+	case v >= 100 || v == math.Trunc(v):
+		return 0
+	case v >= 10:
+		return 1
+	}
+	return 2
+}
+
+func round(v float64, decimals int) float64 {
+	scale := math.Pow10(decimals)
+	return math.Round(v*scale) / scale
+}
+
+// grouped writes a number with commas between thousands.
+func grouped(v float64, decimals int) string {
+	s := strconv.FormatFloat(v, 'f', decimals, 64)
+	digits := len(strconv.FormatInt(int64(v), 10))
+	for i := digits - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

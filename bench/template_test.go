@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"testing"
+)
+
+type transferBody struct {
+	Kind      string `json:"kind"`
+	From      string `json:"from_account"`
+	To        string `json:"to_account"`
+	AmountFen int    `json:"amount_fen"`
+}
+
+func numbered(n int) *[accountDigits]byte {
+	return (*[accountDigits]byte)(fmt.Appendf(nil, "9990221%012d", n))
+}
+
+// readRequest reads the request as a server would, to its last byte.
+func readRequest(t *testing.T, b []byte) (*http.Request, []byte) {
+	t.Helper()
+	in := bufio.NewReader(bytes.NewReader(b))
+	r, err := http.ReadRequest(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil || in.Buffered() > 0 {
+		t.Fatalf("%v; %d bytes behind the body", err, in.Buffered())
+	}
+	return r, body
+}
+
+func TestAPatchedTransferIsTheRequestThatWasMeant(t *testing.T) {
+	req := newTransfer("run-")
+	size := len(req.bytes)
+	for i, amount := range []int{amountFenMin, 4321, amountFenMax} {
+		req.set(0, uint64(i)+0xabc, numbered(i), numbered(i+7), amount)
+		r, body := readRequest(t, req.bytes)
+		var got transferBody
+		if err := json.Unmarshal(body, &got); err != nil {
+			t.Fatal(err)
+		}
+		want := transferBody{"internal", string(numbered(i)[:]), string(numbered(i + 7)[:]), amount}
+		key := fmt.Sprintf("run-%0*x", keyDigits, i+0xabc)
+		if got != want || r.URL.Path != "/v1/transfers" || r.Header.Get("Idempotency-Key") != key || len(req.bytes) != size {
+			t.Fatalf("%s\nis not %+v with key %s", req.bytes, want, key)
+		}
+	}
+}
+
+func TestAPatchedBatchChangesOnlyTheTransferThatIsSet(t *testing.T) {
+	const n = 5
+	req := newBatch("run-", n)
+	for i := range n {
+		req.set(i, uint64(i), numbered(i), numbered(i+1), amountFenMin+i)
+	}
+	req.set(3, 99, numbered(30), numbered(40), 5555)
+	r, body := readRequest(t, req.bytes)
+	var got struct {
+		Operations []struct {
+			Key  string       `json:"idempotency_key"`
+			Path string       `json:"path"`
+			Body transferBody `json:"body"`
+		} `json:"operations"`
+	}
+	if err := json.Unmarshal(body, &got); err != nil || r.URL.Path != "/v1/batches" || len(got.Operations) != n {
+		t.Fatalf("%v\n%s", err, req.bytes)
+	}
+	for i, o := range got.Operations {
+		want, key := transferBody{"internal", string(numbered(i)[:]), string(numbered(i + 1)[:]), amountFenMin + i}, uint64(i)
+		if i == 3 {
+			want, key = transferBody{"internal", string(numbered(30)[:]), string(numbered(40)[:]), 5555}, 99
+		}
+		if o.Body != want || o.Path != "/v1/transfers" || o.Key != fmt.Sprintf("run-%0*x", keyDigits, key) {
+			t.Errorf("operation %d is %+v", i, o)
+		}
+	}
+}
+
+func TestPayerAndPayeeAlwaysDifferAndEveryAccountTakesPart(t *testing.T) {
+	for _, onePayer := range []bool{false, true} {
+		g := &generator{load: load{OnePayer: onePayer}, accounts: make([][accountDigits]byte, 7), random: newRandom(1)}
+		paid, received := make(map[int]bool), make(map[int]bool)
+		for range 1000 {
+			payer, payee, amount := g.choose()
+			if payer == payee || amount < amountFenMin || amount > amountFenMax || onePayer && payer != 0 {
+				t.Fatalf("%d pays %d to %d", payer, amount, payee)
+			}
+			paid[payer], received[payee] = true, true
+		}
+		if want := map[bool][2]int{false: {7, 7}, true: {1, 6}}[onePayer]; len(paid) != want[0] || len(received) != want[1] {
+			t.Errorf("one payer %v: %d accounts pay, %d receive", onePayer, len(paid), len(received))
+		}
+	}
+}

@@ -1,0 +1,238 @@
+// Package audit compares what the bank's parts say about money: the journal, the ledger, the stream and
+// the report. Each has its own copy of the truth, made by its own code, so that a fault in one shows.
+package audit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/suanpan-bank/suanpan/actors"
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
+	"github.com/suanpan-bank/suanpan/ledger/embedded"
+	"github.com/suanpan-bank/suanpan/streams"
+)
+
+// Key names a ledger account.
+type Key struct {
+	Ledger uint32
+	ID     ledger.Uint128
+}
+
+// Books are the balances of every account after the journal's record at Position, and how many events
+// each customer had by then.
+type Books struct {
+	Position journal.Position
+	Accounts map[Key]streams.Balances
+	Events   map[uint64]uint64 // by customer number
+}
+
+func newBooks() *Books {
+	return &Books{Accounts: make(map[Key]streams.Balances), Events: make(map[uint64]uint64)}
+}
+
+// At returns the balances of an account, to change them.
+func (b *Books) change(e *streams.Entry) {
+	debit, credit := b.Accounts[Key{e.Ledger, e.Debit}], b.Accounts[Key{e.Ledger, e.Credit}]
+	e.Apply(func(_ uint32, id ledger.Uint128) *streams.Balances {
+		if id == e.Debit {
+			return &debit
+		}
+		return &credit
+	})
+	b.Accounts[Key{e.Ledger, e.Debit}], b.Accounts[Key{e.Ledger, e.Credit}] = debit, credit
+}
+
+// Ledger reads the balances of an engine; the caller keeps it from moving.
+func Ledger(engine *embedded.Engine, position journal.Position) (*Books, error) {
+	b := newBooks()
+	b.Position = position
+	var fault error
+	engine.EachAccount(func(a *ledger.Account) bool {
+		var v streams.Balances
+		v, fault = balancesOf(a)
+		b.Accounts[Key{a.Ledger, a.ID}] = v
+		return fault == nil
+	})
+	return b, fault
+}
+
+func balancesOf(a *ledger.Account) (v streams.Balances, err error) {
+	for _, f := range []struct {
+		from ledger.Uint128
+		to   *int64
+	}{{a.DebitsPending, &v.DebitsPending}, {a.DebitsPosted, &v.DebitsPosted}, {a.CreditsPending, &v.CreditsPending}, {a.CreditsPosted, &v.CreditsPosted}} {
+		fen, ok := f.from.Int64()
+		if !ok {
+			return v, fmt.Errorf("account %s: a balance beyond int64 fen", a.ID)
+		}
+		*f.to = fen
+	}
+	return v, nil
+}
+
+// Journal carries out every chain of the journal up to position again, in an empty ledger.
+func Journal(ctx context.Context, j journal.Journal, position journal.Position) (*Books, error) {
+	engine := embedded.New(embedded.Options{})
+	replay := actors.NewReplay(engine)
+	events := make(map[uint64]uint64)
+	var fault error
+	err := j.Scan(ctx, 1, func(rec *journal.Record) bool {
+		if rec.Position > position {
+			return false
+		}
+		fault = replay.Chain(rec)
+		for i := range rec.Events {
+			e := &rec.Events[i]
+			if e.Seq != events[e.Customer]+1 && fault == nil {
+				fault = fmt.Errorf("position %d: customer %s has event %d after %d", rec.Position, bank.CustomerNo(e.Customer), e.Seq, events[e.Customer])
+			}
+			events[e.Customer] = e.Seq
+		}
+		return fault == nil
+	})
+	if err = cmp.Or(fault, err); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	b, err := Ledger(engine, position)
+	if err != nil {
+		return nil, err
+	}
+	b.Events = events
+	return b, nil
+}
+
+// Totals of a ledger.
+type Totals struct {
+	Ledger uint32
+	streams.Balances
+	Accounts int
+}
+
+// Balanced reports whether debits equal credits, posted and pending.
+func (t *Totals) Balanced() bool {
+	return t.DebitsPosted == t.CreditsPosted && t.DebitsPending == t.CreditsPending
+}
+
+// Totals sums the books per ledger.
+func (b *Books) Totals() []Totals {
+	sums := make(map[uint32]*Totals)
+	for key, v := range b.Accounts {
+		t := sums[key.Ledger]
+		if t == nil {
+			t = &Totals{Ledger: key.Ledger}
+			sums[key.Ledger] = t
+		}
+		t.Accounts++
+		t.DebitsPending += v.DebitsPending
+		t.DebitsPosted += v.DebitsPosted
+		t.CreditsPending += v.CreditsPending
+		t.CreditsPosted += v.CreditsPosted
+	}
+	out := make([]Totals, 0, len(sums))
+	for _, t := range sums {
+		out = append(out, *t)
+	}
+	slices.SortFunc(out, func(a, b Totals) int { return cmp.Compare(a.Ledger, b.Ledger) })
+	return out
+}
+
+// Differences lists the accounts on which two books disagree, at most max, and how many there are. An
+// account without a balance may be missing on either side.
+func Differences(a, b *Books, max int) (list []string, count int) {
+	keys := make(map[Key]bool, len(a.Accounts))
+	for key := range a.Accounts {
+		keys[key] = true
+	}
+	for key := range b.Accounts {
+		keys[key] = true
+	}
+	for key := range keys {
+		x, y := a.Accounts[key], b.Accounts[key]
+		if x == y {
+			continue
+		}
+		if count++; len(list) < max {
+			list = append(list, fmt.Sprintf("account %s of ledger %d: %s against %s", key.ID, key.Ledger, text(x), text(y)))
+		}
+	}
+	slices.Sort(list)
+	return list, count
+}
+
+func text(b streams.Balances) string {
+	return fmt.Sprintf("debits %d (%d pending), credits %d (%d pending)", b.DebitsPosted, b.DebitsPending, b.CreditsPosted, b.CreditsPending)
+}
+
+// Stream sums up what was published. Repeats count once.
+type Stream struct {
+	Books
+	Messages int
+	Repeats  int
+	ahead    map[event]bool // seen beyond the first missing one of its customer
+}
+
+type event struct{ customer, seq uint64 }
+
+// NewStream begins a sum.
+func NewStream() *Stream {
+	return &Stream{Books: *newBooks(), ahead: make(map[event]bool)}
+}
+
+// Add takes one message; the entries of those at a position up to last are summed.
+func (s *Stream) Add(env *streams.Envelope, last journal.Position) error {
+	no, err := bank.ParseCustomerNo(env.CustomerToken)
+	if err != nil {
+		return fmt.Errorf("event %s: customer token %q: %w", env.EventID, env.CustomerToken, err)
+	}
+	s.Messages++
+	if s.Has(uint64(no), env.ActorSeq) {
+		s.Repeats++
+		return nil
+	}
+	s.note(event{uint64(no), env.ActorSeq})
+	if journal.Position(env.Position) > last {
+		return nil
+	}
+	for i := range env.Entries {
+		s.change(&env.Entries[i])
+	}
+	return nil
+}
+
+func (s *Stream) note(e event) {
+	if e.seq != s.Events[e.customer]+1 {
+		s.ahead[e] = true
+		return
+	}
+	for {
+		s.Events[e.customer] = e.seq
+		e.seq++
+		if !s.ahead[e] {
+			return
+		}
+		delete(s.ahead, e)
+	}
+}
+
+// Has reports whether a customer's event was seen.
+func (s *Stream) Has(customer, seq uint64) bool {
+	return seq <= s.Events[customer] || s.ahead[event{customer, seq}]
+}
+
+// Missing lists events that the books have and the stream has not, at most max customers, and how many
+// customers lack some.
+func (s *Stream) Missing(b *Books, max int) (list []string, count int) {
+	for customer, last := range b.Events {
+		if have := s.Events[customer]; have < last {
+			if count++; len(list) < max {
+				list = append(list, fmt.Sprintf("customer %s: event %d is missing of %d", bank.CustomerNo(customer), have+1, last))
+			}
+		}
+	}
+	slices.Sort(list)
+	return list, count
+}
