@@ -196,13 +196,15 @@ func (a *customerActor) tellChannel(req *Request, d *draft) {
 		var ask ChannelRequest
 		switch m := e.(type) {
 		case *bank.TransferInRequested:
-			ask = ChannelRequest{Transfer: m.TxnID, AmountFen: m.AmountFen, Channel: m.Channel}
+			ask = ChannelRequest{Transfer: m.TxnID, Account: m.AccountNo, AmountFen: m.AmountFen, Channel: m.Channel}
 		case *bank.TransferOutRequested:
-			ask = ChannelRequest{Transfer: m.TxnID, Out: true, AmountFen: m.AmountFen, Channel: m.Channel}
+			ask = ChannelRequest{Transfer: m.TxnID, Account: m.AccountNo, Out: true, AmountFen: m.AmountFen, Channel: m.Channel}
 		default:
 			continue
 		}
-		ask.Date = bank.Date(d.record.AccountingDate)
+		if a.slot.customer.Unlimited(ask.Account, a.node.options.Catalogue) {
+			ask.Date = bank.Date(d.record.AccountingDate)
+		}
 		req.after = func() {
 			if req.err == nil && req.receipt.Refusal == nil && a.node.channel != nil {
 				a.node.channel.Send(ask)

@@ -34,10 +34,13 @@ type Channel interface {
 // ChannelRequest asks a channel to move money to or from another bank.
 type ChannelRequest struct {
 	Transfer  bank.TxnID // also the serial under which the channel is asked
+	Account   bank.AccountNo
 	Out       bool
 	AmountFen int64
 	Channel   bank.Channel
-	Date      bank.Date
+	// Date is the accounting date of the request if the answer is to have the same, as demonstrations do;
+	// zero: the answer is booked on the day it comes.
+	Date bank.Date
 }
 
 // Options of a Node. All are required unless said otherwise.
@@ -132,7 +135,7 @@ func (n *Node) Connect(c Channel) {
 	for i := range n.shards {
 		for _, s := range n.shards[i].slots {
 			for _, f := range s.customer.InFlight {
-				c.Send(requestOf(&f))
+				c.Send(n.requestOf(&s.customer, &f))
 			}
 		}
 	}
@@ -226,8 +229,12 @@ func (n *Node) ensure(no bank.CustomerNo) *slot {
 	return s
 }
 
-func requestOf(f *bank.InFlight) ChannelRequest {
-	return ChannelRequest{Transfer: f.Txn, Out: f.Out, AmountFen: f.AmountFen, Channel: f.Channel, Date: f.Date}
+func (n *Node) requestOf(c *bank.Customer, f *bank.InFlight) ChannelRequest {
+	r := ChannelRequest{Transfer: f.Txn, Account: f.Account, Out: f.Out, AmountFen: f.AmountFen, Channel: f.Channel}
+	if c.Unlimited(f.Account, n.options.Catalogue) {
+		r.Date = f.Date
+	}
+	return r
 }
 
 // AtRest runs look at a moment between two decisions: journal and ledger stand at position, and neither

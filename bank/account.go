@@ -139,4 +139,10 @@ func (c *Catalogue) Unlimited(product string) bool {
 	return p != nil && p.Demo
 }
 
+// Unlimited reports whether the account is of such a product.
+func (c *Customer) Unlimited(no AccountNo, catalogue *Catalogue) bool {
+	a := c.account(no)
+	return a != nil && catalogue.Unlimited(a.Product)
+}
+
 func (a *EAccount) affected() Affected { return Affected{a.No, a.LedgerID()} }

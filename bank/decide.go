@@ -19,7 +19,8 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 		if !ok {
 			return d, &Refusal{Code: CustomerUnknown}
 		}
-		return d, decideRegister(c, m, env, &d)
+		r := decideRegister(c, m, env, &d)
+		return d, r
 	}
 	var r *Refusal
 	switch m := cmd.(type) {
@@ -53,7 +54,7 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 	return d, r
 }
 
-// DateOf is the accounting date a command is to be booked on: today, unless it names another day,
+// BookedOn is the accounting date a command is to be booked on: today, unless it names another day,
 // which only demonstration products allow (checked by Decide).
 func BookedOn(cmd Command, today Date) Date {
 	var d Date

@@ -7,12 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
 
@@ -24,9 +22,7 @@ import (
 // partition its part as idempotent batches, and when all of it is acknowledged note how far we are. A
 // round that is interrupted is done again: consumers see repeats, never holes.
 //
-// How far we are is kept in a file with the broker's cluster id and the end of every partition at that
-// moment. After a power failure the broker may have less than the file says, and after its directory was
-// deleted it is another broker: both show at the start, and the relay goes back to where the broker is.
+// Where to begin is in relay_resume.go.
 type Relay struct {
 	options   RelayOptions
 	client    *kafka.Client
@@ -35,7 +31,8 @@ type Relay struct {
 	producer  producer
 	buffer    map[string]int // topic → its first lane
 	position  atomic.Uint64
-	cursor    cursor
+	saved     time.Time
+	ended     chan struct{}
 }
 
 // RelayOptions of a Relay; all are required.
@@ -56,6 +53,8 @@ const (
 	retryMin      = 10 * time.Millisecond
 	retryMax      = time.Second
 	produceMax    = 10 * time.Second // for one answer of the broker
+	savePeriod    = 200 * time.Millisecond
+	metadataTTL   = time.Second // kafka-go looks no earlier for a broker that was away at the first call
 )
 
 // lane is one partition and what waits for it.
@@ -63,22 +62,17 @@ type lane struct {
 	topic     string
 	partition int
 	sequence  int32
-	end       int64 // offset behind the last message known to be there
+	end       int64            // offset behind the last message known to be there
+	done      journal.Position // its events up to here are there
+	tail      mark             // and those of the next record up to this one
 	waiting   []Message
 	encoded   []byte
 }
 
-// cursor is the file.
-type cursor struct {
-	ClusterID string             `json:"cluster_id"`
-	Position  uint64             `json:"position"`
-	Ends      map[string][]int64 `json:"ends"` // by topic and partition
-}
-
 // NewRelay prepares a relay; Run does the work.
 func NewRelay(options RelayOptions) *Relay {
-	r := &Relay{options: options, buffer: make(map[string]int)}
-	r.transport = &kafka.Transport{ClientID: "suanpan-relay"}
+	r := &Relay{options: options, buffer: make(map[string]int), ended: make(chan struct{})}
+	r.transport = &kafka.Transport{ClientID: "suanpan-relay", MetadataTTL: metadataTTL}
 	r.client = &kafka.Client{Addr: kafka.TCP(options.Broker), Transport: r.transport, Timeout: produceMax}
 	for _, topic := range bank.Topics {
 		r.buffer[topic] = len(r.lanes)
@@ -92,7 +86,7 @@ func NewRelay(options RelayOptions) *Relay {
 // Position is how far the journal is published.
 func (r *Relay) Position() journal.Position { return journal.Position(r.position.Load()) }
 
-// Drain waits until everything durable at the time of the call is published.
+// Drain waits until everything durable at the time of the call is published. It fails when Run ends first.
 func (r *Relay) Drain(ctx context.Context) error {
 	target := r.options.Journal.Durable()
 	tick := time.NewTicker(time.Millisecond)
@@ -100,6 +94,8 @@ func (r *Relay) Drain(ctx context.Context) error {
 	for r.Position() < target {
 		select {
 		case <-tick.C:
+		case <-r.ended:
+			return fmt.Errorf("the relay stopped at %d of %d", r.Position(), target)
 		case <-ctx.Done():
 			return fmt.Errorf("published to %d of %d: %w", r.Position(), target, ctx.Err())
 		}
@@ -107,13 +103,15 @@ func (r *Relay) Drain(ctx context.Context) error {
 	return nil
 }
 
-// Run publishes until ctx ends. An error means that the journal can't be published at all; a broker that
-// is away is waited for.
+// Run publishes until ctx ends, and is called once. An error means that the journal can't be published at
+// all; a broker that is away is waited for.
 func (r *Relay) Run(ctx context.Context) error {
+	defer close(r.ended)
 	defer r.transport.CloseIdleConnections()
 	if err := r.begin(ctx); err != nil {
 		return stopped(ctx, err)
 	}
+	defer func() { r.note(r.save()) }()
 	for {
 		next, err := r.round(ctx)
 		if err != nil {
@@ -125,8 +123,10 @@ func (r *Relay) Run(ctx context.Context) error {
 			}
 			continue
 		}
-		r.save(next)
 		r.position.Store(uint64(next))
+		if time.Since(r.saved) >= savePeriod {
+			r.note(r.save())
+		}
 	}
 }
 
@@ -136,44 +136,6 @@ func stopped(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
-}
-
-// begin finds where the broker is and starts there.
-func (r *Relay) begin(ctx context.Context) error {
-	text, err := os.ReadFile(r.options.CursorPath)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("relay: %w", err)
-	}
-	if json.Unmarshal(text, &r.cursor) != nil || r.cursor.ClusterID != r.options.ClusterID {
-		r.cursor = cursor{} // another broker, or none yet: fill it from the first record on
-	}
-	if err := r.retry(ctx, "find the ends of the partitions", r.findEnds); err != nil {
-		return err
-	}
-	for i := range r.lanes {
-		l := &r.lanes[i]
-		if known := r.cursor.Ends[l.topic]; l.partition < len(known) && l.end < known[l.partition] {
-			r.options.Logger.Warn("the broker has lost messages; publishing the journal again",
-				"topic", l.topic, "partition", l.partition, "had", known[l.partition], "has", l.end)
-			r.cursor.Position = 0
-		}
-	}
-	if last := r.options.Journal.Last(); r.cursor.Position > uint64(last) {
-		return fmt.Errorf("relay: position %d was published, but the journal ends at %d", r.cursor.Position, last)
-	}
-	r.position.Store(r.cursor.Position)
-	return r.retry(ctx, "get a producer id", r.open)
-}
-
-func (r *Relay) findEnds(ctx context.Context) error {
-	ends, err := partitionOffsets(ctx, r.client, bank.Topics, kafka.LastOffset)
-	if err != nil {
-		return err
-	}
-	for i := range r.lanes {
-		r.lanes[i].end = ends[r.lanes[i].topic][r.lanes[i].partition]
-	}
-	return nil
 }
 
 // open begins a producer session: the broker drops repeats within it.
@@ -207,9 +169,15 @@ func (r *Relay) round(ctx context.Context) (journal.Position, error) {
 			fault = err
 			return false
 		}
-		for _, m := range messages {
-			l := &r.lanes[r.buffer[m.Topic]+PartitionOf(m.Key)]
-			l.waiting = append(l.waiting, m)
+		for i, m := range messages {
+			first, ok := r.buffer[m.Topic]
+			if !ok {
+				fault = fmt.Errorf("position %d: no topic %q", rec.Position, m.Topic)
+				return false
+			}
+			if l := &r.lanes[first+PartitionOf(m.Key)]; !l.holds(messages, i) {
+				l.waiting = append(l.waiting, m)
+			}
 		}
 		at = rec.Position
 		count += len(messages)
@@ -229,10 +197,15 @@ func (r *Relay) publish(ctx context.Context) error {
 	for {
 		var group sync.WaitGroup
 		var lost atomic.Bool // the broker does not know our session any more
+		var fault atomic.Pointer[refusedError]
 		for i := range r.lanes {
 			if l := &r.lanes[i]; len(l.waiting) > 0 {
 				group.Go(func() {
-					if err := r.send(ctx, l); errors.Is(err, errSession) {
+					err := r.send(ctx, l)
+					if refused := (*refusedError)(nil); errors.As(err, &refused) {
+						fault.Store(refused)
+					}
+					if errors.Is(err, errSession) {
 						lost.Store(true)
 					}
 				})
@@ -241,6 +214,9 @@ func (r *Relay) publish(ctx context.Context) error {
 		group.Wait()
 		if err := ctx.Err(); err != nil {
 			return err
+		}
+		if refused := fault.Load(); refused != nil {
+			return fmt.Errorf("relay: %w", refused)
 		}
 		if !lost.Load() {
 			return nil
@@ -253,7 +229,19 @@ func (r *Relay) publish(ctx context.Context) error {
 
 var errSession = errors.New("producer session is gone")
 
-// send publishes a lane's messages in order; it ends early only with the session or ctx.
+// refusedError is a batch that the broker will never take.
+type refusedError struct {
+	position journal.Position // of its first message
+	cause    error
+}
+
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("the broker refuses the events of position %d: %v", e.position, e.cause)
+}
+
+func (e *refusedError) Unwrap() error { return e.cause }
+
+// send publishes a lane's messages in order; it ends early only with the session, a refusal or ctx.
 func (r *Relay) send(ctx context.Context, l *lane) error {
 	for len(l.waiting) > 0 {
 		n, size := 1, len(l.waiting[0].Value)
@@ -292,15 +280,17 @@ func (r *Relay) produce(ctx context.Context, l *lane, count int) error {
 	case errors.Is(err, kafka.OutOfOrderSequenceNumber), errors.Is(err, kafka.InvalidProducerEpoch),
 		errors.Is(err, kafka.UnknownProducerId):
 		return errSession
+	case errors.Is(err, kafka.MessageSizeTooLarge), errors.Is(err, kafka.RecordListTooLarge), errors.Is(err, kafka.InvalidRecord):
+		return &refusedError{l.waiting[0].Position, err}
 	}
 	return err
 }
 
-// retry repeats what fails until it succeeds, the session is lost or ctx ends.
+// retry repeats what fails until it succeeds, can't succeed any more or ctx ends.
 func (r *Relay) retry(ctx context.Context, what string, do func(context.Context) error) error {
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
 		err := do(ctx)
-		if err == nil || errors.Is(err, errSession) {
+		if refused := (*refusedError)(nil); err == nil || errors.Is(err, errSession) || errors.As(err, &refused) {
 			return err
 		}
 		if ctx.Err() != nil {
@@ -312,22 +302,6 @@ func (r *Relay) retry(ctx context.Context, what string, do func(context.Context)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	}
-}
-
-// save writes the cursor. It is not flushed: an old one costs repeats, a torn one a refill.
-func (r *Relay) save(position journal.Position) {
-	c := cursor{ClusterID: r.options.ClusterID, Position: uint64(position), Ends: make(map[string][]int64)}
-	for i := range r.lanes {
-		c.Ends[r.lanes[i].topic] = append(c.Ends[r.lanes[i].topic], r.lanes[i].end)
-	}
-	text, err := json.Marshal(&c)
-	if err == nil {
-		temporary := r.options.CursorPath + ".tmp"
-		err = errors.Join(os.WriteFile(temporary, text, 0o600), os.Rename(temporary, r.options.CursorPath))
-	}
-	if err != nil {
-		r.options.Logger.Warn("the relay's cursor can't be saved; a restart will repeat messages", "cause", err)
 	}
 }
 

@@ -84,7 +84,10 @@ const (
 
 // Balances of a ledger account, in fen.
 type Balances struct {
-	DebitsPending, DebitsPosted, CreditsPending, CreditsPosted int64
+	DebitsPending  int64 `json:"debits_pending_fen"`
+	DebitsPosted   int64 `json:"debits_posted_fen"`
+	CreditsPending int64 `json:"credits_pending_fen"`
+	CreditsPosted  int64 `json:"credits_posted_fen"`
 }
 
 // Apply adds the entry to its two accounts; at returns an account's balances.

@@ -23,6 +23,7 @@ type Tailed struct {
 	Topic     string
 	Partition int
 	Offset    int64
+	First     bool // the oldest the partition keeps
 	Value     []byte
 }
 
@@ -55,6 +56,7 @@ func Tail(ctx context.Context, o TailOptions, fn func(*Tailed) error) error {
 			}
 			group.Go(func() {
 				err := tailPartition(ctx, &o, topic, p, from, to, func(m *Tailed) error {
+					m.First = m.Offset == first[topic][m.Partition]
 					mu.Lock()
 					defer mu.Unlock()
 					if ctx.Err() != nil {

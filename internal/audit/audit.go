@@ -34,7 +34,7 @@ func newBooks() *Books {
 	return &Books{Accounts: make(map[Key]streams.Balances), Events: make(map[uint64]uint64)}
 }
 
-// At returns the balances of an account, to change them.
+// change enters an entry.
 func (b *Books) change(e *streams.Entry) {
 	debit, credit := b.Accounts[Key{e.Ledger, e.Debit}], b.Accounts[Key{e.Ledger, e.Credit}]
 	e.Apply(func(_ uint32, id ledger.Uint128) *streams.Balances {
@@ -103,6 +103,22 @@ func Journal(ctx context.Context, j journal.Journal, position journal.Position) 
 	}
 	b.Events = events
 	return b, nil
+}
+
+// plus adds other books, account by account.
+func (b *Books) plus(other *Books) *Books {
+	sum := newBooks()
+	for _, books := range []*Books{b, other} {
+		for key, v := range books.Accounts {
+			x := sum.Accounts[key]
+			x.DebitsPending += v.DebitsPending
+			x.DebitsPosted += v.DebitsPosted
+			x.CreditsPending += v.CreditsPending
+			x.CreditsPosted += v.CreditsPosted
+			sum.Accounts[key] = x
+		}
+	}
+	return sum
 }
 
 // Totals of a ledger.
@@ -182,8 +198,8 @@ func NewStream() *Stream {
 	return &Stream{Books: *newBooks(), ahead: make(map[event]bool)}
 }
 
-// Add takes one message; the entries of those at a position up to last are summed.
-func (s *Stream) Add(env *streams.Envelope, last journal.Position) error {
+// Add takes one message; the entries of those at positions from first to last are summed.
+func (s *Stream) Add(env *streams.Envelope, first, last journal.Position) error {
 	no, err := bank.ParseCustomerNo(env.CustomerToken)
 	if err != nil {
 		return fmt.Errorf("event %s: customer token %q: %w", env.EventID, env.CustomerToken, err)
@@ -194,7 +210,7 @@ func (s *Stream) Add(env *streams.Envelope, last journal.Position) error {
 		return nil
 	}
 	s.note(event{uint64(no), env.ActorSeq})
-	if journal.Position(env.Position) > last {
+	if at := journal.Position(env.Position); at < first || at > last {
 		return nil
 	}
 	for i := range env.Entries {

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/suanpan-bank/suanpan/actors"
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/channels/simulated"
+	"github.com/suanpan-bank/suanpan/cluster"
+	"github.com/suanpan-bank/suanpan/identity"
+	"github.com/suanpan-bank/suanpan/ingress"
+	"github.com/suanpan-bank/suanpan/journal/embedded"
+	ledgerembedded "github.com/suanpan-bank/suanpan/ledger/embedded"
+	"github.com/suanpan-bank/suanpan/streams"
+	"github.com/suanpan-bank/suanpan/streams/broker"
+	"github.com/suanpan-bank/suanpan/streams/reporting"
+)
+
+// layout is where things are in a data directory.
+type layout struct{ dir string }
+
+func (l layout) key() string     { return filepath.Join(l.dir, "vault.key") }
+func (l layout) journal() string { return filepath.Join(l.dir, "journal") }
+func (l layout) stream() string  { return filepath.Join(l.dir, "stream") }
+func (l layout) cursor() string  { return filepath.Join(l.dir, "relay.json") }
+func (l layout) report() string  { return filepath.Join(l.dir, "report.db") }
+
+// server is the bank of the embedded profile: all its parts in this process.
+type server struct {
+	node      *actors.Node
+	engine    *ledgerembedded.Engine
+	journal   *embedded.Journal
+	channel   *simulated.Channel
+	broker    *broker.Broker
+	relay     *streams.Relay
+	report    *reporting.Report
+	api       *ingress.Server
+	http      net.Listener
+	consumers []worker    // in the order in which they are stopped
+	fault     chan error  // capacity 1
+	faulted   atomic.Bool // something can't go on; there is nothing to drain
+}
+
+// worker is a goroutine of the server and how to end it.
+type worker struct {
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+func (s *server) run(name string, work func(context.Context) error) worker {
+	ctx, cancel := context.WithCancel(context.Background())
+	w := worker{cancel: cancel, ended: make(chan struct{})}
+	go func() {
+		defer close(w.ended)
+		if err := work(ctx); err != nil && ctx.Err() == nil {
+			s.stopFor(fmt.Errorf("%s: %w", name, err))
+		}
+	}()
+	return w
+}
+
+func (w worker) stop() {
+	w.cancel()
+	<-w.ended
+}
+
+func (s *server) stopFor(err error) {
+	s.faulted.Store(true)
+	select {
+	case s.fault <- err:
+	default: // the first one counts
+	}
+}
+
+// openBank opens every part in the order of their need: what serves others first, the API last.
+func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *server, err error) {
+	s := &server{fault: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+			defer cancel()
+			err = errors.Join(err, s.close(drain))
+		}
+	}()
+	at := layout{o.data}
+	if err := os.MkdirAll(o.data, 0o700); err != nil {
+		return nil, fmt.Errorf("can't use the data directory (choose another with --data): %w", err)
+	}
+	if s.http, err = listen("--http", o.http); err != nil {
+		return nil, err
+	}
+	kafka, err := listen("--kafka", o.kafka)
+	if err != nil {
+		return nil, err
+	}
+	vault, err := openVault(at)
+	if err != nil {
+		_ = kafka.Close()
+		return nil, err
+	}
+	if s.broker, err = broker.Open(at.stream(), kafka, logger); err != nil {
+		_ = kafka.Close()
+		return nil, err
+	}
+	s.engine = ledgerembedded.New(ledgerembedded.Options{})
+	catalogue := bank.DefaultCatalogue()
+	if !o.demo {
+		withdrawDemo(catalogue)
+	}
+	s.node = actors.NewNode(actors.Options{
+		Engine: s.engine, Books: s.engine, Clock: time.Now, Catalogue: catalogue, Unseal: vault.Open,
+		Logger: logger, Sequence: random(),
+	})
+	s.journal, err = embedded.Open(at.journal(), embedded.Options{OnDurable: s.node.Durable, OnFault: s.node.Fault})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.node.Recover(ctx, s.journal); err != nil {
+		return nil, err
+	}
+	bankOf := cluster.New(s.node, cluster.Single{Node: s.node})
+	if o.channelDelay >= 0 {
+		s.channel = simulated.Open(bankOf, o.channelDelay, logger)
+		s.node.Connect(s.channel)
+	}
+	if err := s.openStream(at, catalogue, logger); err != nil {
+		return nil, err
+	}
+	s.api = ingress.New(ingress.Options{
+		Bank: bankOf, Vault: vault, Clock: time.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
+	})
+	go func() {
+		if err := s.api.Serve(s.http); err != nil {
+			s.stopFor(fmt.Errorf("API: %w", err))
+		}
+	}()
+	go func() {
+		select {
+		case err := <-s.node.Faults():
+			s.stopFor(err)
+		case <-s.node.Stopped():
+		}
+	}()
+	return s, nil
+}
+
+func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.Logger) (err error) {
+	s.relay = streams.NewRelay(streams.RelayOptions{
+		Journal: s.journal, Transfers: s.engine, Broker: s.broker.Addr(), CursorPath: at.cursor(),
+		ClusterID: s.broker.ClusterID(), Logger: logger,
+	})
+	s.report, err = reporting.Open(reporting.Options{
+		Path: at.report(), Broker: s.broker.Addr(), ClusterID: s.broker.ClusterID(), Catalogue: catalogue, Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	s.consumers = []worker{s.run("relay", s.relay.Run), s.run("report", s.report.Run)}
+	return nil
+}
+
+// openVault opens the data directory's key. A new one is made only where there is nothing yet that an
+// old one could have sealed.
+func openVault(at layout) (*identity.Vault, error) {
+	v, err := identity.Open(at.key(), rand.Reader)
+	if !errors.Is(err, identity.ErrNoKey) {
+		return v, err
+	}
+	if _, statErr := os.Stat(at.journal()); statErr == nil {
+		return nil, fmt.Errorf("%w, but %s holds records sealed with it: restore the key file", err, at.journal())
+	}
+	return identity.Create(at.key(), rand.Reader)
+}
+
+// withdrawDemo takes the demonstration products off sale; accounts that are open go on.
+func withdrawDemo(c *bank.Catalogue) {
+	for i := range c.Accounts {
+		c.Accounts[i].Withdrawn = c.Accounts[i].Withdrawn || c.Accounts[i].Demo
+	}
+}
+
+func (s *server) httpAddr() string     { return s.http.Addr().String() }
+func (s *server) kafkaAddr() string    { return s.broker.Addr() }
+func (s *server) faults() <-chan error { return s.fault }
+
+// close stops the parts in the order in which they need each other: no more requests, what is under way
+// answered, everything decided published and reported, then the journal. It can close a server that was
+// only half opened.
+func (s *server) close(ctx context.Context) error {
+	var errs []error
+	if s.api != nil {
+		errs = append(errs, s.api.Shutdown(ctx))
+	} else if s.http != nil {
+		errs = append(errs, s.http.Close())
+	}
+	if s.channel != nil {
+		s.channel.Close()
+	}
+	if s.node != nil {
+		errs = append(errs, s.node.Close(ctx))
+	}
+	if len(s.consumers) > 0 {
+		if !s.faulted.Load() {
+			errs = append(errs, s.drainStream(ctx))
+		}
+		for _, w := range s.consumers {
+			w.stop()
+		}
+	}
+	if s.report != nil {
+		errs = append(errs, s.report.Close())
+	}
+	if s.broker != nil {
+		errs = append(errs, s.broker.Close())
+	}
+	if s.journal != nil {
+		errs = append(errs, s.journal.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// drainStream waits until everything decided is published and counted.
+func (s *server) drainStream(ctx context.Context) error {
+	if err := s.relay.Drain(ctx); err != nil {
+		return fmt.Errorf("stream: %w", err)
+	}
+	return s.counted(ctx)
+}
+
+// counted waits until the report has everything that is in the stream now.
+func (s *server) counted(ctx context.Context) error {
+	_, ends, err := streams.Offsets(ctx, s.broker.Addr(), bank.Topics)
+	if err != nil {
+		return err
+	}
+	return s.report.WaitFor(ctx, ends)
+}

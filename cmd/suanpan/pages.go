@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/suanpan-bank/suanpan/ingress"
+	"github.com/suanpan-bank/suanpan/internal/audit"
+	"github.com/suanpan-bank/suanpan/journal"
+)
+
+// evidencePath serves what `suanpan verify` compares. It names no person, but every balance.
+const evidencePath = "/v1/reports/evidence"
+
+// evidenceWait is how long stream and report may take to come up to the journal's position.
+const evidenceWait = 30 * time.Second
+
+func (s *server) pages() map[string]ingress.Page {
+	return map[string]ingress.Page{
+		"/v1/reports/trial-balance": func(ctx context.Context) (any, error) { return s.report.TrialBalance(ctx) },
+		"/v1/reports/products":      func(ctx context.Context) (any, error) { return s.report.Products(ctx) },
+		evidencePath:                func(ctx context.Context) (any, error) { return s.evidence(ctx) },
+	}
+}
+
+// evidence reads the ledger between two decisions, then lets the others come up to that position.
+func (s *server) evidence(ctx context.Context) (*audit.Evidence, error) {
+	ctx, cancel := context.WithTimeout(ctx, evidenceWait)
+	defer cancel()
+	var at journal.Position
+	var ledger *audit.Books
+	var err error
+	s.node.AtRest(func(position journal.Position) {
+		at = position
+		ledger, err = audit.Ledger(s.engine, position)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.journal.WaitDurable(ctx, at); err != nil {
+		return nil, err
+	}
+	fromJournal, err := audit.Journal(ctx, s.journal, at)
+	if err != nil {
+		return nil, err
+	}
+	for s.relay.Position() < at {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the stream is at position %d, the ledger at %d: %w", s.relay.Position(), at, ctx.Err())
+		}
+	}
+	if err := s.counted(ctx); err != nil {
+		return nil, err
+	}
+	figures, err := s.report.Figures(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return audit.NewEvidence(at, ledger, fromJournal, figures, s.broker.Addr()), nil
+}
+
+// metrics are those of the parts; the API adds its own.
+func (s *server) metrics() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	gauge := func(name, help string, value func() float64) {
+		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("suanpan_journal_position", "Last position given out.", func() float64 { return float64(s.journal.Last()) })
+	gauge("suanpan_journal_durable_position", "Last position on disk.", func() float64 { return float64(s.journal.Durable()) })
+	gauge("suanpan_stream_position", "Last position published.", func() float64 { return float64(s.relay.Position()) })
+	gauge("suanpan_commands_under_way", "Commands accepted and not answered yet.", func() float64 { return float64(s.node.UnderWay()) })
+	gauge("suanpan_customers", "Customers registered.", func() float64 { return float64(s.node.Customers()) })
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	_ "net/http/pprof" // on its own listener, only with --pprof
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// serveOptions are the flags of serve. Every one has a usable default.
+type serveOptions struct {
+	data         string
+	http         string
+	kafka        string
+	pprof        string
+	channelDelay time.Duration
+	demo         bool
+	verbose      bool
+}
+
+func serveCommand() *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the bank: API, actors, ledger, stream and reports in one process",
+		Example: `  suanpan serve
+  suanpan serve --data /var/lib/suanpan --http 0.0.0.0:8080 --kafka 127.0.0.1:9092`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), o, cmd.OutOrStdout())
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.data, "data", "./data", "`directory` that holds journal, stream, reports and keys")
+	f.StringVar(&o.http, "http", "127.0.0.1:8080", "`address` of the API")
+	f.StringVar(&o.kafka, "kafka", "127.0.0.1:9092", "`address` of the Kafka-protocol broker")
+	f.DurationVar(&o.channelDelay, "channel-delay", 200*time.Millisecond,
+		"after how long the simulated payment channel answers; negative: never, answers come through the API")
+	f.BoolVar(&o.demo, "demo-products", true, "sell demonstration products (DEMO_CURRENT, with overdraft and any accounting date)")
+	f.StringVar(&o.pprof, "pprof", "", "`address` for profiles (net/http/pprof); empty: none")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "log what happens, not only what is wrong")
+	return cmd
+}
+
+// drainTimeout is how long a stopping node waits for commands under way.
+const drainTimeout = 20 * time.Second
+
+func serve(ctx context.Context, o serveOptions, out io.Writer) error {
+	level := slog.LevelWarn
+	if o.verbose {
+		level = slog.LevelInfo
+	}
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	if o.pprof != "" {
+		l, err := listen("--pprof", o.pprof)
+		if err != nil {
+			return err
+		}
+		go func() { _ = http.Serve(l, nil) }() // ends with the process
+	}
+	b, err := openBank(ctx, o, logger)
+	if err != nil {
+		return err
+	}
+	greet(out, b, o)
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(out, "\nstopping: answering what is under way")
+	case err = <-b.faults():
+		logger.Error("the node stops: nothing more is acknowledged", "cause", err)
+	}
+	drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
+	defer cancel()
+	err = errors.Join(err, b.close(drain))
+	if err == nil {
+		fmt.Fprintln(out, "stopped; everything acknowledged is in", o.data)
+	}
+	return err
+}
+
+// listen opens a TCP listener; a taken port names the flag to change.
+func listen(flag, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("can't listen on %s (choose another with %s): %w", address, flag, err)
+	}
+	return l, nil
+}
+
+// random returns a random number, for seeds that must differ from process to process.
+func random() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// greet prints where the bank listens and three lines to try it with.
+func greet(out io.Writer, b *server, o serveOptions) {
+	data, err := filepath.Abs(o.data)
+	if err != nil {
+		data = o.data
+	}
+	base := "http://" + b.httpAddr()
+	fmt.Fprintf(out, `Suanpan (算盘) is open.
+  API      %[1]s        (description: %[1]s/openapi.json)
+  Kafka    %[2]s   (topics bank.customer.v1, bank.account.v1, bank.deposit.v1, bank.loan.v1)
+  data     %[3]s
+
+Try it: register a customer, open an account, pull 1,000.00 yuan from the bound card.
+
+ID=$(curl -sS %[1]s/v1/customers -H 'Idempotency-Key: try-1' -d '{"name":"张三","id_number":"220113198506150001","mobile":"13800138000"}' | grep -o 'C[0-9]\{10\}'); echo $ID
+NO=$(curl -sS %[1]s/v1/customers/$ID/accounts -H 'Idempotency-Key: try-2' -d '{"bound_card":{"card_no":"6228480402564890018","bank":"ABC","kind":"CLASS_1"}}' | grep -o '999022[0-9]\{13\}' | head -n 1); echo $NO
+curl -sS %[1]s/v1/transfers -H 'Idempotency-Key: try-3' -d "{\"kind\":\"in_bound\",\"to_account\":\"$NO\",\"amount_fen\":100000}"; sleep 1; curl -sS %[1]s/v1/accounts/$NO
+
+Stop with Ctrl-C.
+`, base, b.kafkaAddr(), data)
+}

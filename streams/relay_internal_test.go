@@ -1,0 +1,28 @@
+package streams
+
+import "testing"
+
+// A batch may have ended between two events of a record.
+func TestALaneGoesOnInTheMiddleOfARecord(t *testing.T) {
+	record := []Message{{Position: 7, EventID: "a"}, {Position: 7, EventID: "b"}, {Position: 7, EventID: "c"}}
+	for _, c := range []struct {
+		name string
+		lane lane
+		want [3]bool
+	}{
+		{"an empty lane", lane{}, [3]bool{}},
+		{"up to the record before", lane{done: 6, tail: mark{6, "z"}}, [3]bool{}},
+		{"up to its first event", lane{done: 6, tail: mark{7, "a"}}, [3]bool{true}},
+		{"up to its second event", lane{done: 6, tail: mark{7, "b"}}, [3]bool{true, true}},
+		{"up to its last event", lane{done: 6, tail: mark{7, "c"}}, [3]bool{true, true, true}},
+		{"further, says the cursor", lane{done: 7, tail: mark{7, "a"}}, [3]bool{true, true, true}},
+		{"further, says the lane", lane{done: 8, tail: mark{9, "x"}}, [3]bool{true, true, true}},
+		{"an event it does not have", lane{done: 6, tail: mark{7, "?"}}, [3]bool{}},
+	} {
+		for i, want := range c.want {
+			if got := c.lane.holds(record, i); got != want {
+				t.Errorf("%s: holds event %d: %t", c.name, i, got)
+			}
+		}
+	}
+}

@@ -1,0 +1,264 @@
+package reporting
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/ledger"
+	"github.com/suanpan-bank/suanpan/streams"
+)
+
+// changes are what a batch of messages comes to; they go into the database at once.
+type changes struct {
+	accounts  map[accountKey]*streams.Balances // differences
+	products  map[productKey]*productTotals    // differences
+	customers map[string]*progress
+	offsets   map[place]int64
+	dead      []deadLetter
+}
+
+type accountKey struct {
+	ledger uint32
+	id     ledger.Uint128
+}
+
+type productKey struct {
+	product string
+	kind    Kind
+}
+
+type productTotals struct{ opened, closed, balanceFen int64 }
+
+// progress is which of a customer's events have been counted: all up to seq, and those ahead.
+type progress struct {
+	seq    uint64
+	stored uint64
+	ahead  map[uint64]bool // false: was ahead, is not any more
+}
+
+type deadLetter struct {
+	message
+	reason string
+}
+
+// apply counts a batch in one transaction.
+func (r *Report) apply(batch []message) error {
+	tx, err := r.write.Begin()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // nothing after a commit
+	c := &changes{
+		accounts: make(map[accountKey]*streams.Balances), products: make(map[productKey]*productTotals),
+		customers: make(map[string]*progress), offsets: make(map[place]int64),
+	}
+	for i := range batch {
+		if err := c.take(tx, &batch[i]); err != nil {
+			return err
+		}
+	}
+	if err := c.store(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func (c *changes) take(tx *sql.Tx, m *message) error {
+	c.offsets[m.place] = m.offset + 1
+	env, err := streams.Decode(m.value)
+	if err != nil {
+		c.dead = append(c.dead, deadLetter{*m, err.Error()})
+		return nil
+	}
+	p, err := c.progress(tx, env.CustomerToken)
+	if err != nil || !p.count(env.ActorSeq) {
+		return err
+	}
+	for i := range env.Entries {
+		env.Entries[i].Apply(c.balances)
+	}
+	if err := c.event(&env); err != nil {
+		c.dead = append(c.dead, deadLetter{*m, err.Error()})
+	}
+	return nil
+}
+
+func (c *changes) balances(ledgerNo uint32, id ledger.Uint128) *streams.Balances {
+	key := accountKey{ledgerNo, id}
+	b := c.accounts[key]
+	if b == nil {
+		b = new(streams.Balances)
+		c.accounts[key] = b
+	}
+	return b
+}
+
+// progress reads how far a customer is.
+func (c *changes) progress(tx *sql.Tx, customer string) (*progress, error) {
+	if p := c.customers[customer]; p != nil {
+		return p, nil
+	}
+	p := &progress{ahead: make(map[uint64]bool)}
+	err := tx.QueryRow(`SELECT seq FROM customers WHERE customer = ?`, customer).Scan(&p.seq)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, err
+	}
+	rows, err := tx.Query(`SELECT seq FROM ahead WHERE customer = ?`, customer)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var seq uint64
+		if err := rows.Scan(&seq); err != nil {
+			return nil, err
+		}
+		p.ahead[seq] = true
+	}
+	p.stored = p.seq
+	c.customers[customer] = p
+	return p, rows.Err()
+}
+
+// count notes an event; false if it was counted before.
+func (p *progress) count(seq uint64) bool {
+	switch {
+	case seq <= p.seq || p.ahead[seq]:
+		return false
+	case seq > p.seq+1:
+		p.ahead[seq] = true
+		return true
+	}
+	for p.seq++; p.ahead[p.seq+1]; p.seq++ {
+		p.ahead[p.seq+1] = false
+	}
+	return true
+}
+
+// payload is what the products' totals need of an event.
+type payload struct {
+	Product      string `json:"product"`
+	PrincipalFen int64  `json:"principal_fen"`
+	RemainingFen int64  `json:"remaining_fen"`
+	LimitFen     int64  `json:"limit_fen"`
+	Allocation   []struct {
+		PrincipalFen int64 `json:"principal_fen"`
+	} `json:"allocation"`
+}
+
+// event counts what the domain event means for products. Types that came after this program are passed
+// over: their entries have been counted.
+func (c *changes) event(env *streams.Envelope) error {
+	var e payload
+	if err := json.Unmarshal(env.Payload, &e); err != nil {
+		return fmt.Errorf("payload of %s: %w", env.Type, err)
+	}
+	switch env.Type {
+	case "AccountOpened":
+		c.product(e.Product, Account).opened++
+	case "DepositOpened":
+		c.open(&e, Deposit, e.PrincipalFen)
+	case "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity":
+		t := c.product(e.Product, Deposit)
+		t.balanceFen -= e.PrincipalFen
+		if e.RemainingFen == 0 {
+			t.closed++
+		}
+	case "CreditLineGranted":
+		c.open(&e, CreditLine, e.LimitFen)
+	case "LoanDisbursed":
+		c.open(&e, Loan, e.PrincipalFen)
+	case "RepaymentApplied":
+		for _, a := range e.Allocation {
+			c.product(e.Product, Loan).balanceFen -= a.PrincipalFen
+		}
+	case "LoanPrepaid":
+		c.product(e.Product, Loan).balanceFen -= e.PrincipalFen
+	case "LoanSettled":
+		t := c.product(e.Product, Loan)
+		t.closed++
+		t.balanceFen -= e.PrincipalFen
+	}
+	return nil
+}
+
+func (c *changes) open(e *payload, kind Kind, fen int64) {
+	t := c.product(e.Product, kind)
+	t.opened++
+	t.balanceFen += fen
+}
+
+func (c *changes) product(product string, kind Kind) *productTotals {
+	key := productKey{product, kind}
+	t := c.products[key]
+	if t == nil {
+		t = new(productTotals)
+		c.products[key] = t
+	}
+	return t
+}
+
+// store adds the changes to the tables.
+func (c *changes) store(tx *sql.Tx) error {
+	s := &statements{tx: tx}
+	for key, b := range c.accounts {
+		detail, _, _ := bank.SplitLedgerID(bank.U128(key.id))
+		id, _ := key.id.MarshalText() // never fails
+		s.run(`INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+			debits_pending = debits_pending + excluded.debits_pending, debits_posted = debits_posted + excluded.debits_posted,
+			credits_pending = credits_pending + excluded.credits_pending, credits_posted = credits_posted + excluded.credits_posted`,
+			key.ledger, id, detail, b.DebitsPending, b.DebitsPosted, b.CreditsPending, b.CreditsPosted)
+	}
+	for key, t := range c.products {
+		s.run(`INSERT INTO products VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+			opened = opened + excluded.opened, closed = closed + excluded.closed, balance_fen = balance_fen + excluded.balance_fen`,
+			key.product, string(key.kind), t.opened, t.closed, t.balanceFen)
+	}
+	for customer, p := range c.customers {
+		if p.seq != p.stored {
+			s.run(`INSERT INTO customers VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq`, customer, p.seq)
+		}
+		for seq, ahead := range p.ahead {
+			if ahead {
+				s.run(`INSERT OR IGNORE INTO ahead VALUES (?, ?)`, customer, seq)
+			} else {
+				s.run(`DELETE FROM ahead WHERE customer = ? AND seq = ?`, customer, seq)
+			}
+		}
+	}
+	for at, next := range c.offsets {
+		s.run(`INSERT INTO offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next`, at.topic, at.partition, next)
+	}
+	for _, d := range c.dead {
+		s.run(`INSERT OR IGNORE INTO dlq VALUES (?, ?, ?, ?, ?)`, d.topic, d.partition, d.offset, d.reason, d.value)
+	}
+	return s.err
+}
+
+// statements runs statements, each prepared once, until the first fails.
+type statements struct {
+	tx       *sql.Tx
+	prepared map[string]*sql.Stmt
+	err      error
+}
+
+func (s *statements) run(query string, args ...any) {
+	if s.err != nil {
+		return
+	}
+	stmt := s.prepared[query]
+	if stmt == nil {
+		if stmt, s.err = s.tx.Prepare(query); s.err != nil {
+			return
+		}
+		if s.prepared == nil {
+			s.prepared = make(map[string]*sql.Stmt)
+		}
+		s.prepared[query] = stmt
+	}
+	_, s.err = stmt.Exec(args...)
+}
