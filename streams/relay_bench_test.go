@@ -29,7 +29,7 @@ func BenchmarkRelay(b *testing.B) {
 		b.Fatal(err)
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	to, err := broker.Open(filepath.Join(dir, "stream"), l, quiet)
+	to, err := broker.Open(filepath.Join(dir, "stream"), l, nil, quiet)
 	if err != nil {
 		b.Fatal(err)
 	}

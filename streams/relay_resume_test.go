@@ -111,7 +111,7 @@ func (p *press) openDeaf() *deafListener {
 	}
 	deaf := &deafListener{Listener: l}
 	deaf.deaf.Store(true)
-	if p.broker, err = broker.Open(filepath.Join(p.dir, "stream"), deaf, slog.New(slog.DiscardHandler)); err != nil {
+	if p.broker, err = broker.Open(filepath.Join(p.dir, "stream"), deaf, nil, slog.New(slog.DiscardHandler)); err != nil {
 		p.Fatal(err)
 	}
 	return deaf

@@ -72,7 +72,7 @@ func (p *press) open() {
 	if err != nil {
 		p.Fatal(err)
 	}
-	if p.broker, err = broker.Open(filepath.Join(p.dir, "stream"), l, slog.New(slog.DiscardHandler)); err != nil {
+	if p.broker, err = broker.Open(filepath.Join(p.dir, "stream"), l, nil, slog.New(slog.DiscardHandler)); err != nil {
 		p.Fatal(err)
 	}
 	p.address = p.broker.Addr()

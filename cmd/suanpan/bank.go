@@ -48,6 +48,7 @@ type server struct {
 	consumers []worker    // in the order in which they are stopped
 	fault     chan error  // capacity 1
 	faulted   atomic.Bool // something can't go on; there is nothing to drain
+	reporting atomic.Bool // report is open
 }
 
 // worker is a goroutine of the server and how to end it.
@@ -107,7 +108,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		_ = kafka.Close()
 		return nil, err
 	}
-	if s.broker, err = broker.Open(at.stream(), kafka, logger); err != nil {
+	if s.broker, err = broker.Open(at.stream(), kafka, s.reportBehind, logger); err != nil {
 		_ = kafka.Close()
 		return nil, err
 	}
@@ -164,6 +165,7 @@ func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.L
 	if err != nil {
 		return err
 	}
+	s.reporting.Store(true)
 	s.consumers = []worker{s.run("relay", s.relay.Run), s.run("report", s.report.Run)}
 	return nil
 }
@@ -235,6 +237,19 @@ func (s *server) drainStream(ctx context.Context) error {
 	}
 	return s.counted(ctx)
 }
+
+// reportBehind reports whether the report has not read all of the stream yet.
+func (s *server) reportBehind() bool {
+	if !s.reporting.Load() {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), behindWait)
+	defer cancel()
+	return s.counted(ctx) != nil
+}
+
+// behindWait is how long the report may take to come up before it counts as behind.
+const behindWait = 100 * time.Millisecond
 
 // counted waits until the report has everything that is in the stream now.
 func (s *server) counted(ctx context.Context) error {

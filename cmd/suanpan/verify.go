@@ -117,7 +117,7 @@ func withStopped(ctx context.Context, dir string, check func(*audit.Evidence) er
 		return err
 	}
 	quiet := slog.New(slog.DiscardHandler)
-	b, err := broker.Open(at.stream(), l, quiet)
+	b, err := broker.Open(at.stream(), l, nil, quiet)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}

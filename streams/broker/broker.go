@@ -24,27 +24,37 @@ import (
 	"github.com/suanpan-bank/suanpan/streams"
 )
 
-// Retention: the oldest segments go when a partition holds more than RetentionBytes. All of it is read
-// at start (2 s and as much memory for 735 MB, measured), hence no more. A partition is never emptied:
-// kfake would begin again at offset zero.
+// Retention: the oldest segments go when a partition holds more than its topic's share. All that is kept
+// is read at start (2 s and as much memory for 735 MB, measured), hence no more. A partition is never
+// emptied: kfake would begin again at offset zero.
 const (
-	RetentionBytes  = 20 << 20
-	SegmentBytes    = 4 << 20
-	retentionPeriod = 30 * time.Second
+	retentionBusyBytes  = 64 << 20 // of bank.account.v1, where nearly everything happens
+	retentionQuietBytes = 8 << 20  // of the other topics
+	segmentBytes        = 4 << 20
+	retentionPeriod     = 30 * time.Second
 )
+
+func retentionOf(topic string) int {
+	if topic == bank.TopicAccount {
+		return retentionBusyBytes
+	}
+	return retentionQuietBytes
+}
 
 // Broker is a running broker.
 type Broker struct {
 	cluster   *kfake.Cluster
 	clusterID string
 	lock      *os.File
+	hold      func() bool
 	stop      chan struct{}
 	ended     sync.WaitGroup
 }
 
 // Open starts a broker over a directory, on a listener that it closes in the end. A second process on
-// the same directory is refused.
-func Open(dir string, listener net.Listener, logger *slog.Logger) (*Broker, error) {
+// the same directory is refused. While hold reports true nothing is removed by retention: a consumer in
+// this process is behind, and what it has not read would be lost to it. A nil hold never does.
+func Open(dir string, listener net.Listener, hold func() bool, logger *slog.Logger) (*Broker, error) {
 	data := filepath.Join(dir, "kafka")
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, fmt.Errorf("stream: %w", err)
@@ -53,7 +63,7 @@ func Open(dir string, listener net.Listener, logger *slog.Logger) (*Broker, erro
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{lock: lock, stop: make(chan struct{})}
+	b := &Broker{lock: lock, hold: hold, stop: make(chan struct{})}
 	if b.clusterID, err = clusterID(data); err == nil {
 		err = b.start(data, listener, logger)
 	}
@@ -83,7 +93,7 @@ func (b *Broker) start(data string, listener net.Listener, logger *slog.Logger) 
 			continue
 		}
 		err := b.cluster.CreateTopic(topic, streams.PartitionsPerTopic, map[string]string{
-			"retention.ms": "-1", "retention.bytes": strconv.Itoa(RetentionBytes), "segment.bytes": strconv.Itoa(SegmentBytes),
+			"retention.ms": "-1", "retention.bytes": strconv.Itoa(retentionOf(topic)), "segment.bytes": strconv.Itoa(segmentBytes),
 		})
 		if err != nil {
 			b.cluster.Close()
@@ -130,7 +140,9 @@ func (b *Broker) retain() {
 	for {
 		select {
 		case <-tick.C:
-			b.cluster.ApplyRetention()
+			if b.hold == nil || !b.hold() {
+				b.cluster.ApplyRetention()
+			}
 		case <-b.stop:
 			return
 		}

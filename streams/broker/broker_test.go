@@ -20,7 +20,7 @@ func opened(t *testing.T, dir string) *Broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := Open(dir, l, slog.New(slog.DiscardHandler))
+	b, err := Open(dir, l, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestTheTopicsAreThereAndKeepWhatTheyHoldOverARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, err := Open(dir, l, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another process") {
+	if _, err := Open(dir, l, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Errorf("a second broker on the directory: %v", err)
 	}
 	id := b.ClusterID()
@@ -79,6 +79,7 @@ func TestAHostilePacketClosesItsConnectionOnly(t *testing.T) {
 		"unknown key":     frame(10, 1000, "\x00\x00\x00\x00\x00\x01\xff\xff"),
 		"negative key":    frame(10, 0xFFFF, "\x00\x00\x00\x00\x00\x01\xff\xff"),
 		"four gigabytes":  frame(0xFFFFFFF0, 18, "\x00\x00\x00\x00\x00\x01\xff\xff"),
+		"delete topics":   frame(16, 20, "\x00\x00\x00\x00\x00\x01\xff\xff\x00\x00\x00\x00\x00\x00"),
 		"an empty one":    frame(0, 0, ""),
 		"HTTP":            "GET / HTTP/1.1\r\nHost: bank\r\n\r\n",
 		"a TLS handshake": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",

@@ -13,7 +13,8 @@ import (
 
 // The guard stands between the network and kfake, which takes the process down on a request whose key
 // it does not know and allocates whatever length a client claims. A connection that sends anything but
-// known requests of a bounded size is closed.
+// known requests of a bounded size is closed, and so is one that asks for topics or records to be made,
+// changed or removed: the topics are the bank's.
 
 // Limits of a request.
 const (
@@ -24,6 +25,11 @@ const (
 
 // errNotKafka closes a connection whose client does not speak the protocol.
 var errNotKafka = errors.New("stream: not a Kafka request")
+
+var forbidden = map[kmsg.Key]bool{
+	kmsg.CreateTopics: true, kmsg.DeleteTopics: true, kmsg.DeleteRecords: true, kmsg.CreatePartitions: true,
+	kmsg.AlterConfigs: true, kmsg.IncrementalAlterConfigs: true,
+}
 
 type guarded struct{ net.Listener }
 
@@ -93,7 +99,7 @@ func checkHead(head [frameHead]byte) (size int, err error) {
 	if n < requestMin || n > RequestMax {
 		return 0, fmt.Errorf("%w: %d bytes", errNotKafka, n)
 	}
-	if key < 0 || kmsg.RequestForKey(key) == nil {
+	if key < 0 || kmsg.RequestForKey(key) == nil || forbidden[kmsg.Key(key)] {
 		return 0, fmt.Errorf("%w: key %d", errNotKafka, key)
 	}
 	return int(n), nil

@@ -254,7 +254,7 @@ func TestTheReportResumesWhereItStopped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := broker.Open(filepath.Join(dir, fmt.Sprintf("stream%d", fill)), l, slog.New(slog.DiscardHandler))
+		b, err := broker.Open(filepath.Join(dir, fmt.Sprintf("stream%d", fill)), l, nil, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
