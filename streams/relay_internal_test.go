@@ -1,6 +1,10 @@
 package streams
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/suanpan-bank/suanpan/ledger"
+)
 
 // A batch may have ended between two events of a record.
 func TestALaneGoesOnInTheMiddleOfARecord(t *testing.T) {
@@ -25,4 +29,18 @@ func TestALaneGoesOnInTheMiddleOfARecord(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A consumer decodes what anybody may have put on a topic.
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte(`{"type":"AccountOpened","customer_token":"C0000000018","actor_seq":1,"entries":[{"phase":"POST","amount_fen":1}],"payload":{}}`))
+	f.Fuzz(func(t *testing.T, value []byte) {
+		env, err := Decode(value)
+		if err != nil {
+			return
+		}
+		for i := range env.Entries {
+			env.Entries[i].Apply(func(uint32, ledger.Uint128) *Balances { return new(Balances) })
+		}
+	})
 }

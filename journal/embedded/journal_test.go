@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -509,4 +510,30 @@ func (f gatedFile) Datasync() error {
 		f.gate.opened.Wait()
 	}
 	return errors.Join(f.gate.err, f.diskFile.Datasync())
+}
+
+// Whatever is in a segment's file, opening it ends with records that were written or with an error.
+func FuzzOpen(f *testing.F) {
+	batch := append(make([]byte, batchHeader+recordHeader), appendRecord(nil, &journal.Record{Kind: journal.KindClaim, Shard: 1, Epoch: 1})...)
+	payload := batch[batchHeader+recordHeader:]
+	binary.LittleEndian.PutUint32(batch[batchHeader:], uint32(len(payload)))
+	binary.LittleEndian.PutUint32(batch[batchHeader+4:], recordSum(1, payload))
+	sealBatch(batch, 1, 1)
+	f.Add(append(appendSegmentHeader(nil, 1), batch...))
+	f.Add(appendSegmentHeader(nil, 1))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, content []byte) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, segmentName(1)), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		j, err := OpenReadOnly(dir)
+		if err != nil {
+			return
+		}
+		defer j.Close()
+		if n := len(contents(t, j)); n != int(j.Last()) {
+			t.Fatalf("%d records, the last at %d", n, j.Last())
+		}
+	})
 }
