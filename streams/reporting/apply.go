@@ -14,6 +14,7 @@ import (
 
 // changes are what a batch of messages comes to; they go into the database at once.
 type changes struct {
+	report    *Report
 	accounts  map[accountKey]*streams.Balances // differences
 	products  map[productKey]*productTotals    // differences
 	customers map[string]*progress
@@ -33,12 +34,16 @@ type productKey struct {
 
 type productTotals struct{ opened, closed, balanceFen int64 }
 
-// progress is which of a customer's events have been counted: all up to seq, and those ahead.
+// progress is which of a customer's events have been counted: all up to seq, and those ahead. The report
+// remembers it between batches, for progressMax customers: most of a batch's customers were in the last.
 type progress struct {
 	seq    uint64
 	stored uint64
-	ahead  map[uint64]bool // false: was ahead, is not any more
+	ahead  map[uint64]bool // nil: none; false: was ahead, is not any more
 }
+
+// progressMax bounds the customers remembered, at about 150 bytes each.
+const progressMax = 200_000
 
 type deadLetter struct {
 	message
@@ -53,7 +58,7 @@ func (r *Report) apply(batch []message) error {
 	}
 	defer func() { _ = tx.Rollback() }() // nothing after a commit
 	c := &changes{
-		accounts: make(map[accountKey]*streams.Balances), products: make(map[productKey]*productTotals),
+		report: r, accounts: make(map[accountKey]*streams.Balances), products: make(map[productKey]*productTotals),
 		customers: make(map[string]*progress), offsets: make(map[place]int64),
 	}
 	for i := range batch {
@@ -64,7 +69,23 @@ func (r *Report) apply(batch []message) error {
 	if err := c.store(tx); err != nil {
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	for _, p := range c.customers {
+		p.settle()
+	}
+	return nil
+}
+
+// settle notes that the database has it.
+func (p *progress) settle() {
+	p.stored = p.seq
+	for seq, ahead := range p.ahead {
+		if !ahead {
+			delete(p.ahead, seq)
+		}
+	}
 }
 
 func (c *changes) take(tx *sql.Tx, m *message) error {
@@ -97,16 +118,30 @@ func (c *changes) balances(ledgerNo uint32, id ledger.Uint128) *streams.Balances
 	return b
 }
 
-// progress reads how far a customer is.
+// progress finds how far a customer is.
 func (c *changes) progress(tx *sql.Tx, customer string) (*progress, error) {
-	if p := c.customers[customer]; p != nil {
-		return p, nil
+	p := c.report.known[customer]
+	if p == nil {
+		var err error
+		if p, err = readProgress(tx, customer); err != nil {
+			return nil, err
+		}
+		if len(c.report.known) >= progressMax {
+			clear(c.report.known)
+		}
+		c.report.known[customer] = p
 	}
-	p := &progress{ahead: make(map[uint64]bool)}
+	c.customers[customer] = p
+	return p, nil
+}
+
+func readProgress(tx *sql.Tx, customer string) (*progress, error) {
+	p := &progress{}
 	err := tx.QueryRow(`SELECT seq FROM customers WHERE customer = ?`, customer).Scan(&p.seq)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, err
 	}
+	p.stored = p.seq
 	rows, err := tx.Query(`SELECT seq FROM ahead WHERE customer = ?`, customer)
 	if err != nil {
 		return nil, err
@@ -117,11 +152,17 @@ func (c *changes) progress(tx *sql.Tx, customer string) (*progress, error) {
 		if err := rows.Scan(&seq); err != nil {
 			return nil, err
 		}
-		p.ahead[seq] = true
+		p.wait(seq)
 	}
-	p.stored = p.seq
-	c.customers[customer] = p
 	return p, rows.Err()
+}
+
+// wait notes an event beyond a missing one.
+func (p *progress) wait(seq uint64) {
+	if p.ahead == nil {
+		p.ahead = make(map[uint64]bool)
+	}
+	p.ahead[seq] = true
 }
 
 // count notes an event; false if it was counted before.
@@ -130,7 +171,7 @@ func (p *progress) count(seq uint64) bool {
 	case seq <= p.seq || p.ahead[seq]:
 		return false
 	case seq > p.seq+1:
-		p.ahead[seq] = true
+		p.wait(seq)
 		return true
 	}
 	for p.seq++; p.ahead[p.seq+1]; p.seq++ {

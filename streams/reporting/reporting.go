@@ -40,8 +40,9 @@ type Options struct {
 
 // Limits of the consumer.
 const (
-	batchMax      = 1000 // messages in one transaction
-	queueMax      = 2000 // messages read ahead
+	batchMax      = 2000                  // messages in one transaction
+	lingerTime    = 10 * time.Millisecond // how long a transaction waits for more: each costs as much as 50 messages
+	queueMax      = 2000                  // messages read ahead
 	fetchMaxBytes = 4 << 20
 	fetchWait     = 200 * time.Millisecond
 	retryWait     = 500 * time.Millisecond
@@ -52,7 +53,8 @@ type Report struct {
 	options Options
 	write   *sql.DB // one connection
 	read    *sql.DB
-	offsets map[place]int64 // next to read
+	offsets map[place]int64      // next to read
+	known   map[string]*progress // of customers of late
 }
 
 // place is a partition.
@@ -84,7 +86,7 @@ CREATE TABLE IF NOT EXISTS dlq (topic TEXT, partition INTEGER, at INTEGER, reaso
 
 // Open opens the database, creating it if need be.
 func Open(options Options) (*Report, error) {
-	r := &Report{options: options, offsets: make(map[place]int64)}
+	r := &Report{options: options, known: make(map[string]*progress)}
 	var err error
 	if r.write, err = database(options.Path); err != nil {
 		return nil, err
@@ -147,6 +149,8 @@ func (r *Report) Run(ctx context.Context) error {
 	defer readers.Wait()
 	defer cancel()
 	batch := make([]message, 0, batchMax)
+	linger := time.NewTimer(lingerTime)
+	defer linger.Stop()
 	for {
 		batch = batch[:0]
 		select {
@@ -155,11 +159,12 @@ func (r *Report) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+		linger.Reset(lingerTime)
 		for more := true; more && len(batch) < batchMax; {
 			select {
 			case m := <-queue:
 				batch = append(batch, m)
-			default:
+			case <-linger.C:
 				more = false
 			}
 		}
