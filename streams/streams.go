@@ -179,15 +179,15 @@ func messageOf(rec *journal.Record, e *journal.Event, entries []Entry) (Message,
 	if e.Customer == rec.Customer {
 		env.Entries = entries
 	}
-	value, err := json.Marshal(&env)
-	if err != nil {
-		return Message{}, fmt.Errorf("%s: %w", kind.Name, err)
-	}
 	return Message{
 		Topic: kind.Topic, Key: env.CustomerToken, Position: rec.Position, Seq: e.Seq,
-		Type: kind.Name, EventID: env.EventID, TimeNs: rec.Time, Value: value,
+		Type: kind.Name, EventID: env.EventID, TimeNs: rec.Time,
+		Value: env.appendJSON(make([]byte, 0, envelopeSize+len(payload))),
 	}, nil
 }
+
+// envelopeSize is about what an envelope with one entry takes besides its payload.
+const envelopeSize = 900
 
 // EventID names a customer's event: a ULID of its time, customer and number.
 func EventID(ns int64, customer, seq uint64) string {

@@ -1,0 +1,44 @@
+package streams
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+	"pgregory.net/rapid"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// Consumers read what json.Marshal would have written, whatever is in an envelope.
+func TestAnEnvelopeIsWrittenAsJSONMarshalWouldWriteIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		id := func() ledger.Uint128 {
+			return ledger.Uint128{Lo: rapid.Uint64().Draw(t, "lo"), Hi: rapid.Uint64().Draw(t, "hi")}
+		}
+		text := rapid.StringN(0, 20, -1)
+		env := Envelope{
+			EventID: text.Draw(t, "id"), Type: text.Draw(t, "type"), SchemaVersion: rapid.IntRange(0, 9).Draw(t, "version"),
+			OccurredAtNs: rapid.Int64().Draw(t, "at"), AccountingDate: rapid.SampledFrom([]bank.Date{0, 20261124, 19930101}).Draw(t, "date"),
+			CustomerToken: text.Draw(t, "customer"), ActorSeq: rapid.Uint64().Draw(t, "seq"), TxnID: bank.TxnID(id()), CausationID: bank.U128(id()),
+			Channel: bank.Channel(rapid.IntRange(0, 10).Draw(t, "channel")), Teller: rapid.Uint16().Draw(t, "teller"),
+			Branch: text.Draw(t, "branch"), RegionCode: rapid.Uint32().Draw(t, "region"), TraceID: text.Draw(t, "trace"),
+			Position: rapid.Uint64().Draw(t, "position"), Classification: "C2", PayloadHash: text.Draw(t, "hash"), Payload: []byte(`{"a":[1,2]}`),
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "transfers") {
+			env.TransferIDs = append(env.TransferIDs, id())
+			env.Entries = append(env.Entries, Entry{
+				ID: id(), Ledger: rapid.Uint32().Draw(t, "ledger"), Code: rapid.Uint16().Draw(t, "code"), Phase: Post, Debit: id(), Credit: id(),
+				AmountFen: rapid.Int64().Draw(t, "amount"), ReleasedFen: rapid.SampledFrom([]int64{0, 7, -7}).Draw(t, "released"),
+			})
+		}
+		want, err := json.Marshal(&env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := env.appendJSON(nil); !bytes.Equal(got, want) {
+			t.Fatalf("got  %s\nwant %s", got, want)
+		}
+	})
+}
