@@ -56,7 +56,7 @@ func (r *Row) Change() int64 {
 func Load(dir string) (*Bank, error) {
 	b := &Bank{}
 	index := make(map[int]int)
-	err := lines(filepath.Join(dir, "account.asc"), 4, func(f []string) error {
+	err := lines(filepath.Join(dir, "account.asc"), accountHeading, func(f []string) error {
 		a, err := parseAccount(f)
 		if err != nil {
 			return err
@@ -71,11 +71,16 @@ func Load(dir string) (*Bank, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = lines(filepath.Join(dir, "trans.asc"), 10, func(f []string) error {
+	rows := make(map[int]bool)
+	err = lines(filepath.Join(dir, "trans.asc"), rowHeading, func(f []string) error {
 		r, err := parseRow(f)
 		if err != nil {
 			return err
 		}
+		if rows[r.ID] { // its number is its idempotency key: the second would never be posted
+			return fmt.Errorf("transaction %d occurs twice", r.ID)
+		}
+		rows[r.ID] = true
 		i, ok := index[r.Account]
 		if !ok {
 			return fmt.Errorf("transaction %d is of account %d, which does not exist", r.ID, r.Account)
@@ -94,38 +99,68 @@ func Load(dir string) (*Bank, error) {
 	return b, nil
 }
 
+// The headings of the files we read. Another one means other columns.
+const (
+	accountHeading = `"account_id";"district_id";"frequency";"date"`
+	rowHeading     = `"trans_id";"account_id";"date";"type";"operation";"amount";"balance";"k_symbol";"bank";"account"`
+)
+
 // lines calls fn with the fields of every line behind the heading.
-func lines(path string, fields int, fn func([]string) error) error {
+func lines(path, heading string, fn func([]string) error) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return parseLines(f, path, fields, fn)
+	return parseLines(f, path, heading, fn)
 }
 
-func parseLines(in io.Reader, name string, fields int, fn func([]string) error) error {
+func parseLines(in io.Reader, name, heading string, fn func([]string) error) error {
 	scanner := bufio.NewScanner(in)
-	for n := 1; scanner.Scan(); n++ {
+	n := 0
+	for scanner.Scan() {
+		n++
 		line := strings.TrimSuffix(scanner.Text(), "\r")
-		if n == 1 || line == "" {
+		switch {
+		case n == 1 && line != heading:
+			return fmt.Errorf("%s:1: heading is %q, want %q", name, line, heading)
+		case n == 1 || line == "":
 			continue
 		}
-		f := strings.Split(line, ";")
-		if len(f) != fields {
-			return fmt.Errorf("%s:%d: %d fields, want %d", name, n, len(f), fields)
+		f, err := fieldsOf(line, strings.Count(heading, ";")+1)
+		if err == nil {
+			err = fn(f)
 		}
-		for i := range f {
-			f[i] = strings.TrimSpace(strings.Trim(f[i], `"`))
-		}
-		if err := fn(f); err != nil {
+		if err != nil {
 			return fmt.Errorf("%s:%d: %w", name, n, err)
 		}
 	}
 	if err := scanner.Err(); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s:%d: %w", name, n+1, err)
+	}
+	if n == 0 {
+		return fmt.Errorf("%s:1: no heading", name)
 	}
 	return nil
+}
+
+// fieldsOf splits a line. No field of the data holds a semicolon or a quote.
+func fieldsOf(line string, want int) ([]string, error) {
+	f := strings.Split(line, ";")
+	if len(f) != want {
+		return nil, fmt.Errorf("%d fields, want %d", len(f), want)
+	}
+	for i := range f {
+		s := f[i]
+		if len(s) >= 2 && s[0] == '"' && s[len(s)-1] == '"' {
+			s = s[1 : len(s)-1]
+		}
+		if strings.Contains(s, `"`) {
+			return nil, fmt.Errorf("field %d has a stray quote: %s", i+1, f[i])
+		}
+		f[i] = strings.TrimSpace(s)
+	}
+	return f, nil
 }
 
 func parseAccount(f []string) (a Account, err error) {
@@ -174,8 +209,8 @@ const amountDigits = 12
 // parseAmount reads crowns with up to two decimals, exactly.
 func parseAmount(s string) (int64, error) {
 	digits, negative := strings.CutPrefix(s, "-")
-	whole, part, _ := strings.Cut(digits, ".")
-	if whole == "" || len(whole) > amountDigits || len(part) > 2 || strings.Trim(whole+part, "0123456789") != "" {
+	whole, part, point := strings.Cut(digits, ".")
+	if whole == "" || point && part == "" || len(whole) > amountDigits || len(part) > 2 || strings.Trim(whole+part, "0123456789") != "" {
 		return 0, fmt.Errorf("amount %q is not a number with at most two decimals", s)
 	}
 	fen, err := strconv.ParseInt(whole+(part + "00")[:2], 10, 64)

@@ -46,9 +46,11 @@ func TestWhatIsNoTransactionIsNamedByFileAndLine(t *testing.T) {
 		"amount":   strings.Replace(good, "700.00;700", "7e2;700", 1),
 		"decimals": strings.Replace(good, "700.00;700", "700.005;700", 1),
 		"negative": strings.Replace(good, "700.00;700", "-700.00;700", 1),
+		"point":    strings.Replace(good, "700.00;700", "700.;700", 1),
+		"quote":    strings.Replace(good, `"PRIJEM"`, `"PRIJEM`, 1),
 		"account":  strings.Replace(good, "2378", "x", 1),
 	} {
-		err := parseLines(strings.NewReader("heading\n"+good+"\n"+line+"\n"), "trans.asc", 10, func(f []string) error {
+		err := parseLines(strings.NewReader(rowHeading+"\n"+good+"\n"+line+"\n"), "trans.asc", rowHeading, func(f []string) error {
 			_, err := parseRow(f)
 			return err
 		})
@@ -62,7 +64,7 @@ func FuzzParseRow(f *testing.F) {
 	f.Add(`695247;2378;930101;"PRIJEM";"VKLAD";700.00;700.00;"";;`)
 	f.Add(`1;1;930101;"VYDAJ";"PREVOD NA UCET";0.1;-0.10;"SIPO";"AB";"12345"`)
 	f.Fuzz(func(t *testing.T, line string) {
-		_ = parseLines(strings.NewReader("heading\n"+line), "x", 10, func(fields []string) error {
+		_ = parseLines(strings.NewReader(rowHeading+"\n"+line), "x", rowHeading, func(fields []string) error {
 			r, err := parseRow(fields)
 			if err == nil && (r.AmountFen < 0 || r.Date < 19000101 || r.Date > 19991231) {
 				t.Fatalf("%+v", r)

@@ -5,7 +5,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +35,7 @@ const (
 // Limits of a replay.
 const (
 	progressEvery = 2 * time.Second
+	terminalEvery = 200 * time.Millisecond
 	pendingMax    = 2 * time.Minute // how long the channel may take to answer the last transfers
 	pageSize      = 1000
 	shownMax      = 20
@@ -83,9 +86,10 @@ func Replay(ctx context.Context, options Options) (*Report, error) {
 	if options.Connections <= 0 {
 		options.Connections = ConnectionsDefault
 	}
-	if options.BatchMax <= 0 || options.BatchMax > client.BatchMax {
+	if options.BatchMax <= 0 {
 		options.BatchMax = BatchDefault
 	}
+	options.BatchMax = min(options.BatchMax, client.BatchMax)
 	if options.Progress == nil {
 		options.Progress = io.Discard
 	}
@@ -116,23 +120,27 @@ func Replay(ctx context.Context, options Options) (*Report, error) {
 	return report, nil
 }
 
-// phase runs one part and shows how far it is.
+// phase runs one part and shows how far it is: on one line of a terminal, elsewhere in a line now and then.
 func (r *replay) phase(ctx context.Context, what string, total int, run func(context.Context) error) error {
 	r.done.Store(0)
 	start := time.Now()
 	stop := make(chan struct{})
 	var group sync.WaitGroup
-	show := func() {
+	every, back, end := progressEvery, "", "\n"
+	if terminal(r.options.Progress) {
+		every, back, end = terminalEvery, "\r\x1b[K", ""
+	}
+	show := func(end string) {
 		n := r.done.Load()
-		fmt.Fprintf(r.options.Progress, "%-14s %d of %d  %.0f/s\n", what, n, total, float64(n)/max(time.Since(start).Seconds(), 1e-9))
+		fmt.Fprintf(r.options.Progress, "%s%-14s %d of %d  %.0f/s%s", back, what, n, total, float64(n)/max(time.Since(start).Seconds(), 1e-9), end)
 	}
 	group.Go(func() {
-		tick := time.NewTicker(progressEvery)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
-				show()
+				show(end)
 			case <-stop:
 				return
 			}
@@ -141,11 +149,20 @@ func (r *replay) phase(ctx context.Context, what string, total int, run func(con
 	err := run(ctx)
 	close(stop)
 	group.Wait()
+	show("\n") // how far it came, also when it failed
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	show()
 	return nil
+}
+
+func terminal(out io.Writer) bool {
+	f, ok := out.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // each runs work for every account, in as many workers as connections. The first error ends them all.
@@ -180,7 +197,7 @@ func (r *replay) openAccounts(ctx context.Context) error {
 		operations := make([]client.Operation, len(accounts))
 		for i := range accounts {
 			a := &accounts[i]
-			operations[i] = client.Operation{Key: fmt.Sprintf("berka-customer-%d", a.ID), Path: "/v1/customers", Body: object{
+			operations[i] = client.Operation{Customer: strconv.Itoa(a.ID), Key: fmt.Sprintf("berka-customer-%d", a.ID), Path: "/v1/customers", Body: object{
 				"name": fmt.Sprintf("Berka %d", a.ID), "id_type": "OTHER", "id_number": fmt.Sprintf("BERKA-%d", a.ID),
 				"mobile": fmt.Sprintf("199%08d", a.ID), "registered_on": a.Opened.String(),
 			}}
@@ -197,7 +214,8 @@ func (r *replay) openAccounts(ctx context.Context) error {
 				return err
 			}
 			operations[i] = client.Operation{
-				Key: fmt.Sprintf("berka-account-%d", accounts[i].ID), Path: "/v1/customers/" + customer.ID + "/accounts", Body: object{
+				Customer: strconv.Itoa(accounts[i].ID),
+				Key:      fmt.Sprintf("berka-account-%d", accounts[i].ID), Path: "/v1/customers/" + customer.ID + "/accounts", Body: object{
 					"class": "I", "product": "DEMO_CURRENT", "opened_on": accounts[i].Opened.String(),
 					"bound_card": object{"card_no": cardOf(accounts[i].ID), "bank": "BERKA", "kind": "CLASS_1"},
 				}}
@@ -310,7 +328,7 @@ func operationOf(number string, row *Row) client.Operation {
 	default: // cash and card: to the customer's own card
 		body["kind"], body["from_account"], body["to_bound_card"] = "out", number, true
 	}
-	return client.Operation{Key: fmt.Sprintf("berka-transaction-%d", row.ID), Path: "/v1/transfers", Body: body}
+	return client.Operation{Customer: number, Key: fmt.Sprintf("berka-transaction-%d", row.ID), Path: "/v1/transfers", Body: body}
 }
 
 // reconcile compares every account with our own sum: the balance, and entry by entry.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,25 +19,28 @@ import (
 
 // Limits of a client.
 const (
-	BatchMax     = 1000            // operations in a batch, as the API has it
-	AwayMax      = 2 * time.Minute // how long the server may be away before a call fails
-	callTimeout  = 60 * time.Second
-	retryMin     = 20 * time.Millisecond
-	retryMax     = time.Second
-	problemBytes = 64 << 10
+	BatchMax      = 1000            // operations in a batch, as the API has it
+	AwayMax       = 2 * time.Minute // how long the server may be away, without any success, before a call fails
+	callTimeout   = 60 * time.Second
+	retryMin      = 20 * time.Millisecond
+	retryMax      = time.Second
+	retryAfterMax = 10 * time.Second // the longest wait a server can ask for
+	problemBytes  = 64 << 10
 )
 
 // Client talks to one server. It is safe for concurrent use.
 type Client struct {
-	base string
-	http *http.Client
+	base    string
+	http    *http.Client
+	awayMax time.Duration
 }
 
 // New makes a client that keeps up to connections open.
 func New(base string, connections int) *Client {
 	return &Client{
-		base: strings.TrimSuffix(base, "/"),
-		http: &http.Client{Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections}},
+		base:    strings.TrimSuffix(base, "/"),
+		awayMax: AwayMax,
+		http:    &http.Client{Timeout: callTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections}},
 	}
 }
 
@@ -50,6 +54,8 @@ type Problem struct {
 	Title  string `json:"title"`
 	Detail string `json:"detail"`
 	Field  string `json:"field"`
+
+	retryAfter time.Duration // what the server asks for
 }
 
 func (p *Problem) Error() string {
@@ -82,26 +88,47 @@ func (c *Client) Post(ctx context.Context, path, key string, body, into any) err
 func (c *Client) call(ctx context.Context, method, path, key string, body []byte, into any) error {
 	since := time.Now()
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
-		err := c.once(ctx, method, path, key, body, into)
+		reply, err := c.once(ctx, method, path, key, body)
 		var p *Problem
-		if err == nil || errors.As(err, &p) && !unknown(p.Status) {
+		switch {
+		case err == nil && into == nil:
+			return nil
+		case err == nil:
+			if err := json.Unmarshal(reply, into); err != nil {
+				return fmt.Errorf("%s %s: reply: %w", method, path, err)
+			}
+			return nil
+		case errors.As(err, &p) && !unknown(p.Status):
 			return err
 		}
-		if time.Since(since) > AwayMax {
-			return fmt.Errorf("%s %s: no answer for %s: %w", method, path, AwayMax, err)
+		if time.Since(since) > c.awayMax {
+			return fmt.Errorf("%s %s: no answer for %s: %w", method, path, c.awayMax, err)
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
+		asked := time.Duration(0)
+		if p != nil {
+			asked = p.retryAfter
+		}
+		if err := pause(ctx, max(wait, asked)); err != nil {
+			return err
 		}
 	}
 }
 
-func (c *Client) once(ctx context.Context, method, path, key string, body []byte, into any) error {
+// pause waits, or returns why it must not.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// once sends one request. Any error but a Problem leaves the outcome unknown.
+func (c *Client) once(ctx context.Context, method, path, key string, body []byte) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/json")
@@ -111,30 +138,37 @@ func (c *Client) once(ctx context.Context, method, path, key string, body []byte
 	}
 	r, err := c.http.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer r.Body.Close()
-	if r.StatusCode >= http.StatusBadRequest {
-		text, err := io.ReadAll(io.LimitReader(r.Body, problemBytes))
-		if err != nil {
-			return err
-		}
-		p := &Problem{}
-		if json.Unmarshal(text, p) != nil {
-			p.Title = string(text)
-		}
-		p.Status = r.StatusCode
-		return p
+	if r.StatusCode < http.StatusBadRequest {
+		return io.ReadAll(r.Body)
 	}
-	b, err := io.ReadAll(r.Body)
+	text, err := io.ReadAll(io.LimitReader(r.Body, problemBytes))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return json.Unmarshal(b, into)
+	p := &Problem{}
+	if json.Unmarshal(text, p) != nil {
+		p.Title = string(text)
+	}
+	p.Status, p.retryAfter = r.StatusCode, retryAfter(r.Header.Get("Retry-After"))
+	return nil, p
+}
+
+// retryAfter reads a number of seconds; whatever else the header says, our own backoff does.
+func retryAfter(header string) time.Duration {
+	seconds, err := strconv.Atoi(header)
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return time.Duration(min(seconds, int(retryAfterMax/time.Second))) * time.Second
 }
 
 // Operation is one command of a batch.
 type Operation struct {
+	Customer string `json:"-"` // whose operations keep their order when sent again; empty: it stands alone
+
 	Key  string `json:"idempotency_key"`
 	Path string `json:"path"`
 	Body any    `json:"body"`
@@ -159,7 +193,8 @@ func (r *Result) Problem() *Problem {
 }
 
 // Batch carries out up to BatchMax operations. Those without an outcome are sent again, in their order,
-// until all have one.
+// until all have one. What a customer was refused after an operation of theirs without an outcome is sent
+// again with it: the refusal may be for want of that operation.
 func (c *Client) Batch(ctx context.Context, operations []Operation) ([]Result, error) {
 	results := make([]Result, len(operations))
 	open := make([]int, len(operations))
@@ -168,38 +203,62 @@ func (c *Client) Batch(ctx context.Context, operations []Operation) ([]Result, e
 	}
 	since := time.Now()
 	for wait := retryMin; ; wait = min(2*wait, retryMax) {
-		var request struct {
-			Operations []Operation `json:"operations"`
-		}
-		for _, i := range open {
-			request.Operations = append(request.Operations, operations[i])
-		}
-		var reply struct {
-			Results []Result `json:"results"`
-		}
-		if err := c.Post(ctx, "/v1/batches", "", request, &reply); err != nil {
+		if err := c.send(ctx, operations, open, results); err != nil {
 			return nil, err
 		}
-		if len(reply.Results) != len(open) {
-			return nil, fmt.Errorf("a batch of %d operations has %d results", len(open), len(reply.Results))
-		}
-		still := open[:0]
-		for n, i := range open {
-			results[i] = reply.Results[n]
-			if unknown(results[i].Status) {
-				still = append(still, i)
-			}
-		}
-		if open = still; len(open) == 0 {
+		still := stillOpen(operations, open, results)
+		if len(still) == 0 {
 			return results, nil
 		}
-		if time.Since(since) > AwayMax {
-			return nil, fmt.Errorf("%d operations of a batch have no outcome after %s: %w", len(open), AwayMax, results[open[0]].Problem())
+		if len(still) < len(open) {
+			since, wait = time.Now(), retryMin
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		open = still
+		if time.Since(since) > c.awayMax {
+			return nil, fmt.Errorf("%d operations of a batch have no outcome after %s: %w", len(open), c.awayMax, results[open[0]].Problem())
+		}
+		if err := pause(ctx, wait); err != nil {
+			return nil, err
 		}
 	}
+}
+
+// send sends the open operations as one batch and places their results.
+func (c *Client) send(ctx context.Context, operations []Operation, open []int, results []Result) error {
+	var request struct {
+		Operations []Operation `json:"operations"`
+	}
+	for _, i := range open {
+		request.Operations = append(request.Operations, operations[i])
+	}
+	var reply struct {
+		Results []Result `json:"results"`
+	}
+	if err := c.Post(ctx, "/v1/batches", "", request, &reply); err != nil {
+		return err
+	}
+	if len(reply.Results) != len(open) {
+		return fmt.Errorf("a batch of %d operations has %d results", len(open), len(reply.Results))
+	}
+	for n, i := range open {
+		results[i] = reply.Results[n]
+	}
+	return nil
+}
+
+// stillOpen returns which operations are sent again.
+func stillOpen(operations []Operation, open []int, results []Result) []int {
+	var still []int
+	held := make(map[string]bool) // customers with an operation without an outcome
+	for _, i := range open {
+		status, customer := results[i].Status, operations[i].Customer
+		switch {
+		case unknown(status):
+			held[customer] = customer != ""
+		case status < http.StatusBadRequest || !held[customer]:
+			continue
+		}
+		still = append(still, i)
+	}
+	return still
 }
