@@ -23,7 +23,9 @@ type history struct {
 
 const historyAccounts = 300
 
-func newHistory(seed uint64) *history { return &history{random: rand.New(rand.NewPCG(seed, 1)), now: 1} }
+func newHistory(seed uint64) *history {
+	return &history{random: rand.New(rand.NewPCG(seed, 1)), now: 1}
+}
 
 func (h *history) accounts() entry {
 	accounts := make([]ledger.Account, historyAccounts)
@@ -158,6 +160,9 @@ func TestAnEngineOnDiskAnswersAsOneInMemory(t *testing.T) {
 // snapshot is written while requests go on, which must not show in it.
 func TestASnapshotTakenUnderTrafficAndTheRequestsBehindItMakeTheSameBooks(t *testing.T) {
 	for seed := range uint64(3) {
+		if seed > 0 && testing.Short() {
+			break
+		}
 		dir := t.TempDir()
 		requests := newHistory(seed).requests(60_000)
 		random := rand.New(rand.NewPCG(seed, 2))
@@ -256,6 +261,7 @@ func TestASecondEngineInTheSameDirectoryIsRefused(t *testing.T) {
 
 // An engine that can't be sure of its past must say so and where, and not answer from it.
 func TestDamageOnDiskIsFound(t *testing.T) {
+	long(t)
 	dir := t.TempDir()
 	e, _ := attach(t, dir)
 	newHistory(2).run(e, runRows+20_000)
@@ -367,6 +373,7 @@ func answersOf(e *Engine) (answers []any, err error) {
 
 // A lost field index costs time, not answers.
 func TestAMissingFieldIndexIsBuiltAgain(t *testing.T) {
+	long(t)
 	dir := t.TempDir()
 	e, _ := attach(t, dir)
 	newHistory(2).run(e, runRows+20_000)
@@ -393,6 +400,7 @@ func TestAMissingFieldIndexIsBuiltAgain(t *testing.T) {
 
 // The operator who asks for all transfers of a business, a day or a code must see all of them and no other.
 func TestQueriesByFieldFindWhatAFullScanFinds(t *testing.T) {
+	long(t)
 	for name, e := range map[string]*Engine{"memory": New(Options{}), "disk": first(attach(t, t.TempDir()))} {
 		t.Run(name, func(t *testing.T) {
 			newHistory(3).run(e, runRows+20_001)
@@ -402,6 +410,14 @@ func TestQueriesByFieldFindWhatAFullScanFinds(t *testing.T) {
 			}
 			checkQueries(t, e)
 		})
+	}
+}
+
+// long leaves a test with a long history out of -short, which is how the race detector is run.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("long: runs without -short")
 	}
 }
 

@@ -47,6 +47,7 @@ func TestTheIndexFindsExactlyWhatIsInIt(t *testing.T) {
 // Growing shards are the rule in a bank that has just opened, and the moment at which an entry is lost
 // most easily.
 func TestTheIndexFindsEverythingAfterGrowingAndShrinking(t *testing.T) {
+	long(t)
 	var x index
 	in := map[uint32]uint64{}
 	random := rand.New(rand.NewPCG(1, 2))
