@@ -39,8 +39,8 @@ func (s *Server) DelayCommits(delay time.Duration) {
 	s.faults.commitDelay = delay
 }
 
-// Freeze accepts connections and reads from them but ignores what comes, as a machine that hangs.
-// Only a request that is already waiting for its commit is still executed.
+// Freeze accepts connections and reads from them but answers nothing. What comes is ignored; a
+// request that is already waiting for its commit is still executed.
 func (s *Server) Freeze() { s.freeze(true) }
 
 // Thaw ends Freeze.
@@ -69,15 +69,21 @@ func (s *Server) Clients() []ledger.Uint128 {
 func (s *Server) Evict(client ledger.Uint128, reason Reason) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.sessions, client)
-	s.evicted[client] = reason
+	s.end(client, reason)
 }
 
 // EvictAll evicts every client that has a session now.
 func (s *Server) EvictAll(reason Reason) {
-	for _, client := range s.Clients() {
-		s.Evict(client, reason)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for client := range s.sessions {
+		s.end(client, reason)
 	}
+}
+
+func (s *Server) end(client ledger.Uint128, reason Reason) {
+	delete(s.sessions, client)
+	s.evicted[client] = reason
 }
 
 // Counts is what happened since Start.

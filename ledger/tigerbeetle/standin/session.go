@@ -1,23 +1,21 @@
 package standin
 
-import (
-	"github.com/suanpan-bank/suanpan/ledger"
-)
+import "github.com/suanpan-bank/suanpan/ledger"
 
 // Reason says why a client is evicted.
 type Reason uint8
 
-// The values are the protocol's. The client library reports release reasons as
-// ErrClientReleaseTooLow and ErrClientReleaseTooHigh and ReasonNoSession as ErrClientEvicted;
-// the others stand for faults of the client itself, which it takes as a reason to abort the process.
+// The values are the protocol's. The client library reports those of the release as
+// ErrClientReleaseTooLow and ErrClientReleaseTooHigh, all others as ErrClientEvicted.
 const (
 	ReasonNoSession              Reason = 1
 	ReasonReleaseTooLow          Reason = 2
 	ReasonReleaseTooHigh         Reason = 3
-	reasonInvalidOperation       Reason = 4
-	reasonInvalidRequestBody     Reason = 5
-	reasonInvalidRequestBodySize Reason = 6
-	reasonSessionTooLow          Reason = 7
+	ReasonInvalidOperation       Reason = 4
+	ReasonInvalidRequestBody     Reason = 5
+	ReasonInvalidRequestBodySize Reason = 6
+	ReasonSessionTooLow          Reason = 7
+	ReasonReleaseMismatch        Reason = 8
 )
 
 // clientsMax is how many sessions the server keeps.

@@ -20,6 +20,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -46,7 +47,7 @@ type Options struct {
 	// Clock gives nanoseconds since 1970 to the engine that is made when none is given. Nil is the
 	// wall clock.
 	Clock func() uint64
-	// Address to listen on. Empty is a free port of 127.0.0.1.
+	// Address to listen on, an IPv4 address and port. Empty is a free port of 127.0.0.1.
 	Address string
 	// Cluster is the id clients must use; messages with another are ignored.
 	Cluster ledger.Uint128
@@ -61,14 +62,16 @@ type Server struct {
 	checksum *checksum
 	address  string
 
-	running  sync.Mutex     // held by Stop, Restart and Close, each whole
-	serving  sync.WaitGroup // the accepting goroutine and one per connection
-	commit   sync.Mutex     // held while a request is executed: one after the other, delay included
-	mu       sync.Mutex     // guards everything below, never held while waiting
-	closed   bool
+	running sync.Mutex     // held by Stop, Restart and Close, each whole
+	serving sync.WaitGroup // the accepting goroutine and one per connection
+	port    io.Closer      // keeps the port ours while nobody listens; nil after Close
+
+	commit sync.Mutex // held while a request is executed: one after the other, delay included
+
+	mu       sync.Mutex   // guards all below, never held while waiting
 	listener net.Listener // nil while stopped
 	up       context.Context
-	down     context.CancelFunc
+	down     context.CancelFunc // ends up
 	conns    map[net.Conn]struct{}
 	commits  uint64
 	sessions sessions
@@ -94,18 +97,23 @@ func Start(options Options) (*Server, error) {
 	if options.Engine == nil {
 		options.Engine = embedded.New(embedded.Options{Clock: options.Clock})
 	}
+	port, address, err := reserve(options.Address)
+	if err != nil {
+		return nil, fmt.Errorf("standin: address %s: %w", options.Address, err)
+	}
 	s := &Server{
 		options:  options,
 		engine:   options.Engine,
 		checksum: newChecksum(),
-		address:  options.Address,
+		address:  address,
+		port:     port,
 		conns:    map[net.Conn]struct{}{},
 		sessions: sessions{},
 		evicted:  map[ledger.Uint128]Reason{},
 		counts:   Counts{Operations: map[Operation]OperationCounts{}},
 	}
 	if err := s.listen(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, port.Close())
 	}
 	return s, nil
 }
@@ -114,18 +122,37 @@ func Start(options Options) (*Server, error) {
 func (s *Server) Addr() string { return s.address }
 
 // Close ends all connections and waits for the server's goroutines. The engine stays as it is.
+// A second Close does nothing.
 func (s *Server) Close() error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	return s.Stop()
+	s.running.Lock()
+	defer s.running.Unlock()
+	if s.port == nil {
+		return nil
+	}
+	err := errors.Join(s.stop(), s.port.Close())
+	s.port = nil
+	return err
 }
 
 // Stop refuses connections and ends the open ones, as a server that died: what was not committed
-// is not done. The ledger and the sessions stay. It returns when nothing runs any more.
+// is not done. Ledger, sessions and staged faults stay. It returns when nothing runs any more.
 func (s *Server) Stop() error {
 	s.running.Lock()
 	defer s.running.Unlock()
+	return s.stop()
+}
+
+// Restart serves again on the same address after Stop.
+func (s *Server) Restart() error {
+	s.running.Lock()
+	defer s.running.Unlock()
+	if s.port == nil {
+		return errors.New("standin: restart after Close")
+	}
+	return s.listen()
+}
+
+func (s *Server) stop() error {
 	s.mu.Lock()
 	var err error
 	if s.listener != nil {
@@ -133,7 +160,7 @@ func (s *Server) Stop() error {
 		err = s.listener.Close()
 		s.listener = nil
 		for conn := range s.conns {
-			conn.Close() // its goroutine is told by this and has nothing to save
+			conn.Close() // all it can report is known already: nothing more is read or written
 		}
 	}
 	s.mu.Unlock()
@@ -141,30 +168,16 @@ func (s *Server) Stop() error {
 	return err
 }
 
-// Restart serves again on the same address after Stop.
-func (s *Server) Restart() error {
-	s.running.Lock()
-	defer s.running.Unlock()
+func (s *Server) listen() error {
 	s.mu.Lock()
-	closed, serving := s.closed, s.listener != nil
-	s.mu.Unlock()
-	switch {
-	case closed:
-		return errors.New("standin: restart after Close")
-	case serving:
+	defer s.mu.Unlock()
+	if s.listener != nil {
 		return nil
 	}
-	return s.listen()
-}
-
-func (s *Server) listen() error {
-	listener, err := net.Listen("tcp", s.address)
+	listener, err := net.Listen("tcp4", s.address)
 	if err != nil {
 		return fmt.Errorf("standin: %w", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.address = listener.Addr().String()
 	s.listener = listener
 	s.up, s.down = context.WithCancel(context.Background())
 	s.serving.Add(1)
@@ -252,10 +265,10 @@ func (s *Server) pong(p ping) message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts.Pings++
-	if reason, ok := s.evicted[p.client]; ok {
+	switch reason := s.evicted[p.client]; {
+	case reason != 0:
 		return s.evict(p.client, reason)
-	}
-	if p.session != 0 && s.sessions[p.client] == nil {
+	case p.session != 0 && s.sessions[p.client] == nil:
 		return s.evict(p.client, ReasonNoSession)
 	}
 	return s.checksum.pongTo(p, s.options.Cluster)
@@ -291,6 +304,9 @@ func (s *Server) request(up context.Context, r *request) message {
 		}
 	default:
 		return nil // late: the client has its answer to this one and has gone on
+	}
+	if s.faults.frozen {
+		return nil
 	}
 	if s.faults.dropReplies > 0 {
 		s.faults.dropReplies--
@@ -338,9 +354,9 @@ func (s *Server) refused(r *request) Reason {
 	case known == nil:
 		return ReasonNoSession
 	case r.session < known.number:
-		return reasonSessionTooLow
+		return ReasonSessionTooLow
 	case len(r.body) > s.bodySizeMax():
-		return reasonInvalidRequestBodySize
+		return ReasonInvalidRequestBodySize
 	}
 	return 0
 }
@@ -366,9 +382,9 @@ func (s *Server) perform(r *request, session *session) (message, Reason) {
 	body, batches, err := execute(s.engine, r.operation, r.body)
 	switch {
 	case errors.Is(err, errUnknownOperation):
-		return nil, reasonInvalidOperation
+		return nil, ReasonInvalidOperation
 	case errors.Is(err, errMalformed), errors.Is(err, ledger.ErrTooMuchData):
-		return nil, reasonInvalidRequestBody
+		return nil, ReasonInvalidRequestBody
 	case err != nil:
 		return nil, 0 // the engine was closed: no answer, as of a server that is going down
 	}
