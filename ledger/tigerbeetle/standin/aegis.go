@@ -17,8 +17,9 @@ type checksum struct {
 	start      aegisState     // after initialisation with key and nonce zero
 }
 
-// block is an AES state: four columns, the first row in the low byte.
-type block [4]uint32
+// block is an AES state: four columns, the first row in the low byte. A struct, because the
+// compiler keeps its fields in registers, which it doesn't do for an array.
+type block struct{ c0, c1, c2, c3 uint32 }
 
 type aegisState [8]block
 
@@ -81,8 +82,8 @@ func (c *checksum) of(message []byte) ledger.Uint128 {
 		c.update(&s, blockOf(last[:]), blockOf(last[16:]))
 	}
 	length := s[2]
-	length[0] ^= uint32(8 * uint64(len(message)))
-	length[1] ^= uint32(8 * uint64(len(message)) >> 32)
+	length.c0 ^= uint32(8 * uint64(len(message)))
+	length.c1 ^= uint32(8 * uint64(len(message)) >> 32)
 	for range aegisFinalRounds {
 		c.update(&s, length, length)
 	}
@@ -90,7 +91,7 @@ func (c *checksum) of(message []byte) ledger.Uint128 {
 	for _, b := range s[:7] {
 		tag = tag.xor(b)
 	}
-	return ledger.Uint128{Lo: uint64(tag[0]) | uint64(tag[1])<<32, Hi: uint64(tag[2]) | uint64(tag[3])<<32}
+	return ledger.Uint128{Lo: uint64(tag.c0) | uint64(tag.c1)<<32, Hi: uint64(tag.c2) | uint64(tag.c3)<<32}
 }
 
 // update absorbs two blocks.
@@ -110,10 +111,10 @@ func (c *checksum) update(s *aegisState, first, second block) {
 func (c *checksum) aesRound(in, key block) block {
 	t := &c.round
 	return block{
-		t[0][byte(in[0])] ^ t[1][byte(in[1]>>8)] ^ t[2][byte(in[2]>>16)] ^ t[3][in[3]>>24] ^ key[0],
-		t[0][byte(in[1])] ^ t[1][byte(in[2]>>8)] ^ t[2][byte(in[3]>>16)] ^ t[3][in[0]>>24] ^ key[1],
-		t[0][byte(in[2])] ^ t[1][byte(in[3]>>8)] ^ t[2][byte(in[0]>>16)] ^ t[3][in[1]>>24] ^ key[2],
-		t[0][byte(in[3])] ^ t[1][byte(in[0]>>8)] ^ t[2][byte(in[1]>>16)] ^ t[3][in[2]>>24] ^ key[3],
+		t[0][byte(in.c0)] ^ t[1][byte(in.c1>>8)] ^ t[2][byte(in.c2>>16)] ^ t[3][in.c3>>24] ^ key.c0,
+		t[0][byte(in.c1)] ^ t[1][byte(in.c2>>8)] ^ t[2][byte(in.c3>>16)] ^ t[3][in.c0>>24] ^ key.c1,
+		t[0][byte(in.c2)] ^ t[1][byte(in.c3>>8)] ^ t[2][byte(in.c0>>16)] ^ t[3][in.c1>>24] ^ key.c2,
+		t[0][byte(in.c3)] ^ t[1][byte(in.c0>>8)] ^ t[2][byte(in.c1>>16)] ^ t[3][in.c2>>24] ^ key.c3,
 	}
 }
 
@@ -125,5 +126,5 @@ func blockOf(b []byte) block {
 }
 
 func (b block) xor(with block) block {
-	return block{b[0] ^ with[0], b[1] ^ with[1], b[2] ^ with[2], b[3] ^ with[3]}
+	return block{b.c0 ^ with.c0, b.c1 ^ with.c1, b.c2 ^ with.c2, b.c3 ^ with.c3}
 }
