@@ -385,7 +385,7 @@ func TestTheSixtyFifthClientTakesThePlaceOfTheLongestIdle(t *testing.T) {
 	peers[0].receive(commandReply)
 }
 
-func TestAStoppedServerKeepsItsPortAndRefusesConnections(t *testing.T) {
+func TestAStoppedServerRefusesConnectionsAndComesBackWithItsSessions(t *testing.T) {
 	s := started(t, Options{})
 	p := dial(t, s, 1)
 	p.register()
@@ -396,12 +396,6 @@ func TestAStoppedServerKeepsItsPortAndRefusesConnections(t *testing.T) {
 	if conn, err := net.Dial("tcp", s.Addr()); err == nil {
 		conn.Close()
 		t.Fatal("a stopped server took a connection")
-	}
-	dialer := net.Dialer{LocalAddr: addrOf(t, s)}
-	other := started(t, Options{})
-	if conn, err := dialer.Dial("tcp", other.Addr()); err == nil {
-		conn.Close()
-		t.Fatal("another connection took the port")
 	}
 	if err := s.Restart(); err != nil {
 		t.Fatal(err)
@@ -423,6 +417,21 @@ func TestAStoppedServerKeepsItsPortAndRefusesConnections(t *testing.T) {
 	}
 }
 
+func TestNoConnectionTakesTheLocalPortOfAStoppedServer(t *testing.T) {
+	s, other := started(t, Options{}), started(t, Options{})
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	dialer := net.Dialer{LocalAddr: addrOf(t, s)}
+	if conn, err := dialer.Dial("tcp", other.Addr()); err == nil {
+		conn.Close()
+		t.Fatal("another connection took the port")
+	}
+	if err := s.Restart(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func addrOf(t *testing.T, s *Server) *net.TCPAddr {
 	t.Helper()
 	address, err := net.ResolveTCPAddr("tcp", s.Addr())
@@ -438,6 +447,10 @@ func TestStopInterruptsACommitThatIsWaiting(t *testing.T) {
 	p.register()
 	s.DelayCommits(time.Hour)
 	p.send(p.request(1, CreateAccounts, accountsBody(1)))
+	for s.commit.TryLock() { // until the request has it
+		s.commit.Unlock()
+		time.Sleep(time.Millisecond)
+	}
 	q := dial(t, s, 2)
 	q.send(q.request(0, operationRegister, make([]byte, registerSize))) // waits behind it
 	if err := s.Stop(); err != nil {
