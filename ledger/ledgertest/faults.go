@@ -342,6 +342,19 @@ func (w *wrong) with(d *teller, faults ...fault) bool {
 // it is told.
 func (w *wrong) try(d *teller) ledger.CreateTransferStatus {
 	d.Helper()
+	w.prepare(d)
+	if w.held == hasExpired {
+		d.pass(expiryWait)
+	}
+	return w.send(d)
+}
+
+// expiryWait is longer than the timeout of a hold that must expire.
+const expiryWait = 1100 * time.Millisecond
+
+// prepare makes the accounts and the pending transfer.
+func (w *wrong) prepare(d *teller) {
+	d.Helper()
 	w.openAccounts(d)
 	w.fill(d, &w.debit, true)
 	w.fill(d, &w.credit, false)
@@ -353,6 +366,11 @@ func (w *wrong) try(d *teller) ledger.CreateTransferStatus {
 	if w.settles {
 		w.hold(d)
 	}
+}
+
+// send makes what must come later, and the transfer.
+func (w *wrong) send(d *teller) ledger.CreateTransferStatus {
+	d.Helper()
 	switch {
 	case w.repeated:
 		d.one(created, w.plain())
@@ -516,8 +534,6 @@ func (w *wrong) hold(d *teller) {
 		d.one(created, post(p.ID, ledger.AmountMax))
 	case wasVoided:
 		d.one(created, void(p.ID))
-	case hasExpired:
-		d.pass(1100 * time.Millisecond)
 	}
 }
 
