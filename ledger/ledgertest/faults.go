@@ -27,7 +27,8 @@ type wrong struct {
 	repeated      bool // a valid transfer with its id and contents was made before
 	late          bool // in a year when timeouts overflow
 
-	newest uint64 // timestamp of the newest transfer before it
+	newest  uint64 // timestamp of the newest transfer before it
+	request []ledger.Transfer
 }
 
 type party struct {
@@ -404,7 +405,14 @@ func (w *wrong) send(d *teller) ledger.CreateTransferStatus {
 	if w.last {
 		w.t.Flags |= linked
 	}
-	results := d.send(append(request, w.t)...)
+	w.request = append(request, w.t)
+	return w.again(d)
+}
+
+// again sends the same request once more.
+func (w *wrong) again(d *teller) ledger.CreateTransferStatus {
+	d.Helper()
+	results := d.send(w.request...)
 	return results[len(results)-1].Status
 }
 

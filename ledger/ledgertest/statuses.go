@@ -10,7 +10,7 @@ import (
 // A wrong refusal makes the bank retry what can't succeed, or give up what could.
 var statusTests = []conformance{
 	{"every account fault is reported, and of two the first in the order of checks", accountFaultsAlone},
-	{"every transfer fault is reported", transferFaultsAlone},
+	{"every transfer fault is reported, and of the passing ones only once", transferFaultsAlone},
 	{"of two faults of a transfer the first in the order of checks is reported", movesWithTwoFaults},
 	{"of two faults of a post or void the first in the order of checks is reported", settlementsWithTwoFaults},
 	{"a repeat is compared field by field with the original, in order", repeats},
@@ -38,8 +38,9 @@ func (w *wrong) possible(d *teller) bool {
 	return !(w.late && d.Advance == nil) && !(w.settles && w.imported == importing && d.RefusesImportedSettlement)
 }
 
-// alone tries each fault by itself; the late ones are left to the end, as time doesn't go back.
-func (d *teller) alone(settles bool, faults []fault, seen map[ledger.CreateTransferStatus]bool) {
+// alone tries each fault by itself, twice: a passing reason burns the id, a lasting one is given
+// again. The late faults are left to the end, as time doesn't go back.
+func (d *teller) alone(settles bool, faults []fault) {
 	d.Helper()
 	for _, late := range []bool{false, true} {
 		for _, f := range faults {
@@ -57,19 +58,23 @@ func (d *teller) alone(settles bool, faults []fault, seen map[ledger.CreateTrans
 			if late {
 				d.turnLate()
 			}
-			got := w.try(d)
-			seen[got] = true
-			if got != f.status {
+			if got := w.try(d); got != f.status {
 				d.Errorf("%s: %v, want %v", f.name, got, f.status)
+			}
+			want := f.status
+			if f.status.Transient() {
+				want = ledger.TransferIDAlreadyFailed
+			}
+			if got := w.again(d); got != want {
+				d.Errorf("%v %s, sent again: %v, want %v", f.status, f.name, got, want)
 			}
 		}
 	}
 }
 
 func transferFaultsAlone(d *teller) {
-	seen := map[ledger.CreateTransferStatus]bool{}
-	d.alone(false, slices.Concat(commonFaults, moveFaults), seen)
-	d.alone(true, slices.Concat(commonFaults, settlementFaults), seen)
+	d.alone(false, slices.Concat(commonFaults, moveFaults))
+	d.alone(true, slices.Concat(commonFaults, settlementFaults))
 	for _, status := range transferOrder {
 		listed := slices.ContainsFunc(slices.Concat(commonFaults, moveFaults, settlementFaults), func(f fault) bool { return f.status == status })
 		if !listed && !slices.Contains(repeatStatuses(), status) {
