@@ -27,7 +27,8 @@ type wrong struct {
 	repeated      bool // a valid transfer with its id and contents was made before
 	late          bool // in a year when timeouts overflow
 
-	newest uint64 // timestamp of the newest transfer before it
+	newest  uint64 // timestamp of the newest transfer before it
+	request []ledger.Transfer
 }
 
 type party struct {
@@ -342,6 +343,19 @@ func (w *wrong) with(d *teller, faults ...fault) bool {
 // it is told.
 func (w *wrong) try(d *teller) ledger.CreateTransferStatus {
 	d.Helper()
+	w.prepare(d)
+	if w.held == hasExpired {
+		d.pass(expiryWait)
+	}
+	return w.send(d)
+}
+
+// expiryWait is longer than the timeout of a hold that must expire.
+const expiryWait = 1100 * time.Millisecond
+
+// prepare makes the accounts and the pending transfer.
+func (w *wrong) prepare(d *teller) {
+	d.Helper()
 	w.openAccounts(d)
 	w.fill(d, &w.debit, true)
 	w.fill(d, &w.credit, false)
@@ -353,6 +367,11 @@ func (w *wrong) try(d *teller) ledger.CreateTransferStatus {
 	if w.settles {
 		w.hold(d)
 	}
+}
+
+// send makes what must come later, and the transfer.
+func (w *wrong) send(d *teller) ledger.CreateTransferStatus {
+	d.Helper()
 	switch {
 	case w.repeated:
 		d.one(created, w.plain())
@@ -386,7 +405,14 @@ func (w *wrong) try(d *teller) ledger.CreateTransferStatus {
 	if w.last {
 		w.t.Flags |= linked
 	}
-	results := d.send(append(request, w.t)...)
+	w.request = append(request, w.t)
+	return w.again(d)
+}
+
+// again sends the same request once more.
+func (w *wrong) again(d *teller) ledger.CreateTransferStatus {
+	d.Helper()
+	results := d.send(w.request...)
 	return results[len(results)-1].Status
 }
 
@@ -516,8 +542,6 @@ func (w *wrong) hold(d *teller) {
 		d.one(created, post(p.ID, ledger.AmountMax))
 	case wasVoided:
 		d.one(created, void(p.ID))
-	case hasExpired:
-		d.pass(1100 * time.Millisecond)
 	}
 }
 
