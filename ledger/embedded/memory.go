@@ -10,10 +10,7 @@ import (
 
 // mapping is memory outside the Go heap: the garbage collector neither looks at it nor counts it, so
 // gigabytes of accounts cost it nothing. It is given back when nobody refers to it any more.
-type mapping struct {
-	bytes   []byte
-	cleanup runtime.Cleanup
-}
+type mapping struct{ bytes []byte }
 
 // hugePage is the size from which memory is worth asking for in huge pages. With ten million accounts
 // they take a quarter off a transfer, which touches some ten places at random.
@@ -25,7 +22,7 @@ func mapMemory(size int) *mapping {
 		panic(fmt.Sprintf("embedded: no memory for %d bytes: %v", size, err))
 	}
 	m := &mapping{bytes: b}
-	m.cleanup = runtime.AddCleanup(m, func(b []byte) { _ = unix.Munmap(b) }, b)
+	runtime.AddCleanup(m, func(b []byte) { _ = unix.Munmap(b) }, b)
 	return m
 }
 
@@ -33,12 +30,6 @@ func mapMemory(size int) *mapping {
 func (m *mapping) huge() *mapping {
 	_ = unix.Madvise(m.bytes, unix.MADV_HUGEPAGE)
 	return m
-}
-
-// free gives the memory back at once. Nothing may refer to it any more.
-func (m *mapping) free() {
-	m.cleanup.Stop()
-	_ = unix.Munmap(m.bytes)
 }
 
 // sliceOf sees memory as rows of T, which must hold no pointers.

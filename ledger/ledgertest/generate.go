@@ -280,6 +280,11 @@ func (g *generator) chain() {
 
 // send sends the drafts and learns from the answers.
 func (g *generator) send() error {
+	for i := range g.drafts {
+		if d := &g.drafts[i]; g.refusedWhole(d.Flags) {
+			d.Flags &^= ledger.TransferImported
+		}
+	}
 	results, err := g.w.createTransfers(g.drafts)
 	if err != nil {
 		return err
@@ -692,8 +697,7 @@ func (g *generator) importRequest() error {
 			d = g.any()
 		}
 		d.Timeout = 0
-		settles := d.Flags&(ledger.TransferPostPending|ledger.TransferVoidPending) != 0
-		if settles && (g.w.a.RefusesImportedSettlement || g.w.b.RefusesImportedSettlement) {
+		if g.refusedWhole(d.Flags | ledger.TransferImported) {
 			continue
 		}
 		at = at.plus(1 + g.random.Uint64N(20))
@@ -740,6 +744,13 @@ func (g *generator) gap() (moment, error) {
 		time.Sleep(importGap)
 	}
 	return results[0].at.plus(10), nil
+}
+
+// refusedWhole says that one of the ledgers refuses a whole request for an imported transfer with these
+// flags (Subject.RefusesImportedSettlement).
+func (g *generator) refusedWhole(flags ledger.TransferFlags) bool {
+	settles := flags&(ledger.TransferPostPending|ledger.TransferVoidPending) != 0
+	return settles && flags&ledger.TransferImported != 0 && (g.w.a.RefusesImportedSettlement || g.w.b.RefusesImportedSettlement)
 }
 
 func (g *generator) importing(d draft, at moment) {
