@@ -12,8 +12,6 @@ const (
 	chainFailed = ledger.TransferLinkedEventFailed
 )
 
-type statuses = []ledger.CreateTransferStatus
-
 // Rollback works through lists, marks and indexes; a long chain crosses all of them.
 func TestAChainOfThousandsIsUndoneWhole(t *testing.T) {
 	h := newHouse(t)
