@@ -130,7 +130,7 @@ func (o *office) customer(id string, fen int64) bank.AccountNo {
 
 func (o *office) balance(no bank.AccountNo) bank.AccountView {
 	o.tb.Helper()
-	var v bank.AccountView
+	var v *bank.AccountView
 	var err error
 	q := NewQuery(no.Customer(), func(view *View) { v, err = view.Account(no) })
 	pid, e := o.node.Shard(no.Customer().Shard())
@@ -138,10 +138,10 @@ func (o *office) balance(no bank.AccountNo) bank.AccountView {
 		o.tb.Fatal(e)
 	}
 	o.node.System().Root.Send(pid, q)
-	if e := q.Wait(nil); e != nil || err != nil {
+	if e := q.Wait(context.Background(), nil); e != nil || err != nil {
 		o.tb.Fatal(e, err)
 	}
-	return v
+	return *v
 }
 
 func TestNothingIsAnsweredBeforeItIsOnDisk(t *testing.T) {
@@ -170,7 +170,7 @@ func TestNothingIsAnsweredBeforeItIsOnDisk(t *testing.T) {
 	if call.Receipt.Refusal != nil || call.Receipt.Balances[0].AvailableFen != 700 {
 		t.Errorf("receipt: %+v", call.Receipt)
 	}
-	if err := read.Wait(nil); err != nil {
+	if err := read.Wait(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
 }
