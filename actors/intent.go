@@ -89,7 +89,7 @@ func (a *customerActor) hear(v *verdict) {
 	waiting := a.waiting
 	a.waiting = nil
 	for _, req := range waiting {
-		req.receipt = d.receipt
+		req.receipt = *d.receipt
 		req.receipt.Repeated = req != d.request
 		req.finish(nil)
 	}
@@ -147,7 +147,8 @@ func (d *draft) intend() (err error) {
 func (d *draft) conclude(results []ledger.CreateTransferResult, account func(ledger.Uint128) ledger.Account) {
 	d.record.Kind = journal.KindOutcome
 	d.record.Seq++
-	d.receipt = d.settle(results, account)
+	receipt := d.settle(results, account)
+	d.receipt = &receipt
 }
 
 // adopt makes the draft of an intent that an earlier process left in the journal, and reserves again what

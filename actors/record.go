@@ -20,8 +20,8 @@ type draft struct {
 	credit    bank.Credit
 
 	// Of a decision whose ledger is elsewhere:
-	receipt  bank.Receipt // once it is concluded
-	doubtful bool         // its chain may have been sent; the submitter's lock guards it
+	receipt  *bank.Receipt // once it is concluded
+	doubtful bool          // its chain may have been sent; the submitter's lock guards it
 }
 
 // publish shows the desks what was decided. The pipeline calls it before the receipt can leave: whoever

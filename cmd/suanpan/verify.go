@@ -163,6 +163,9 @@ func published(ctx context.Context, j journal.Journal, kafka string) (journal.Po
 		return last, err
 	}
 	err = j.Scan(ctx, 1, func(rec *journal.Record) bool {
+		if rec.Kind == journal.KindIntent {
+			return true // its events come with the outcome
+		}
 		for i := range rec.Events {
 			if !seen.Has(rec.Events[i].Customer, rec.Events[i].Seq) {
 				last = rec.Position - 1
