@@ -152,6 +152,7 @@ func prepareBranch(t testing.TB, j *memoryJournal, l *link) *branch {
 		Ledger: l, Clock: testClock, Catalogue: bank.DefaultCatalogue(),
 		Unseal: func(b []byte) ([]byte, error) { return b, nil }, Logger: slog.New(slog.DiscardHandler), Sequence: 7,
 	})
+	n.pipeline.submitter.retryMin, n.pipeline.submitter.retryMax = time.Millisecond, 20*time.Millisecond // many failures
 	j.onDurable = n.Durable
 	if err := n.Recover(t.Context(), j); err != nil {
 		t.Fatal(err)

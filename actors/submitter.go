@@ -56,6 +56,8 @@ type submitter struct {
 	fault    func(error)        // stops the node; not to be called with mu held
 	logger   *slog.Logger
 
+	retryMin, retryMax time.Duration
+
 	ctx    context.Context
 	cancel context.CancelFunc
 	ended  sync.WaitGroup
@@ -86,7 +88,9 @@ type ledgerAway struct{ draft *draft }
 
 func newSubmitter(l ledger.Ledger, logger *slog.Logger) *submitter {
 	s := &submitter{
-		ledger: l, logger: logger, work: make(chan struct{}, 1), doubt: make(chan struct{}, 1), open: make(map[*draft]bool), batchMax: l.Limits().BatchMax,
+		ledger: l, logger: logger, work: make(chan struct{}, 1), doubt: make(chan struct{}, 1),
+		open: make(map[*draft]bool), batchMax: l.Limits().BatchMax,
+		retryMin: retryMin, retryMax: retryMax,
 	}
 	s.known.ids = make(map[ledger.Uint128]struct{})
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -217,7 +221,7 @@ func (s *submitter) probe() {
 		wait := probeEvery
 		if err != nil {
 			s.lost(err)
-			wait = pause(failures)
+			wait = s.pause(failures)
 			failures++
 		} else {
 			s.back()
@@ -233,8 +237,8 @@ func (s *submitter) probe() {
 }
 
 // pause is how long to wait after so many failures before the next one.
-func pause(failures int) time.Duration {
-	return min(retryMax, retryMin<<min(failures, 10))
+func (s *submitter) pause(failures int) time.Duration {
+	return min(s.retryMax, s.retryMin<<min(failures, 10))
 }
 
 // run gathers batches and sends them on their way until close.
@@ -338,7 +342,7 @@ func (s *submitter) wait(failures int) bool {
 		}
 	}
 	select {
-	case <-time.After(pause(failures)):
+	case <-time.After(s.pause(failures)):
 		return true
 	case <-s.ctx.Done():
 		return false
