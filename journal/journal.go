@@ -29,6 +29,8 @@ const (
 	KindIntent Kind = 3
 	// KindOutcome: the ledger's answer to the customer's last intent, complete as a decision is.
 	KindOutcome Kind = 4
+	// KindLedger: a request to a ledger that keeps a log of its own (ledger/embedded); Receipt holds it.
+	KindLedger Kind = 5
 )
 
 // Record is one entry. Position and the Seq of its Events are assigned by Append, except that the events
