@@ -72,7 +72,7 @@ type submitter struct {
 	doubtful int // of open: those whose chain may have been sent
 	underWay int // batches
 	resting  int // looks at the ledger that keep new batches back
-	batchMax int // events in one request
+	batchMax int // events in one request, as far as we have found out
 	stopped  error
 	away     chan struct{} // closed when the ledger is back; nil while it is there
 }
@@ -265,9 +265,10 @@ func (s *submitter) gather() *batch {
 		return nil
 	}
 	b := &batch{}
+	limit := min(s.batchMax, s.ledger.Limits().BatchMax) // the ledger may have learned a smaller one
 	n := 0
 	for _, d := range s.queue {
-		if s.resting > 0 && !d.doubtful || !b.fits(d, s.batchMax) {
+		if s.resting > 0 && !d.doubtful || !b.fits(d, limit) {
 			break
 		}
 		b.add(d)

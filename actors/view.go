@@ -70,8 +70,8 @@ func (n *Node) askLedger(ctx context.Context, read func(context.Context) error) 
 	ctx, cancel := context.WithTimeout(ctx, ReadMax)
 	defer cancel()
 	err := read(ctx)
-	if errors.Is(err, ledger.ErrUnavailable) {
-		s.lost(err)
+	if errors.Is(err, ledger.ErrUnavailable) && ctx.Err() == nil {
+		s.lost(err) // not only too slow for this reader
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", bank.ErrLedgerUnavailable, err)

@@ -139,8 +139,13 @@ func withStopped(ctx context.Context, dir string, check func(*audit.Evidence) er
 	if err != nil {
 		return err
 	}
-	// The ledger of a stopped node is its journal: what was acknowledged is checked chain by chain.
+	// A stopped node's ledger in its process was its journal: what was acknowledged is checked chain by chain.
 	e := audit.NewEvidence(last, books, books, figures, b.Addr())
+	kind, err := begunWith(at)
+	if err != nil {
+		return err
+	}
+	e.Unasked = kind != ledgerEmbedded
 	e.Behind = uint64(j.Last() - last)
 	return check(e)
 }
