@@ -97,8 +97,10 @@ func newSubmitter(l ledger.Ledger, logger *slog.Logger) *submitter {
 	return s
 }
 
-// start begins the work; close ends it.
+// start begins the work; close ends it. It asks once whether the ledger is there, so that nobody is promised
+// anything by a node that has not seen it.
 func (s *submitter) start() {
+	s.there()
 	s.ended.Go(s.run)
 	s.ended.Go(s.probe)
 }
@@ -209,23 +211,30 @@ func (s *submitter) back() {
 	s.wake()
 }
 
-// probe asks the ledger now and then whether it is there. A read is asked for: it reaches the server, and
-// changes nothing.
+// there asks the ledger whether it is there. A read is asked for: it reaches the server, and changes
+// nothing.
+func (s *submitter) there() bool {
+	_, err := within(s.ctx, func(ctx context.Context) ([]ledger.Account, error) {
+		return s.ledger.LookupAccounts(ctx, []ledger.Uint128{ledger.U64(1)})
+	})
+	if err != nil {
+		s.lost(err)
+		return false
+	}
+	s.back()
+	return true
+}
+
+// probe asks now and then whether the ledger is there.
 func (s *submitter) probe() {
-	nothing := []ledger.Uint128{ledger.U64(1)}
 	failures := 0
 	for {
-		ctx, cancel := context.WithTimeout(s.ctx, answerMax)
-		_, err := s.ledger.LookupAccounts(ctx, nothing)
-		cancel()
 		wait := probeEvery
-		if err != nil {
-			s.lost(err)
+		if s.there() {
+			failures = 0
+		} else {
 			wait = s.pause(failures)
 			failures++
-		} else {
-			s.back()
-			failures = 0
 		}
 		select {
 		case <-time.After(wait):
