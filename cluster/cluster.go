@@ -105,7 +105,7 @@ func (c *Cluster) send(req *actors.Request) {
 	c.node.System().Root.Send(pid, req)
 }
 
-// Ready reports whether commands are taken.
+// Ready reports whether commands are taken; bank.ErrLedgerUnavailable: those that don't need the ledger.
 func (c *Cluster) Ready() error { return c.node.Ready() }
 
 // Customer reads a customer's overview.
