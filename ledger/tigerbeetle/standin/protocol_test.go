@@ -423,10 +423,7 @@ func TestStopInterruptsACommitThatIsWaiting(t *testing.T) {
 	p.register()
 	s.DelayCommits(time.Hour)
 	p.send(p.request(1, CreateAccounts, accountsBody(1)))
-	for s.commit.TryLock() { // until the request has it
-		s.commit.Unlock()
-		time.Sleep(time.Millisecond)
-	}
+	committing(s)
 	q := dial(t, s, 2)
 	q.send(q.request(0, operationRegister, make([]byte, registerSize))) // waits behind it
 	if err := s.Stop(); err != nil {
@@ -435,6 +432,60 @@ func TestStopInterruptsACommitThatIsWaiting(t *testing.T) {
 	if _, ok := s.engine.Account(ledger.U64(1)); ok {
 		t.Fatal("committed after the server had died")
 	}
+}
+
+// committing waits until a request waits for its commit.
+func committing(s *Server) {
+	for s.commit.TryLock() {
+		s.commit.Unlock()
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestAServerThatFreezesInACommitDoesNotAnswerIt(t *testing.T) {
+	s := started(t, Options{})
+	p := dial(t, s, 1)
+	p.register()
+	s.DelayCommits(100 * time.Millisecond)
+	p.send(p.request(1, CreateAccounts, accountsBody(1)))
+	committing(s)
+	s.Freeze()
+	s.commit.Lock() // when the request has been executed
+	s.commit.Unlock()
+	if _, ok := s.engine.Account(ledger.U64(1)); !ok {
+		t.Fatal("not committed")
+	}
+	s.Thaw()
+	p.send(p.ping(5))
+	p.receive(commandPongClient)
+}
+
+func TestNothingRunsAfterClose(t *testing.T) {
+	s := started(t, Options{})
+	for i := range clientsMax {
+		dial(t, s, uint64(1+i)).register()
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.conns) != 0 {
+		t.Fatalf("%d connections are still served", len(s.conns))
+	}
+}
+
+func TestAReplyThatFitsNoMessageIsRefused(t *testing.T) {
+	s := started(t, Options{})
+	p := dial(t, s, 1)
+	p.register()
+	p.send(p.request(1, CreateAccounts, accountsBody(1)))
+	p.receive(commandReply)
+	const each = 4096 // accounts, of which two batches and a trailer are more than a message holds
+	var ids []byte
+	for range 2 * each {
+		ids = appendUint128(ids, ledger.U64(1))
+	}
+	p.send(p.request(2, LookupAccounts, appendTrailer(ids, []int{each, each}, idSize)))
+	p.evicted(ReasonInvalidRequestBody)
 }
 
 func TestOptionsThatMeanNothingAreRefused(t *testing.T) {
