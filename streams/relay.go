@@ -39,7 +39,7 @@ type Relay struct {
 type RelayOptions struct {
 	Journal    journal.Journal
 	Transfers  Transfers // nil: the ledger is elsewhere, and the journal is read instead (Recorded)
-	Broker     string // host:port
+	Broker     string    // host:port
 	CursorPath string
 	ClusterID  string // of the broker as it is now
 	Logger     *slog.Logger
