@@ -21,9 +21,9 @@ func (d *draft) needs(s *submitter) bool {
 
 // propose writes the decision down as an intent; the request waits for its outcome.
 func (a *customerActor) propose(req *Request, d *draft, s *submitter) {
-	if !s.available() {
+	if err := s.admits(); err != nil {
 		d.release()
-		req.finish(bank.ErrLedgerUnavailable)
+		req.finish(err)
 		return
 	}
 	if err := d.intend(); err != nil {

@@ -83,6 +83,7 @@ type Node struct {
 	channel  Channel
 	registry registry
 	shards   [bank.ShardCount]shardState
+	intents  []*draft // found without an outcome by Recover, until Resume
 	requests atomic.Int64
 	stopping atomic.Bool
 	fault    chan error // capacity 1: the first fault stops the node
@@ -102,7 +103,7 @@ type shardState struct {
 // shared with payers.
 type slot struct {
 	customer bank.Customer
-	intent   *draft     // of an earlier process, without an outcome; the actor's as well
+	intent   *draft     // of an earlier process, without an outcome; for the actor to take over
 	mu       sync.Mutex // guards desk; taken inside the pipeline's lock, so held for moments only
 	desk     bank.Desk
 }
@@ -173,18 +174,14 @@ func (n *Node) Resume() error {
 	if s == nil {
 		return nil
 	}
-	for i := range n.shards {
-		for _, c := range n.shards[i].slots {
-			if c.intent == nil {
-				continue
-			}
-			if _, err := n.Shard(c.intent.record.Shard); err != nil {
-				return err
-			}
-			c.intent.record.Epoch = n.shards[i].epoch
-			s.adopt(c.intent)
+	for _, d := range n.intents {
+		if _, err := n.Shard(d.record.Shard); err != nil {
+			return err
 		}
+		d.record.Epoch = n.shards[d.record.Shard].epoch
+		s.adopt(d)
 	}
+	n.intents = nil
 	s.start()
 	return nil
 }

@@ -23,16 +23,21 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 		if fault = n.belongs(rec); fault != nil {
 			return false
 		}
-		if rec.Kind == journal.KindDecision && n.options.Engine != nil {
-			fault = replayed.Chain(rec)
-		}
-		switch {
-		case fault != nil:
-		case rec.Kind == journal.KindIntent:
+		switch rec.Kind {
+		case journal.KindDecision:
+			if n.options.Engine != nil {
+				fault = replayed.Chain(rec)
+			}
+		case journal.KindIntent:
 			intents[rec.Customer] = copyRecord(rec)
 			n.ensure(bank.CustomerNo(rec.Customer)).customer.Seq = rec.Seq
-		default:
+			return true
+		case journal.KindOutcome:
 			delete(intents, rec.Customer)
+		default:
+			return true
+		}
+		if fault == nil {
 			fault = n.replay(rec)
 		}
 		return fault == nil
@@ -44,6 +49,7 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 		var d *draft
 		if d, fault = n.adopt(rec); fault == nil {
 			d.own.intent = d
+			n.intents = append(n.intents, d)
 		}
 	}
 	if err == nil {
@@ -109,9 +115,6 @@ func (r *Replay) Chain(rec *journal.Record) error {
 
 // replay folds the events of a decision or an outcome into customers and desks.
 func (n *Node) replay(rec *journal.Record) error {
-	if rec.Kind == journal.KindClaim {
-		return nil
-	}
 	on := bank.Date(rec.AccountingDate)
 	owner := n.ensure(bank.CustomerNo(rec.Customer))
 	owner.customer.Seq = rec.Seq

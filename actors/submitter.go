@@ -45,6 +45,7 @@ const (
 	retryMin   = 50 * time.Millisecond   // first pause before a failed batch or probe asks again
 	retryMax   = time.Second             // the pauses double up to this
 	knownMax   = 1 << 16                 // ids of ledger accounts known to exist
+	intentsMax = 65_536                  // without an outcome; over it no more are taken
 	restTick   = time.Millisecond        // how often a look at the ledger at rest asks whether it is
 )
 
@@ -178,6 +179,19 @@ func (s *submitter) available() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.away == nil
+}
+
+// admits tells whether an intent may be proposed now.
+func (s *submitter) admits() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.away != nil:
+		return bank.ErrLedgerUnavailable
+	case len(s.open) >= intentsMax:
+		return bank.ErrOverloaded
+	}
+	return nil
 }
 
 // lost notes that the ledger is away and tells all who wait for it.

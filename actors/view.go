@@ -90,7 +90,7 @@ type View struct {
 // half. An account that the ledger does not have is zero.
 func (v *View) balances(ids []ledger.Uint128, show func([]ledger.Account)) {
 	accounts := make([]ledger.Account, len(ids))
-	if v.node.options.Engine != nil {
+	if v.node.options.Engine != nil || len(ids) == 0 {
 		for i, id := range ids {
 			accounts[i] = v.node.pipeline.account(id)
 		}

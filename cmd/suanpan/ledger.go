@@ -49,6 +49,17 @@ func (s *server) openLedger(at layout, o serveOptions) error {
 	return nil
 }
 
+// ledgerName says where the ledger is, for people.
+func (s *server) ledgerName(o serveOptions) string {
+	switch {
+	case s.engine != nil:
+		return "in this process"
+	case s.node.LedgerAvailable():
+		return "TigerBeetle at " + strings.Join(o.tigerbeetle.addresses, ", ")
+	}
+	return "TigerBeetle at " + strings.Join(o.tigerbeetle.addresses, ", ") + ", which does not answer now"
+}
+
 // belongs refuses a data directory whose money is in another ledger, and notes the ledger in one that has
 // no journal yet.
 func belongs(at layout, kind string) error {

@@ -136,6 +136,7 @@ func greet(out io.Writer, b *server, o serveOptions) {
   API      %[1]s        (description: %[1]s/openapi.json)
   Kafka    %[2]s   (topics bank.customer.v1, bank.account.v1, bank.deposit.v1, bank.loan.v1)
   data     %[3]s
+  ledger   %[4]s
 
 Try it: register a customer, open an account, pull 1,000.00 yuan from the bound card.
 
@@ -144,5 +145,5 @@ NO=$(curl -sS %[1]s/v1/customers/$ID/accounts -H 'Idempotency-Key: try-2' -d '{"
 curl -sS %[1]s/v1/transfers -H 'Idempotency-Key: try-3' -d "{\"kind\":\"in_bound\",\"to_account\":\"$NO\",\"amount_fen\":100000}"; sleep 1; curl -sS %[1]s/v1/accounts/$NO
 
 Stop with Ctrl-C.
-`, base, b.kafkaAddr(), data)
+`, base, b.kafkaAddr(), data, b.ledgerName(o))
 }
