@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -171,6 +172,60 @@ func BenchmarkDurableTransfers(b *testing.B) {
 	b.StopTimer()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "transfers/s")
 	b.ReportMetric((cpuSeconds(b)-before)/b.Elapsed().Seconds(), "cores")
+	if err := e.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkSnapshot measures how long requests of 64 transfers take at most while a snapshot of ten million
+// accounts is written, and while none is.
+func BenchmarkSnapshot(b *testing.B) {
+	accounts := benchmarkAccounts()
+	e, _, err := Attach(b.TempDir(), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	openAccounts(b, e, accounts)
+	p := newPayments(accounts)
+	p.run(b, e, warmUp, batchMax)
+	batch := make([]ledger.Transfer, 64)
+	var results []ledger.CreateTransferResult
+	longest := func(until func() bool) (most time.Duration, requests int) {
+		for !until() {
+			p.fill(batch)
+			begin := time.Now()
+			results = e.ExecuteTransfers(0, batch, results[:0])
+			most = max(most, time.Since(begin))
+			requests++
+		}
+		return most, requests
+	}
+	for b.Loop() {
+		quiet := 0
+		without, _ := longest(func() bool { quiet++; return quiet > 20_000 })
+		begin := time.Now()
+		s, err := e.BeginSnapshot(uint64(b.N))
+		if err != nil {
+			b.Fatal(err)
+		}
+		began := time.Since(begin)
+		written := make(chan error, 1)
+		go func() { written <- s.Write(context.Background(), alwaysLogged) }()
+		with, requests := longest(func() bool {
+			select {
+			case err := <-written:
+				if err != nil {
+					b.Fatal(err)
+				}
+				return true
+			default:
+				return false
+			}
+		})
+		b.ReportMetric(float64(without.Microseconds())/1e3, "ms-longest-without")
+		b.ReportMetric(float64(max(began, with).Microseconds())/1e3, "ms-longest-with")
+		b.ReportMetric(float64(requests*len(batch)), "transfers-meanwhile")
+	}
 	if err := e.Close(); err != nil {
 		b.Fatal(err)
 	}

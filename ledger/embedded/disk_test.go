@@ -404,6 +404,11 @@ func TestQueriesByFieldFindWhatAFullScanFinds(t *testing.T) {
 	for name, e := range map[string]*Engine{"memory": New(Options{}), "disk": first(attach(t, t.TempDir()))} {
 		t.Run(name, func(t *testing.T) {
 			newHistory(3).run(e, runRows+20_001)
+			if e.store != nil {
+				if err := e.store.settled(); err != nil {
+					t.Fatal(err)
+				}
+			}
 			e.fields.ended.Wait()
 			if len(e.fields.runs) == 0 || len(e.fields.fill.of[byCode]) == 0 || e.transfers.n == e.fields.filled {
 				t.Fatal("the test was to have runs, pairs not yet in a run and transfers not yet in either")

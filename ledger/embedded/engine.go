@@ -51,6 +51,7 @@ type Engine struct {
 	marks       rows[mark]
 	wide        rows[wideBalances]
 	fields      *fields
+	entered     uint32 // blocks in fields, if all is in memory; else the store enters them
 
 	pendings table[pendingState]
 	fresh    []expiryEntry // pending transfers of this batch that can expire
@@ -340,7 +341,11 @@ func (e *Engine) seal() {
 	e.expiries.seal()
 	e.burnt.seal()
 	e.wide.seal()
-	e.fields.advance(e)
+	if e.store == nil {
+		for ; e.entered < e.transfers.n>>blockShift; e.entered++ {
+			_ = e.fields.enter(e.transfers.blocks[e.entered]) // in memory nothing can fail
+		}
+	}
 }
 
 // waits reports whether a pending transfer is neither posted, voided nor expired.

@@ -24,11 +24,11 @@ import (
 type fields struct {
 	dir    string // "": runs stay in memory
 	ended  sync.WaitGroup
-	filled uint32 // rows entered; the engine's lock guards it and filling
-	fill   *pairs
 	sorter sorter // of the goroutine that builds
 
 	mu       sync.Mutex
+	filled   uint32    // rows entered
+	fill     *pairs    // the newest of them
 	shorter  sync.Cond // sorting has become shorter
 	runs     []*run    // from row 0 on, without a hole
 	sorting  []*pairs  // behind them, oldest first
@@ -99,41 +99,34 @@ func fieldHashes(user128 ledger.Uint128, user64 uint64, user32, book uint32, cod
 	return hash, ok
 }
 
-// advance enters the blocks of transfers that have become full. The engine is locked.
-func (f *fields) advance(e *Engine) {
-	for e.transfers.n-f.filled >= blockRows {
-		block := e.transfers.blocks[f.filled>>blockShift]
-		for i := range block {
-			t := &block[i]
-			f.enter(t, f.filled+uint32(i))
-		}
-		f.filled += blockRows
-		if f.filled&(runRows-1) == 0 {
-			f.turn()
-		}
-	}
-}
-
-func (f *fields) enter(t *transferRow, row uint32) {
-	hashes, ok := fieldHashes(t.userData128, t.userData64, t.userData32, t.ledger, t.code)
-	for field, hash := range hashes {
-		if ok[field] {
-			f.fill.of[field] = append(f.fill.of[field], pairOf(hash, row))
-		}
-	}
-}
-
-// turn gives the pairs gathered so far to be sorted and begins anew. A disk that takes no runs is a
-// fault, and stops the engine.
-func (f *fields) turn() {
+// enter takes a block of transfers that is full. Blocks come in order.
+func (f *fields) enter(block []transferRow) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for len(f.sorting) >= sortingMax && f.fault == nil {
 		f.shorter.Wait()
 	}
 	if f.fault != nil {
-		panic(f.fault)
+		return f.fault
 	}
+	for i := range block {
+		t := &block[i]
+		hashes, ok := fieldHashes(t.userData128, t.userData64, t.userData32, t.ledger, t.code)
+		for field, hash := range hashes {
+			if ok[field] {
+				f.fill.of[field] = append(f.fill.of[field], pairOf(hash, f.filled+uint32(i)))
+			}
+		}
+	}
+	f.filled += blockRows
+	if f.filled&(runRows-1) == 0 {
+		f.turn()
+	}
+	return nil
+}
+
+// turn gives the pairs gathered so far to be sorted and begins anew. The lock is held.
+func (f *fields) turn() {
 	f.sorting = append(f.sorting, f.fill)
 	f.fill = f.empty()
 	f.fill.first = f.filled
@@ -388,6 +381,7 @@ func (f *fields) candidates(q *fieldQuery, low, high uint32, take func(row uint3
 	for _, p := range lists {
 		p.readers++
 	}
+	filled, now := f.filled, *f.fill // as it is now: it grows meanwhile
 	f.mu.Unlock()
 	defer func() {
 		f.mu.Lock()
@@ -396,8 +390,6 @@ func (f *fields) candidates(q *fieldQuery, low, high uint32, take func(row uint3
 			p.readers--
 		}
 	}()
-	// What is being filled is read as it is now: it grows when the reading lets writers in.
-	filled, now := f.filled, *f.fill
 
 	parts := make([]func() bool, 0, len(runs)+len(lists)+1)
 	for _, r := range runs {
@@ -455,7 +447,7 @@ func (p *pairs) offer(q *fieldQuery, hashes [fieldCount]uint64, named [fieldCoun
 }
 
 // restore opens the runs of the first transfers and enters those behind them again.
-func (f *fields) restore(e *Engine) {
+func (f *fields) restore(e *Engine) error {
 	full := e.transfers.n &^ (blockRows - 1)
 	for first := uint32(0); first+runRows <= full; first += runRows {
 		r, err := openRun(f.path(first), first)
@@ -465,18 +457,17 @@ func (f *fields) restore(e *Engine) {
 		f.runs = append(f.runs, r)
 	}
 	f.filled = uint32(len(f.runs)) << runShift
-	f.fill = &pairs{first: f.filled}
-	for f.filled < full {
-		for range blockRows {
-			var space transferRow
-			t := e.transfers.get(f.filled, &space)
-			f.enter(t, f.filled)
-			f.filled++
+	f.fill.first = f.filled
+	block := make([]transferRow, blockRows)
+	for first := f.filled; first < full; first += blockRows {
+		for i := range block {
+			block[i] = *e.transfers.get(first+uint32(i), &block[i])
 		}
-		if f.filled&(runRows-1) == 0 {
-			f.turn()
+		if err := f.enter(block); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // close waits for the run being built.

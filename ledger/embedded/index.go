@@ -11,8 +11,8 @@ import (
 // them. A reference is never zero.
 //
 // It is cut by hash into shards. Within a shard entries are kept in the order of their tags by linear
-// probing: a search stops at the first larger tag, so the table may be five sixths full, and growing it
-// by an eighth is one pass in order. A shard grows by itself and they begin at different sizes, so that
+// probing: a search stops at the first larger tag, so the table may be seven eighths full, and growing it
+// by a fifth is one pass in order. A shard grows by itself and they begin at different sizes, so that
 // one batch meets at most a few of these passes: two milliseconds each with fifty million ids.
 type index struct {
 	shards [indexShards]shard
@@ -73,7 +73,7 @@ func (s *shard) probe(tag, place uint32) (reference, next uint32) {
 
 func (x *index) insert(hash uint64, reference uint32) {
 	s := x.shard(hash)
-	if uint64(s.used)*32 >= uint64(s.places)*27 {
+	if uint64(s.used)*8 >= uint64(s.places)*7 {
 		s.grow(placesMin + uint32(hash&(indexShards-1))/4)
 	}
 	for !s.put(uint64(tagOf(hash))<<32 | uint64(reference)) {
@@ -103,7 +103,7 @@ func (s *shard) put(entry uint64) bool {
 
 // grow makes room, beginning with first places.
 func (s *shard) grow(first uint32) {
-	places := s.places + s.places/8
+	places := s.places + s.places/5
 	switch {
 	case s.places == 0:
 		places = first

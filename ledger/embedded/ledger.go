@@ -245,11 +245,14 @@ func (e *Engine) tick() (now uint64, err error) {
 		return 0, nil
 	}
 	now = e.options.Clock()
-	for e.expiring.due(max(e.timestamp+1, now)) {
+	if !e.expiring.due(max(e.timestamp+1, now)) {
+		return now, nil
+	}
+	for expired := batchMax; expired == batchMax; {
 		if err := e.logPulse(now); err != nil {
 			return 0, err
 		}
-		e.pulse(now)
+		expired = e.pulse(now)
 	}
 	return now, nil
 }

@@ -80,7 +80,7 @@ func (e *Engine) replay(l *log, mark journal.Position) error {
 
 // execute does a logged request again.
 func (e *Engine) execute(now uint64, request []byte) error {
-	if len(request) == 0 || (len(request)-1)%loggedBytes != 0 {
+	if len(request) == 0 || (len(request)-1)%loggedBytes != 0 || len(request) > 1+batchMax*loggedBytes || now > timestampMax-batchMax {
 		return fmt.Errorf("%w: a request of %d bytes", ErrDamaged, len(request))
 	}
 	what, body := request[0], request[1:]

@@ -35,10 +35,11 @@ func Attach(dir string, options Options) (e *Engine, mark uint64, err error) {
 		resident = ResidentBytesDefault
 	}
 	if err := errors.Join(
-		open(s, &e.transfers, "transfers", resident), open(s, &e.burnt, "burnt", 0), open(s, &e.marks, "marks", 0),
+		open(s, &e.transfers, "transfers", resident), open(s, &e.burnt, "burnt", 0), open(s, &e.marks, "marks", markBytes),
 		open(s, &e.wide, "wide", 0), open(s, &e.expiries, "expiries", 0)); err != nil {
 		return e, 0, err
 	}
+	e.transfers.file.entered = func(block []byte) error { return e.fields.enter(sliceOf[transferRow](block)) }
 	paths, err := snapshots(dir)
 	if err != nil {
 		return e, 0, fmt.Errorf("ledger: %w", err)
@@ -49,6 +50,10 @@ func Attach(dir string, options Options) (e *Engine, mark uint64, err error) {
 	mark, err = e.load(paths[len(paths)-1])
 	return e, mark, err
 }
+
+// markBytes is the memory for the newest marks: those of ten million transfers, so that leaving another
+// mark seldom asks the disk for the ones before it.
+const markBytes = 8 << 20
 
 func open[T any](s *store, r *rows[T], name string, residentBytes int) (err error) {
 	*r, err = openRows[T](s, filepath.Join(s.dir, name+".rows"), residentBytes)
@@ -62,7 +67,7 @@ func (e *Engine) load(path string) (mark uint64, err error) {
 		return 0, fmt.Errorf("ledger: %w", err)
 	}
 	defer func() { err = errors.Join(caught(recover(), err), file.Close()) }()
-	l := loading{e: e, r: bufio.NewReaderSize(file, imageBytes), accountIDs: new(shardEntries), transferIDs: new(shardEntries)}
+	l := newLoading(e, file)
 	for !l.ended {
 		if err := l.section(); err != nil {
 			return 0, fmt.Errorf("%w: %s at offset %d: %w", ErrDamaged, path, l.offset, err)
@@ -86,6 +91,10 @@ type loading struct {
 	pendings    uint32
 	accountIDs  *shardEntries
 	transferIDs *shardEntries
+}
+
+func newLoading(e *Engine, r io.Reader) *loading {
+	return &loading{e: e, r: bufio.NewReaderSize(r, imageBytes), accountIDs: new(shardEntries), transferIDs: new(shardEntries)}
 }
 
 type shardEntries [indexShards][]uint64
@@ -147,13 +156,24 @@ func (l *loading) take(what, number uint32, body []byte) error {
 		return l.images(body)
 	case sectionEnd:
 		l.ended = true
-		if l.accounts != l.meta.Accounts || l.owners != l.meta.Accounts || l.pendings != l.meta.Pendings {
+		if !l.whole() {
 			return errors.New("parts are missing")
 		}
 	default:
 		return errSnapshot
 	}
 	return nil
+}
+
+// whole reports whether the parts read go together.
+func (l *loading) whole() bool {
+	for _, entry := range l.e.expiring.heap {
+		if entry.transfer >= l.meta.Transfers {
+			return false
+		}
+	}
+	return l.accounts == l.meta.Accounts && l.owners == l.meta.Accounts && l.pendings == l.meta.Pendings &&
+		len(l.e.fences) == int((l.meta.Transfers+blockRows-1)>>blockShift)
 }
 
 // rowsIn copies rows out of bytes, which need not be aligned.
@@ -236,8 +256,7 @@ func (l *loading) finish() error {
 		e.wide.restore(m.Wide), e.expiries.restore(m.Expiries)); err != nil {
 		return err
 	}
-	e.fields.restore(e)
-	return nil
+	return e.fields.restore(e)
 }
 
 // load fills an empty shard.

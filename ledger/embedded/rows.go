@@ -116,9 +116,10 @@ func (r *rows[T]) restore(n uint32) error {
 type rowFile struct {
 	store       *store
 	file        *os.File
-	size        int          // bytes of a row
-	residentMax int          // blocks in memory
-	written     atomic.Int64 // blocks on disk, counted from the first
+	size        int                      // bytes of a row
+	residentMax int                      // blocks in memory
+	written     atomic.Int64             // blocks on disk, counted from the first
+	entered     func(block []byte) error // called with each block once it is written; nil: nothing to do
 	buffers     sync.Pool
 }
 

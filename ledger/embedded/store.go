@@ -77,6 +77,9 @@ func (s *store) run() {
 	for j := range s.jobs {
 		buffer = j.stored(buffer[:0])
 		_, err := j.file.file.WriteAt(buffer, int64(j.first)*int64(j.file.size+checkBytes))
+		if err == nil && j.blocks != 0 && j.file.entered != nil {
+			err = j.file.entered(j.bytes)
+		}
 		s.mu.Lock()
 		s.done++
 		if err != nil && s.fault == nil {

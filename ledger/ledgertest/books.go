@@ -214,61 +214,115 @@ func accountsOf(ctx context.Context, l ledger.Ledger, book uint32) ([]ledger.Acc
 	if book == 0 {
 		return nil, errors.New("ledger number 0 is no ledger")
 	}
-	limit := l.Limits().QueryMax
-	return pages(limit, func(from uint64) ([]ledger.Account, error) {
-		return l.QueryAccounts(ctx, ledger.QueryFilter{Ledger: book, TimestampMin: from, Limit: uint32(limit)})
-	}, 0, func(a *ledger.Account) uint64 { return a.Timestamp })
+	return streamAccounts(ctx, l, ledger.QueryFilter{Ledger: book}, 0).all()
 }
 
 // transfersOf reads all transfers of an account.
 func transfersOf(ctx context.Context, l ledger.Ledger, account ledger.Uint128) ([]ledger.Transfer, error) {
 	limit := l.Limits().QueryMax
-	return pages(limit, func(from uint64) ([]ledger.Transfer, error) {
-		return l.AccountTransfers(ctx, ledger.AccountFilter{AccountID: account, Flags: bothSides, TimestampMin: from, Limit: uint32(limit)})
-	}, 0, func(t *ledger.Transfer) uint64 { return t.Timestamp })
-}
-
-// changeEvents reads the change log from a time on.
-func changeEvents(ctx context.Context, l ledger.Ledger, from uint64) ([]ledger.ChangeEvent, error) {
-	limit := l.Limits().ChangeEventMax
-	return pages(limit, func(from uint64) ([]ledger.ChangeEvent, error) {
-		return l.ChangeEvents(ctx, ledger.ChangeEventsFilter{TimestampMin: from, Limit: uint32(limit)})
-	}, from, func(e *ledger.ChangeEvent) uint64 { return e.Timestamp })
+	s := stream[ledger.Transfer]{
+		limit: limit,
+		read: func(from uint64) ([]ledger.Transfer, error) {
+			return l.AccountTransfers(ctx, ledger.AccountFilter{AccountID: account, Flags: bothSides, TimestampMin: from, Limit: uint32(limit)})
+		},
+		timestamp: func(t *ledger.Transfer) uint64 { return t.Timestamp },
+	}
+	return s.all()
 }
 
 // lapsedSince lists the pending transfers that expired.
 func lapsedSince(ctx context.Context, l ledger.Ledger, from uint64) (map[ledger.Uint128]bool, error) {
-	events, err := changeEvents(ctx, l, from)
-	if err != nil {
-		return nil, err
-	}
 	lapsed := map[ledger.Uint128]bool{}
-	for i := range events {
-		if events[i].Type == ledger.ChangeTwoPhaseExpired {
-			lapsed[events[i].Transfer.ID] = true
+	s := streamChanges(ctx, l, from)
+	for {
+		e, err := s.next()
+		if err != nil || e == nil {
+			return lapsed, err
+		}
+		if e.Type == ledger.ChangeTwoPhaseExpired {
+			lapsed[e.Transfer.ID] = true
 		}
 	}
-	return lapsed, nil
 }
 
-// pages reads everything a query has, page by page.
-func pages[T any](limit int, read func(from uint64) ([]T, error), from uint64, timestamp func(*T) uint64) ([]T, error) {
-	var all []T
+func streamAccounts(ctx context.Context, l ledger.Ledger, f ledger.QueryFilter, from uint64) *stream[ledger.Account] {
+	f.Limit = uint32(l.Limits().QueryMax)
+	return &stream[ledger.Account]{
+		limit: int(f.Limit), from: from,
+		read: func(from uint64) ([]ledger.Account, error) {
+			f.TimestampMin = from
+			return l.QueryAccounts(ctx, f)
+		},
+		timestamp: func(a *ledger.Account) uint64 { return a.Timestamp },
+	}
+}
+
+func streamTransfers(ctx context.Context, l ledger.Ledger, from uint64) *stream[ledger.Transfer] {
+	limit := l.Limits().QueryMax
+	return &stream[ledger.Transfer]{
+		limit: limit, from: from,
+		read: func(from uint64) ([]ledger.Transfer, error) {
+			return l.QueryTransfers(ctx, ledger.QueryFilter{TimestampMin: from, Limit: uint32(limit)})
+		},
+		timestamp: func(t *ledger.Transfer) uint64 { return t.Timestamp },
+	}
+}
+
+func streamChanges(ctx context.Context, l ledger.Ledger, from uint64) *stream[ledger.ChangeEvent] {
+	limit := l.Limits().ChangeEventMax
+	return &stream[ledger.ChangeEvent]{
+		limit: limit, from: from,
+		read: func(from uint64) ([]ledger.ChangeEvent, error) {
+			return l.ChangeEvents(ctx, ledger.ChangeEventsFilter{TimestampMin: from, Limit: uint32(limit)})
+		},
+		timestamp: func(e *ledger.ChangeEvent) uint64 { return e.Timestamp },
+	}
+}
+
+// stream reads everything a query finds, page by page, and that it comes in order of time.
+type stream[T any] struct {
+	limit     int
+	read      func(from uint64) ([]T, error)
+	timestamp func(*T) uint64
+	keep      func(*T) bool // nil: all
+	from      uint64        // where the next page begins, or the page at hand goes on
+	page      []T
+	last      bool // the page at hand is the last
+}
+
+// next returns the next row, which lives until the call after, or nil at the end.
+func (s *stream[T]) next() (*T, error) {
 	for {
-		page, err := read(from)
+		for len(s.page) > 0 {
+			row := &s.page[0]
+			s.page = s.page[1:]
+			at := s.timestamp(row)
+			if at < s.from {
+				return nil, fmt.Errorf("a page goes back from %d to %d", s.from, at)
+			}
+			s.from = at + 1
+			if s.keep == nil || s.keep(row) {
+				return row, nil
+			}
+		}
+		if s.last {
+			return nil, nil
+		}
+		page, err := s.read(s.from)
 		if err != nil {
 			return nil, err
 		}
-		for i := range page {
-			if at := timestamp(&page[i]); at < from {
-				return nil, fmt.Errorf("a page from %d on begins at or goes back to %d", from, at)
-			} else {
-				from = at + 1
-			}
+		s.page, s.last = page, len(page) < s.limit
+	}
+}
+
+func (s *stream[T]) all() ([]T, error) {
+	var rows []T
+	for {
+		row, err := s.next()
+		if err != nil || row == nil {
+			return rows, err
 		}
-		all = append(all, page...)
-		if len(page) < limit {
-			return all, nil
-		}
+		rows = append(rows, *row)
 	}
 }

@@ -27,23 +27,30 @@ type wrong struct {
 	repeated      bool // a valid transfer with its id and contents was made before
 	late          bool // in a year when timeouts overflow
 
-	newest uint64 // timestamp of the newest transfer before it
+	newest  uint64 // timestamp of the newest transfer before it
+	request []ledger.Transfer
 }
 
+// party is one account of the transfer.
 type party struct {
-	is                             being
-	closed                         bool
-	young                          bool // younger than the imported transfer
-	otherBook                      bool
-	limited                        bool // by its flag, with nothing left
-	pendingAtLeast, postedAtLeast  ledger.Uint128
-	id, counterpart, reserve, fund ledger.Uint128
+	is        being
+	closed    bool
+	young     bool // younger than the imported transfer
+	otherBook bool
+	limited   bool // by its flag, with nothing left
+
+	pendingAtLeast, postedAtLeast ledger.Uint128 // on the transfer's side
+
+	id                         ledger.Uint128
+	counterpart, reserve, fund ledger.Uint128 // other accounts it has business with
 }
+
+// being says what the transfer names as the party's account.
 
 type being uint8
 
 const (
-	real being = iota
+	ordinary being = iota
 	zeroID
 	maxID
 	missing
@@ -51,6 +58,7 @@ const (
 	another // exists, but isn't the pending transfer's
 )
 
+// identity says whether the transfer's id was used before.
 type identity uint8
 
 const (
@@ -59,17 +67,19 @@ const (
 	burntID
 )
 
+// stamp is the kind of timestamp an event carries.
 type stamp uint8
 
 const (
 	fitting stamp = iota // zero, or for an imported transfer a time newer than everything
 	stray                // not zero, though not imported
-	nought
-	beyond
+	nought               // zero, though imported
+	beyond               // the end of time
 	future
 	stale // the newest transfer's
 )
 
+// imports says whether an event has the imported flag.
 type imports uint8
 
 const (
@@ -342,6 +352,19 @@ func (w *wrong) with(d *teller, faults ...fault) bool {
 // it is told.
 func (w *wrong) try(d *teller) ledger.CreateTransferStatus {
 	d.Helper()
+	w.prepare(d)
+	if w.held == hasExpired {
+		d.pass(expiryWait)
+	}
+	return w.send(d)
+}
+
+// expiryWait is longer than the timeout of a hold that must expire.
+const expiryWait = 1100 * time.Millisecond
+
+// prepare makes the accounts and the pending transfer.
+func (w *wrong) prepare(d *teller) {
+	d.Helper()
 	w.openAccounts(d)
 	w.fill(d, &w.debit, true)
 	w.fill(d, &w.credit, false)
@@ -353,6 +376,11 @@ func (w *wrong) try(d *teller) ledger.CreateTransferStatus {
 	if w.settles {
 		w.hold(d)
 	}
+}
+
+// send makes what must come later, and the transfer.
+func (w *wrong) send(d *teller) ledger.CreateTransferStatus {
+	d.Helper()
 	switch {
 	case w.repeated:
 		d.one(created, w.plain())
@@ -386,7 +414,14 @@ func (w *wrong) try(d *teller) ledger.CreateTransferStatus {
 	if w.last {
 		w.t.Flags |= linked
 	}
-	results := d.send(append(request, w.t)...)
+	w.request = append(request, w.t)
+	return w.again(d)
+}
+
+// again sends the same request once more.
+func (w *wrong) again(d *teller) ledger.CreateTransferStatus {
+	d.Helper()
+	results := d.send(w.request...)
 	return results[len(results)-1].Status
 }
 
@@ -418,11 +453,11 @@ func (w *wrong) describe(d *teller, p *party, a *ledger.Account) {
 	if p.otherBook {
 		a.Ledger = d.otherBook
 	}
-	if p.limited {
+	switch {
+	case p.limited && p == &w.debit:
 		a.Flags |= ledger.AccountDebitsMustNotExceedCredits
-		if p == &w.credit {
-			a.Flags ^= ledger.AccountDebitsMustNotExceedCredits | ledger.AccountCreditsMustNotExceedDebits
-		}
+	case p.limited:
+		a.Flags |= ledger.AccountCreditsMustNotExceedDebits
 	}
 	if p.young && p.closed {
 		a.Flags |= ledger.AccountClosed
@@ -516,8 +551,6 @@ func (w *wrong) hold(d *teller) {
 		d.one(created, post(p.ID, ledger.AmountMax))
 	case wasVoided:
 		d.one(created, void(p.ID))
-	case hasExpired:
-		d.pass(1100 * time.Millisecond)
 	}
 }
 

@@ -396,11 +396,13 @@ func (d *teller) queryAccounts(f ledger.QueryFilter) []ledger.Account {
 // events lists the change events of this test's ledger numbers from a time on.
 func (d *teller) events(from uint64) []ledger.ChangeEvent {
 	d.Helper()
-	all, err := changeEvents(d.Context(), d.Ledger, from)
+	s := streamChanges(d.Context(), d.Ledger, from)
+	s.keep = func(e *ledger.ChangeEvent) bool { return e.Ledger == d.book || e.Ledger == d.otherBook }
+	all, err := s.all()
 	if err != nil {
 		d.Fatal(err)
 	}
-	return slices.DeleteFunc(all, func(e ledger.ChangeEvent) bool { return e.Ledger != d.book && e.Ledger != d.otherBook })
+	return all
 }
 
 func transferIDs(list []ledger.Transfer) []ledger.Uint128 {

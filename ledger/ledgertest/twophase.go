@@ -20,6 +20,7 @@ var twoPhaseTests = []conformance{
 	{"an account can be created closed", createdClosed},
 	{"a hold is over by the clock even before the sweep", overBeforeTheSweep},
 	{"expiries come in order of their time, reopen accounts, and are in the change log", expiriesInOrder},
+	{"holds that end at the same nanosecond expire in the order they were made", endingTogether},
 	{"what was posted or voided doesn't expire", settledHoldsDontExpire},
 	{"expiry goes through on accounts that were closed since", expiryOfClosedAccounts},
 	{"more expiries than fit a batch all happen, once", manyExpiries},
@@ -187,6 +188,9 @@ func balancing(d *teller) {
 	d.one(created, d.pay(other, free, 20)) // now 30 debits, 25 credits
 	d.one(created, all(with(d.pay(free, other, 0), credit|pending)))
 	d.balances(other, 0, 30, 5, 25)
+	d.one(created, d.pay(other, free, 10)) // now 40 debits, 25 credits and 5 held
+	d.one(created, all(with(d.pay(free, other, 0), credit)))
+	d.balances(other, 0, 40, 5, 35)
 	// What is asked for is cut before anything can overflow.
 	d.one(created, all(with(d.pay(free, other, 0), debit)))
 	d.holdsTheBooks()
@@ -337,7 +341,44 @@ func overBeforeTheSweep(d *teller) {
 	if posted := d.one(created, post(r.ID, ledger.AmountMax)); posted != at+60*second-1 {
 		d.Fatalf("posted at %d, so it proves nothing about %d", posted, at+60*second)
 	}
+
+	// At its end it is swept.
+	d.Advance(time.Second)
+	d.one(created, d.timed(a, b, 3, 60))
+	d.Advance(time.Duration(60*second + 1)) // the clock was a nanosecond before the hold's time
+	if held := d.account(a).DebitsPending; !held.IsZero() {
+		d.Errorf("%v is held at the end of the hold", held.Big())
+	}
 	d.holdsTheBooks()
+}
+
+func endingTogether(d *teller) {
+	d.needClock()
+	a, b := d.open2(0)
+	var holds []ledger.Transfer
+	var ends []uint64
+	for timeout := uint32(4); timeout > 0; timeout-- {
+		d.Advance(time.Second) // each is made a second after the one before and waits a second less
+		p := d.timed(a, b, 1<<timeout, timeout)
+		ends = append(ends, d.one(created, p)+uint64(timeout)*second)
+		holds = append(holds, p)
+	}
+	for _, end := range ends {
+		if end != ends[0] {
+			d.Fatalf("the holds end at %d, so they prove nothing", ends)
+		}
+	}
+	from := d.judgedAt()
+	d.Advance(time.Minute)
+	events := d.events(from)
+	if len(events) != len(holds) {
+		d.Fatalf("%d expiries of %d holds", len(events), len(holds))
+	}
+	for i, e := range events {
+		if e.Transfer.ID != holds[i].ID {
+			d.Errorf("expiry %d isn't of hold %d", i, i)
+		}
+	}
 }
 
 func expiriesInOrder(d *teller) {
