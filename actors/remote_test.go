@@ -692,3 +692,93 @@ func TestAFaultTellsEveryoneWhoWaitsForTheLedger(t *testing.T) {
 		}
 	}
 }
+
+// Every payment credits or debits accounts of the bank's own; asking for them each time would double the
+// requests.
+func TestAccountsKnownToExistAreNotAskedForAgain(t *testing.T) {
+	b := openBranch(t, newMemoryJournal(), newEngine())
+	x := b.customer("x", 1000)
+	before := b.link.count("accounts")
+	for range 3 {
+		b.do(&bank.CreditInbound{Account: x, AmountFen: 1})
+	}
+	if n := b.link.count("accounts") - before; n != 0 {
+		t.Errorf("asked %d times", n)
+	}
+	b = b.restarted()
+	for range 3 {
+		b.do(&bank.CreditInbound{Account: x, AmountFen: 1})
+	}
+	if n := b.link.count("accounts"); n != 1 {
+		t.Errorf("after a restart asked %d times", n)
+	}
+	b.agrees()
+}
+
+func TestStatementsAndOverviewsAreReadFromALedgerElsewhere(t *testing.T) {
+	b := openBranch(t, newMemoryJournal(), newEngine())
+	x, y := b.customer("x", 5_000_000), b.customer("y", 0)
+	applied := b.do(&bank.ApplyLoan{Customer: x.Customer(), Product: "NJD", AmountFen: 5_000_000, TermMonths: 12, Purpose: "农机", IncomeFen: 800_000})
+	if applied.Refusal != nil {
+		t.Fatal(applied.Refusal)
+	}
+	b.pay(x, y, 300)
+	b.pay(x, y, 200)
+	var page *bank.StatementPage
+	if err := b.ask(x.Customer(), func(v *View) { page, _ = v.Statement(x, 0, 2) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Entries) != 2 || page.Entries[1].AmountFen != 300 || page.Entries[1].BalanceAfterFen != 5_000_000-300 || page.Next == 0 {
+		t.Errorf("first page: %+v", page)
+	}
+	if err := b.ask(x.Customer(), func(v *View) { page, _ = v.Statement(x, page.Next, 2) }); err != nil {
+		t.Fatal(err)
+	}
+	if len(page.Entries) != 1 || page.Entries[0].BalanceAfterFen != 5_000_000-500 || page.Next != 0 {
+		t.Errorf("last page: %+v", page)
+	}
+	var all *bank.CustomerView
+	if err := b.ask(x.Customer(), func(v *View) { all, _ = v.Overview() }); err != nil {
+		t.Fatal(err)
+	}
+	if all.Accounts[0].PostedFen != 5_000_000-500 || len(all.Lines) != 1 || all.Lines[0].AvailableFen != all.Lines[0].LimitFen || all.Lines[0].LimitFen == 0 {
+		t.Errorf("overview: %+v", all)
+	}
+}
+
+// A chain that is asked for again answers "exists" for its first leg and breaks there; that the other legs
+// exist, too, must be looked up, not believed.
+func TestAChainOfSeveralLegsIsFoundAgainWhole(t *testing.T) {
+	for _, forgets := range []bool{false, true} {
+		b := openBranch(t, newMemoryJournal(), newEngine())
+		x := b.customer("x", 1000)
+		b.link.loseAnswers("transfers", 2)
+		b.link.forgets = forgets
+		call := b.call(&bank.ApplyLoan{Customer: x.Customer(), Product: "NJD", AmountFen: 5_000_000, TermMonths: 12, Purpose: "农机", IncomeFen: 800_000})
+		b.send(call)()
+		if !errors.Is(call.Err, bank.ErrLedgerUnanswered) {
+			t.Fatalf("%+v %v", call.Receipt, call.Err)
+		}
+		if forgets {
+			select {
+			case err := <-b.node.Faults():
+				if !strings.Contains(err.Error(), "whole or not at all") {
+					t.Errorf("fault: %v", err)
+				}
+			case <-time.After(5 * time.Second):
+				t.Error("half a chain is taken for a whole one")
+			}
+			continue
+		}
+		b.resolved()
+		if n := len(b.journal.records[len(b.journal.records)-1].Transfers); n < 2 {
+			t.Fatalf("a chain of %d", n)
+		}
+		repeat := again(call)
+		b.send(repeat)()
+		if repeat.Err != nil || repeat.Receipt.Refusal != nil || !repeat.Receipt.Repeated {
+			t.Errorf("%+v %v", repeat.Receipt, repeat.Err)
+		}
+		b.agrees()
+	}
+}
