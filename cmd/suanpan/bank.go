@@ -19,6 +19,7 @@ import (
 	"github.com/suanpan-bank/suanpan/identity"
 	"github.com/suanpan-bank/suanpan/ingress"
 	"github.com/suanpan-bank/suanpan/journal/embedded"
+	"github.com/suanpan-bank/suanpan/ledger"
 	ledgerembedded "github.com/suanpan-bank/suanpan/ledger/embedded"
 	"github.com/suanpan-bank/suanpan/streams"
 	"github.com/suanpan-bank/suanpan/streams/broker"
@@ -33,11 +34,13 @@ func (l layout) journal() string { return filepath.Join(l.dir, "journal") }
 func (l layout) stream() string  { return filepath.Join(l.dir, "stream") }
 func (l layout) cursor() string  { return filepath.Join(l.dir, "relay.json") }
 func (l layout) report() string  { return filepath.Join(l.dir, "report.db") }
+func (l layout) ledger() string  { return filepath.Join(l.dir, "LEDGER") }
 
-// server is the bank of the embedded profile: all its parts in this process.
+// server is the bank: all its parts in this process, but for a ledger elsewhere.
 type server struct {
 	node      *actors.Node
-	engine    *ledgerembedded.Engine
+	engine    *ledgerembedded.Engine // nil: the ledger is elsewhere
+	ledger    ledger.Ledger          // elsewhere; nil: in this process
 	journal   *embedded.Journal
 	channel   *simulated.Channel
 	broker    *broker.Broker
@@ -112,15 +115,20 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		_ = kafka.Close()
 		return nil, err
 	}
-	s.engine = ledgerembedded.New(ledgerembedded.Options{})
+	if err := s.openLedger(at, o); err != nil {
+		return nil, err
+	}
 	catalogue := bank.DefaultCatalogue()
 	if !o.demo {
 		withdrawDemo(catalogue)
 	}
-	s.node = actors.NewNode(actors.Options{
-		Engine: s.engine, Books: s.engine, Clock: time.Now, Catalogue: catalogue, Unseal: vault.Open,
-		Logger: logger, Sequence: random(),
-	})
+	options := actors.Options{
+		Ledger: s.ledger, Clock: time.Now, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
+	}
+	if s.engine != nil {
+		options.Engine, options.Books = s.engine, s.engine
+	}
+	s.node = actors.NewNode(options)
 	s.journal, err = embedded.Open(at.journal(), embedded.Options{OnDurable: s.node.Durable, OnFault: s.node.Fault})
 	if err != nil {
 		return nil, err
@@ -132,6 +140,9 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if o.channelDelay >= 0 {
 		s.channel = simulated.Open(bankOf, o.channelDelay, logger)
 		s.node.Connect(s.channel)
+	}
+	if err := s.node.Resume(); err != nil {
+		return nil, err
 	}
 	if err := s.openStream(at, catalogue, logger); err != nil {
 		return nil, err
@@ -155,10 +166,13 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 }
 
 func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.Logger) (err error) {
-	s.relay = streams.NewRelay(streams.RelayOptions{
-		Journal: s.journal, Transfers: s.engine, Broker: s.broker.Addr(), CursorPath: at.cursor(),
-		ClusterID: s.broker.ClusterID(), Logger: logger,
-	})
+	options := streams.RelayOptions{
+		Journal: s.journal, Broker: s.broker.Addr(), CursorPath: at.cursor(), ClusterID: s.broker.ClusterID(), Logger: logger,
+	}
+	if s.engine != nil {
+		options.Transfers = s.engine
+	}
+	s.relay = streams.NewRelay(options)
 	s.report, err = reporting.Open(reporting.Options{
 		Path: at.report(), Broker: s.broker.Addr(), ClusterID: s.broker.ClusterID(), Catalogue: catalogue, Logger: logger,
 	})
@@ -226,6 +240,9 @@ func (s *server) close(ctx context.Context) error {
 	}
 	if s.journal != nil {
 		errs = append(errs, s.journal.Close())
+	}
+	if s.ledger != nil {
+		errs = append(errs, s.ledger.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -66,7 +66,7 @@ func (l *Ledger) watch() {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	probeBeats := max(1, int(l.options.ProbeEvery/every))
-	for beat := 0; ; beat++ {
+	for beat := 1; ; beat++ {
 		select {
 		case <-l.life.Done():
 			return
