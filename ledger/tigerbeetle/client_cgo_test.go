@@ -241,7 +241,7 @@ func TestEveryFlagAndTypeHasTheSameValueOnBothSides(t *testing.T) {
 			t.Errorf("change event type %v is %d here", theirs, ours)
 		}
 	}
-	if toUint128(ledger.AmountMax) != tb.AmountMax {
+	if toUint128(&ledger.AmountMax) != tb.AmountMax {
 		t.Error("the largest amount differs")
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // client is the client library in the terms of package ledger. A call returns when the cluster has
 // answered or the client has ended, however long that takes; it doesn't touch its arguments
-// afterwards. Errors: ledger.ErrTooMuchData, where nothing was sent; errLost, where this client
+// afterwards. Each of the creates is called by one goroutine, all else by any. Errors: ledger.ErrTooMuchData, where nothing was sent; errLost, where this client
 // will never answer again; anything else is a fault of the library.
 type client interface {
 	createAccounts([]ledger.Account) ([]ledger.CreateAccountResult, error)
