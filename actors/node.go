@@ -49,6 +49,8 @@ type Options struct {
 	// Engine and Books are the ledger in this process; both nil: it is elsewhere, see Ledger.
 	Engine Engine
 	Books  Books
+	// EngineAt is up to where of the journal the engine holds everything already.
+	EngineAt journal.Position
 	// Ledger is a ledger elsewhere, which answers later and may be away.
 	Ledger    ledger.Ledger
 	Clock     func() time.Time

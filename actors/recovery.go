@@ -25,7 +25,7 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 		}
 		switch rec.Kind {
 		case journal.KindDecision:
-			if n.options.Engine != nil {
+			if n.options.Engine != nil && rec.Position > n.options.EngineAt {
 				fault = replayed.Chain(rec)
 			}
 		case journal.KindIntent:

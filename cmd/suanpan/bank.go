@@ -20,7 +20,6 @@ import (
 	"github.com/suanpan-bank/suanpan/ingress"
 	"github.com/suanpan-bank/suanpan/journal/embedded"
 	"github.com/suanpan-bank/suanpan/ledger"
-	ledgerembedded "github.com/suanpan-bank/suanpan/ledger/embedded"
 	"github.com/suanpan-bank/suanpan/streams"
 	"github.com/suanpan-bank/suanpan/streams/broker"
 	"github.com/suanpan-bank/suanpan/streams/reporting"
@@ -35,12 +34,13 @@ func (l layout) stream() string  { return filepath.Join(l.dir, "stream") }
 func (l layout) cursor() string  { return filepath.Join(l.dir, "relay.json") }
 func (l layout) report() string  { return filepath.Join(l.dir, "report.db") }
 func (l layout) ledger() string  { return filepath.Join(l.dir, "LEDGER") }
+func (l layout) books() string   { return filepath.Join(l.dir, "books") }
 
 // server is the bank: all its parts in this process, but for a ledger elsewhere.
 type server struct {
 	node      *actors.Node
-	engine    *ledgerembedded.Engine // nil: the ledger is elsewhere
-	ledger    ledger.Ledger          // elsewhere; nil: in this process
+	books     *books        // nil: the ledger is elsewhere
+	ledger    ledger.Ledger // elsewhere; nil: in this process
 	journal   *embedded.Journal
 	channel   *simulated.Channel
 	broker    *broker.Broker
@@ -125,16 +125,24 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	options := actors.Options{
 		Ledger: s.ledger, Clock: time.Now, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
 	}
-	if s.engine != nil {
-		options.Engine, options.Books = s.engine, s.engine
+	if s.books != nil {
+		options.Engine, options.Books, options.EngineAt = s.books, s.books, s.books.position()
 	}
 	s.node = actors.NewNode(options)
 	s.journal, err = embedded.Open(at.journal(), embedded.Options{OnDurable: s.node.Durable, OnFault: s.node.Fault})
 	if err != nil {
 		return nil, err
 	}
+	if s.books != nil {
+		if err := s.books.fit(s.journal); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.node.Recover(ctx, s.journal); err != nil {
 		return nil, err
+	}
+	if s.books != nil {
+		s.books.worker = s.run("ledger", func(ctx context.Context) error { return s.keepBooks(ctx, logger) })
 	}
 	bankOf := cluster.New(s.node, cluster.Single{Node: s.node})
 	if o.channelDelay >= 0 {
@@ -169,8 +177,8 @@ func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.L
 	options := streams.RelayOptions{
 		Journal: s.journal, Broker: s.broker.Addr(), CursorPath: at.cursor(), ClusterID: s.broker.ClusterID(), Logger: logger,
 	}
-	if s.engine != nil {
-		options.Transfers = s.engine
+	if s.books != nil {
+		options.Transfers = s.books
 	}
 	s.relay = streams.NewRelay(options)
 	s.report, err = reporting.Open(reporting.Options{
@@ -237,6 +245,9 @@ func (s *server) close(ctx context.Context) error {
 	}
 	if s.broker != nil {
 		errs = append(errs, s.broker.Close())
+	}
+	if s.books != nil {
+		errs = append(errs, s.closeBooks(ctx))
 	}
 	if s.journal != nil {
 		errs = append(errs, s.journal.Close())

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/suanpan-bank/suanpan/ledger"
-	ledgerembedded "github.com/suanpan-bank/suanpan/ledger/embedded"
 	"github.com/suanpan-bank/suanpan/ledger/tigerbeetle"
 )
 
@@ -38,8 +37,9 @@ func (s *server) openLedger(at layout, o serveOptions) error {
 		return err
 	}
 	if o.ledger == ledgerEmbedded {
-		s.engine = ledgerembedded.New(ledgerembedded.Options{})
-		return nil
+		var err error
+		s.books, err = openBooks(at, o.snapshotEvery)
+		return err
 	}
 	l, err := tigerbeetle.Open(tigerbeetle.Options{Addresses: o.tigerbeetle.addresses, Cluster: ledger.U64(o.tigerbeetle.cluster)})
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *server) openLedger(at layout, o serveOptions) error {
 // ledgerName says where the ledger is, for people.
 func (s *server) ledgerName(o serveOptions) string {
 	switch {
-	case s.engine != nil:
+	case s.books != nil:
 		return "in this process"
 	case s.node.LedgerAvailable():
 		return "TigerBeetle at " + strings.Join(o.tigerbeetle.addresses, ", ")

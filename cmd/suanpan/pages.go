@@ -35,11 +35,11 @@ func (s *server) evidence(ctx context.Context) (*audit.Evidence, error) {
 	var ledger *audit.Books
 	err := s.node.AtRest(ctx, func(position journal.Position) (err error) {
 		at = position
-		if s.engine == nil {
+		if s.books == nil {
 			ledger, err = audit.Ledgered(ctx, s.ledger, position)
 			return err
 		}
-		ledger, err = audit.Ledger(s.engine, position)
+		ledger, err = audit.Ledger(s.books.Engine, position)
 		return err
 	})
 	if err != nil {

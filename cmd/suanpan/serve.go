@@ -21,15 +21,16 @@ import (
 
 // serveOptions are the flags of serve. Every one has a usable default.
 type serveOptions struct {
-	data         string
-	http         string
-	kafka        string
-	pprof        string
-	ledger       string
-	tigerbeetle  tigerbeetleOptions
-	channelDelay time.Duration
-	demo         bool
-	verbose      bool
+	data          string
+	http          string
+	kafka         string
+	pprof         string
+	ledger        string
+	tigerbeetle   tigerbeetleOptions
+	snapshotEvery uint64
+	channelDelay  time.Duration
+	demo          bool
+	verbose       bool
 }
 
 // tigerbeetleOptions say where the ledger is with --ledger tigerbeetle.
@@ -58,6 +59,8 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.ledger, "ledger", ledgerEmbedded, "where the ledger is: "+ledgerEmbedded+", in this process, or "+ledgerTigerBeetle)
 	f.StringSliceVar(&o.tigerbeetle.addresses, "tigerbeetle-addresses", nil, "the cluster's replicas in their order, `host:port,…`")
 	f.Uint64Var(&o.tigerbeetle.cluster, "tigerbeetle-cluster", 0, "the cluster's `id`")
+	f.Uint64Var(&o.snapshotEvery, "snapshot-every", snapshotEveryDefault,
+		"records of the journal between two snapshots of the ledger in this process")
 	f.DurationVar(&o.channelDelay, "channel-delay", 200*time.Millisecond,
 		"after how long the simulated payment channel answers; negative: never, answers come through the API")
 	f.BoolVar(&o.demo, "demo-products", true, "sell demonstration products (DEMO_CURRENT, with overdraft and any accounting date)")
