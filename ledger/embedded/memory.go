@@ -26,8 +26,11 @@ func mapMemory(size int) *mapping {
 	return m
 }
 
-// huge asks for huge pages. Small ones serve too, so a refusal is no fault.
-func (m *mapping) huge() *mapping {
+// mapHuge maps memory that begins with a huge page. Small pages serve too, so a refusal is no fault.
+func mapHuge(size int) *mapping {
+	m := mapMemory(size + hugePage)
+	start := int(-uintptr(unsafe.Pointer(unsafe.SliceData(m.bytes))) & (hugePage - 1))
+	m.bytes = m.bytes[start : start+size]
 	_ = unix.Madvise(m.bytes, unix.MADV_HUGEPAGE)
 	return m
 }
@@ -81,9 +84,10 @@ func (t *table[T]) grow() {
 		panic("embedded: a table is full")
 	}
 	var row T
-	m := mapMemory(chunkRows * int(unsafe.Sizeof(row)))
-	if len(t.chunks) > 0 && len(m.bytes) >= hugePage {
-		m.huge()
+	size := chunkRows * int(unsafe.Sizeof(row))
+	m := mapMemory(size)
+	if len(t.chunks) > 0 && size >= hugePage {
+		_ = unix.Madvise(m.bytes, unix.MADV_HUGEPAGE) // the kernel aligns what is a huge page long
 	}
 	t.maps = append(t.maps, m)
 	t.chunks = append(t.chunks, sliceOf[T](m.bytes))
