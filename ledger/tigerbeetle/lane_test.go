@@ -231,6 +231,15 @@ func TestACallThatMixesImportsIsNeverDivided(t *testing.T) {
 			t.Error("part of it was sent")
 		}
 	})
+	inTime(t, Options{}, func(t *testing.T, b *bank) {
+		b.limit = 350
+		b.created(separate(1000, 400)...) // 400 was refused, 200 accepted: 300 would be tried next
+		mixed := append(separate(2000, 339), move(2339, ledger.TransferImported))
+		results, err := b.CreateTransfers(t.Context(), mixed)
+		if requests := b.requests(); err != nil || len(results) != 340 || len(requests[len(requests)-1]) != 340 {
+			t.Error("it was divided", err)
+		}
+	})
 }
 
 func TestACallerWhoLeftBeforeItsRequestWasRefusedForSizeIsNotSentAgain(t *testing.T) {

@@ -189,10 +189,24 @@ func TestWhileNoClientCanBeMadeCallsAreUnavailableAndNotUnknown(t *testing.T) {
 
 func TestACallThatComesWhileTheClientIsReplacedWaitsForTheNewOne(t *testing.T) {
 	inTime(t, Options{}, func(t *testing.T, b *bank) {
-		b.dialing = func() error { time.Sleep(1500 * time.Millisecond); return nil }
-		b.Ledger.mu.Lock()
-		b.lose(b.session, errors.New("evicted while idle"))
-		b.Ledger.mu.Unlock()
+		idle := func() {
+			b.Ledger.mu.Lock()
+			defer b.Ledger.mu.Unlock()
+			b.lose(b.session, errors.New("evicted while idle"))
+		}
+		takes := func(d time.Duration) {
+			b.dialing = func() error { time.Sleep(d); return nil }
+		}
+		takes(300 * time.Millisecond)
+		idle()
+		b.created(move(1))
+		if s := b.Stats(); s.Outages != 0 {
+			t.Errorf("%+v", s)
+		}
+
+		time.Sleep(2 * time.Second)
+		takes(1500 * time.Millisecond)
+		idle()
 		early := b.send(t.Context(), move(10)) // until the outage
 		b.fails((<-early).err, ledger.ErrUnavailable)
 		time.Sleep(time.Second)
