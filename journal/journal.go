@@ -27,6 +27,8 @@ const (
 	// KindIntent and KindOutcome: a decision whose ledger answers later, and that answer.
 	KindIntent  Kind = 3
 	KindOutcome Kind = 4
+	// KindLedger: a request to a ledger that keeps a log of its own (ledger/embedded); Receipt holds it.
+	KindLedger Kind = 5
 )
 
 // Record is one entry. Position and the Seq of its Events are assigned by Append.

@@ -10,8 +10,8 @@ type CreateAccountStatus uint32
 // The values are TigerBeetle's.
 const (
 	AccountCreated                              CreateAccountStatus = 0xFFFFFFFF
-	AccountLinkedEventFailed                    CreateAccountStatus = 1
 	AccountLinkedEventChainOpen                 CreateAccountStatus = 2
+	AccountLinkedEventFailed                    CreateAccountStatus = 1
 	AccountImportedEventExpected                CreateAccountStatus = 22
 	AccountImportedEventNotExpected             CreateAccountStatus = 23
 	AccountTimestampMustBeZero                  CreateAccountStatus = 3
@@ -59,8 +59,8 @@ type CreateTransferStatus uint32
 // The values are TigerBeetle's.
 const (
 	TransferCreated                                         CreateTransferStatus = 0xFFFFFFFF
-	TransferLinkedEventFailed                               CreateTransferStatus = 1
 	TransferLinkedEventChainOpen                            CreateTransferStatus = 2
+	TransferLinkedEventFailed                               CreateTransferStatus = 1
 	TransferImportedEventExpected                           CreateTransferStatus = 56
 	TransferImportedEventNotExpected                        CreateTransferStatus = 57
 	TransferTimestampMustBeZero                             CreateTransferStatus = 3

@@ -12,8 +12,8 @@ func (e *Engine) createAccount(a *ledger.Account, at uint64) ledger.CreateAccoun
 		return ledger.CreateAccountResult{Timestamp: at, Status: status}
 	}
 	if row, ok := e.findAccount(a.ID); ok {
-		was := &e.accounts.at(row).Account
-		status := sameAccount(a, was)
+		was := e.account(row)
+		status := sameAccount(a, &was)
 		if status == ledger.AccountExists {
 			at = was.Timestamp
 		}
@@ -89,19 +89,27 @@ func (e *Engine) acceptableAccount(a *ledger.Account) ledger.CreateAccountStatus
 // accountRegresses reports whether an imported account's timestamp isn't after the newest
 // account's or is taken: timestamps are unique over everything in the ledger.
 func (e *Engine) accountRegresses(timestamp uint64) bool {
-	if n := e.accounts.n; n > 0 && timestamp <= e.accounts.at(n-1).Timestamp {
+	if n := e.accounts.n; n > 0 && timestamp <= e.accounts.at(n-1).timestamp {
 		return true
 	}
-	row := e.transferFrom(timestamp)
-	return row < e.transfers.n && e.transfers.at(row).Timestamp == timestamp || e.expiredAt(timestamp)
+	return e.transferAt(timestamp) || e.expiredAt(timestamp)
 }
 
 func (e *Engine) addAccount(a *ledger.Account, timestamp uint64) {
 	n, row := e.accounts.add()
-	*row = accountRow{Account: *a}
-	row.Timestamp = timestamp
+	*row = accountRow{
+		id:           a.ID,
+		timestamp:    timestamp,
+		userData64:   a.UserData64,
+		userData32:   a.UserData32,
+		ledger:       a.Ledger,
+		code:         a.Code,
+		flags:        a.Flags,
+		previousUser: e.linkAccountUser(a.UserData128, n+1),
+	}
+	_, owner := e.owners.add()
+	*owner = a.UserData128
 	e.accountIDs.insert(hashOf(a.ID), n+1)
-	row.previousUser = e.linkAccountUser(a.UserData128, n+1)
 }
 
 func (e *Engine) linkAccountUser(user ledger.Uint128, reference uint32) (previous uint32) {
@@ -119,9 +127,9 @@ func (e *Engine) linkAccountUser(user ledger.Uint128, reference uint32) (previou
 // newestAccountOf returns the newest account with a UserData128 as row + 1, or 0.
 func (e *Engine) newestAccountOf(user ledger.Uint128) uint32 {
 	hash := hashOf(user)
-	s := e.accountUsers.shard(hash)
-	for reference, next := s.probe(hash, s.home(hash)); reference != 0; reference, next = s.probe(hash, next) {
-		if e.accounts.at(reference-1).UserData128 == user {
+	s, tag := e.accountUsers.shard(hash), tagOf(hash)
+	for reference, next := s.probe(tag, s.home(tag)); reference != 0; reference, next = s.probe(tag, next) {
+		if *e.owners.at(reference - 1) == user {
 			return reference
 		}
 	}

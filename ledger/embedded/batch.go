@@ -100,7 +100,7 @@ func (e *Engine) leave(b *batch, linked bool) {
 	}
 }
 
-// undo remembers what an open chain changed: where the append-only tables ended, and the former
+// undo remembers what an open chain changed: where the append-only lists ended, and the former
 // contents of each row changed in place.
 type undo struct {
 	recording bool
@@ -109,17 +109,16 @@ type undo struct {
 	pendings  uint32
 	marks     uint32
 	wide      uint32
+	fresh     int
 	waiting   int
 	images    []accountImage
 	settled   []uint32 // rows of pendings posted or voided
 }
 
-// accountImage is the part of an account that a transfer changes.
+// accountImage is an account as it was.
 type accountImage struct {
-	row                                                        uint32
-	flags                                                      ledger.AccountFlags
-	debitsPending, debitsPosted, creditsPending, creditsPosted ledger.Uint128
-	list                                                       list
+	row uint32
+	accountRow
 }
 
 func (e *Engine) openChain() {
@@ -130,23 +129,29 @@ func (e *Engine) openChain() {
 		pendings:  e.pendings.n,
 		marks:     e.marks.n,
 		wide:      e.wide.n,
+		fresh:     len(e.fresh),
 		waiting:   e.expiring.waiting,
 		images:    e.chain.images[:0],
 		settled:   e.chain.settled[:0],
 	}
 }
 
-// remember keeps an account's image while a chain is open.
-func (e *Engine) remember(row uint32, a *accountRow) {
-	if !e.chain.recording {
-		return
+// touch is called before an account changes: the open chain and the snapshot under way keep it as it is.
+func (e *Engine) touch(row uint32, a *accountRow) {
+	if e.chain.recording {
+		e.chain.images = append(e.chain.images, accountImage{row, *a})
 	}
-	e.chain.images = append(e.chain.images, accountImage{
-		row: row, flags: a.Flags,
-		debitsPending: a.DebitsPending, debitsPosted: a.DebitsPosted,
-		creditsPending: a.CreditsPending, creditsPosted: a.CreditsPosted,
-		list: a.list,
-	})
+	if e.image.accounts.wants(row) {
+		e.image.keepAccount(row, a)
+	}
+}
+
+// setPending changes what has become of a pending transfer.
+func (e *Engine) setPending(row uint32, state pendingState) {
+	if e.image.pendings.wants(row) {
+		e.image.keepPending(row, *e.pendings.at(row))
+	}
+	*e.pendings.at(row) = state
 }
 
 // undoChain puts everything back as it was when the chain opened. Time is not put back: the
@@ -155,37 +160,34 @@ func (e *Engine) undoChain() {
 	c := &e.chain
 	c.recording = false
 	for i := len(c.images) - 1; i >= 0; i-- {
-		image := &c.images[i]
-		a := e.accounts.at(image.row)
-		a.Flags, a.list = image.flags, image.list
-		a.DebitsPending, a.DebitsPosted = image.debitsPending, image.debitsPosted
-		a.CreditsPending, a.CreditsPosted = image.creditsPending, image.creditsPosted
+		*e.accounts.at(c.images[i].row) = c.images[i].accountRow
 	}
 	for _, row := range c.settled {
-		e.pendings.at(row).state = waiting
+		*e.pendings.at(row) = waiting
 	}
 	for row := e.transfers.n; row > c.transfers; row-- {
-		t := e.transfers.at(row - 1)
-		e.transferIDs.remove(hashOf(t.ID), row)
-		unlinkUser(&e.transferUsers, t.UserData128, row, t.previousUser)
+		var space transferRow
+		e.transferIDs.remove(hashOf(e.transfers.get(row-1, &space).id), row)
 	}
 	for row := e.accounts.n; row > c.accounts; row-- {
-		a := e.accounts.at(row - 1)
-		e.accountIDs.remove(hashOf(a.ID), row)
-		unlinkUser(&e.accountUsers, a.UserData128, row, a.previousUser)
+		e.accountIDs.remove(hashOf(e.accounts.at(row-1).id), row)
+		e.unlinkAccountUser(row)
 	}
-	e.accounts.n, e.transfers.n, e.balances.n = c.accounts, c.transfers, c.transfers
+	e.accounts.n, e.owners.n, e.transfers.n = c.accounts, c.accounts, c.transfers
 	e.pendings.n, e.marks.n, e.wide.n = c.pendings, c.marks, c.wide
+	e.fences = e.fences[:(c.transfers+blockRows-1)>>blockShift]
+	e.fresh = e.fresh[:c.fresh]
 	e.expiring.waiting = c.waiting
 }
 
-// unlinkUser takes the newest row with a UserData128 out of its index.
-func unlinkUser(users *index, user ledger.Uint128, reference, previous uint32) {
+// unlinkAccountUser takes the newest account with a UserData128 out of the index.
+func (e *Engine) unlinkAccountUser(reference uint32) {
+	user, previous := *e.owners.at(reference - 1), e.accounts.at(reference-1).previousUser
 	switch {
 	case user.IsZero():
 	case previous != 0:
-		users.replace(hashOf(user), reference, previous)
+		e.accountUsers.replace(hashOf(user), reference, previous)
 	default:
-		users.remove(hashOf(user), reference)
+		e.accountUsers.remove(hashOf(user), reference)
 	}
 }

@@ -13,7 +13,7 @@ type contents struct {
 	transfers []ledger.Transfer
 	events    []ledger.ChangeEvent
 	burnt     []ledger.Uint128
-	pendings  []pendingRow
+	pendings  []pendingState
 	lists     [][]ledger.Transfer
 	histories [][]ledger.AccountBalance
 }
@@ -48,7 +48,8 @@ func contentsOf(e *Engine) contents {
 		from = page[len(page)-1].Timestamp + 1
 	}
 	for row := range e.burnt.n {
-		c.burnt = append(c.burnt, *e.burnt.at(row))
+		var space ledger.Uint128
+		c.burnt = append(c.burnt, *e.burnt.get(row, &space))
 	}
 	for row := range e.pendings.n {
 		c.pendings = append(c.pendings, *e.pendings.at(row))

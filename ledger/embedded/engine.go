@@ -1,10 +1,16 @@
 // Package embedded is the ledger in process: a deterministic state machine with TigerBeetle's
-// semantics, held in memory. Given the same calls in the same order it gives the same answers and
-// the same state, so a journal of its inputs is its durability. Start here: Engine.
+// semantics. Given the same calls in the same order it gives the same answers and the same state, so a
+// log of its inputs is its durability. Start here: Engine, and the three ways to have one.
 //
-// engine.go has the batches, batch.go their chains, account.go and transfer.go the rules,
-// settle.go posts and voids, record.go what a transfer changes, query.go the reads and ledger.go
-// the ledger.Ledger interface over it all.
+//	New     in memory; nothing survives
+//	Open    in a directory, with a log of its own: durable when a call returns
+//	Attach  in a directory, behind somebody else's log (the bank's journal), which is replayed from the
+//	        last snapshot on
+//
+// engine.go has the batches, batch.go their chains, account.go and transfer.go the rules, settle.go
+// posts and voids, record.go what a transfer changes, query.go and fields.go the reads, ledger.go the
+// ledger.Ledger interface over it all. memory.go, index.go, rows.go and store.go hold the state,
+// snapshot.go and restore.go save it, log.go is Open's log.
 package embedded
 
 import (
@@ -14,87 +20,129 @@ import (
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
-// Engine keeps accounts and transfers in memory. Two ways lead in:
+// Engine keeps accounts and the index of transfer ids in memory, transfers and all that can be found
+// through them on disk (in memory too, if it was made by New). Two ways lead in:
 //
-// The commit pipeline, which journals its inputs, calls ExecuteAccounts, ExecuteTransfers and
-// Pulse with the time as an argument; the same calls on an empty Engine rebuild the same state.
+// The commit pipeline, which journals its inputs, calls ExecuteAccounts, ExecuteTransfers and Pulse
+// with the time as an argument; the same calls on an engine in the same state lead to the same state.
 //
 // As a ledger.Ledger it takes the time from its clock and expires what is due before each call.
 // The reads among these methods serve the pipeline's engine too, which has no clock.
 //
-// Memory is about 220 bytes a transfer and 190 an account, indexes included. A transfer's row is
-// never changed once its chain is whole; what changes is in the accounts and in the far fewer
-// rows of pending transfers.
+// Memory, beside a fixed 100 MB at most for rows on their way to the disk: about 170 bytes an account,
+// 11 a transfer and 1 more for a two-phase one. Disk: 164 bytes a transfer and 40 for finding it by its
+// fields. References to rows have 31 bits: two billion transfers; docs/decisions/0009 says how to go on
+// from there.
 type Engine struct {
 	mu        sync.RWMutex
-	clock     func() uint64 // nil: see Options
+	options   Options
 	closed    bool
 	timestamp uint64 // the last one given out, ns
 
 	accounts     table[accountRow]
-	accountIDs   index // reference: row + 1
-	accountUsers index // UserData128 → the newest account with it, row + 1
+	owners       table[ledger.Uint128] // beside accounts: UserData128, which no transfer needs
+	accountIDs   index                 // reference: row + 1
+	accountUsers index                 // UserData128 → the newest account with it, row + 1
 
-	transfers     table[transferRow]
-	balances      table[balancesRow] // beside transfers: both accounts just after it
-	transferIDs   index              // reference: row + 1, or a burnt id
-	transferUsers index              // UserData128 → the newest transfer with it, row + 1
-	burnt         table[ledger.Uint128]
+	transfers   rows[transferRow]
+	fences      []uint64 // timestamp of the first transfer of each block
+	transferIDs index    // reference: row + 1, or a burnt id
+	burnt       rows[ledger.Uint128]
+	marks       rows[mark]
+	wide        rows[wideBalances]
+	fields      *fields
+	entered     uint32 // blocks in fields, if all is in memory; else the store enters them
 
-	pendings table[pendingRow]
-	queued   uint32 // pendings below this have been considered for the queue
+	pendings table[pendingState]
+	fresh    []expiryEntry // pending transfers of this batch that can expire
 	expiring expiryQueue
-	expiries table[expiryRow]
-
-	marks table[mark]
-	wide  table[wideBalances]
+	expiries rows[expiryRow]
 
 	chain  undo
+	image  imaging
 	warmed uint64 // see warm
+
+	store *store // nil: all in memory
+	log   *log   // nil: the caller has one
 }
 
-// Options of an Engine.
+// Options of an Engine. The zero value is usable.
 type Options struct {
 	// Clock gives nanoseconds since 1970 to the ledger.Ledger methods, which expire what is due
-	// before they do anything else, reads too. Leave it nil where the inputs are journalled: then
+	// before they do anything else, reads too. Leave it nil where the inputs are logged elsewhere: then
 	// only Execute and Pulse change anything, and what goes through CreateAccounts and
 	// CreateTransfers is dated one nanosecond after the event before it.
 	Clock func() uint64
+	// ResidentBytes is the memory for the newest transfers, which are read without the disk.
+	// Zero: ResidentBytesDefault.
+	ResidentBytes int
+	// SnapshotEvery is after how many transfers an engine made by Open saves its state.
+	// Zero: SnapshotEveryDefault.
+	SnapshotEvery int
+	// OnFault is told of what keeps an engine made by Open from saving its state. Nil: Close tells it.
+	OnFault func(error)
+	// Seedable allows Seed, for conformance runners.
+	Seedable bool
 }
 
-// accountRow is an account, the list of its transfers, and its place among those with the same
-// UserData128.
-type accountRow struct {
-	ledger.Account
-	list         list
-	previousUser uint32 // row + 1
-}
-
-// transferRow is a transfer as stored (amount actual, post and void filled in) and its links.
-type transferRow struct {
-	ledger.Transfer
-	debit, credit                 uint32 // account rows
-	previousDebit, previousCredit uint32 // the account's transfer before this one, row + 1
-	previousUser                  uint32 // the transfer with the same UserData128 before this one, row + 1
-	pending                       uint32 // for a pending transfer its row in pendings + 1
-	closed                        sides  // accounts closed just after it
-}
-
-// sides of a transfer.
-type sides uint8
-
+// The defaults of Options.
 const (
-	debitSide sides = 1 << iota
-	creditSide
+	ResidentBytesDefault = 64 << 20
+	SnapshotEveryDefault = 8_000_000
 )
 
-// pendingRow is what happens to a pending transfer after its creation.
-type pendingRow struct {
-	transfer  uint32
-	state     pendingState
-	expiresAt uint64 // ns; 0: never
+// accountRow is an account, the list of its transfers, and its place among those with the same
+// UserData128. It is what a transfer touches, two cache lines long.
+type accountRow struct {
+	id             ledger.Uint128
+	debitsPending  ledger.Uint128
+	debitsPosted   ledger.Uint128
+	creditsPending ledger.Uint128
+	creditsPosted  ledger.Uint128
+	timestamp      uint64
+	userData64     uint64
+	userData32     uint32
+	ledger         uint32
+	code           uint16
+	flags          ledger.AccountFlags
+	list           list
+	previousUser   uint32 // row + 1
+	_              uint32
 }
 
+// transferRow is a transfer as stored (amount actual, post and void filled in) and what was true just
+// after it: the links of the lists it is in, both accounts' balances.
+type transferRow struct {
+	id             ledger.Uint128
+	userData128    ledger.Uint128
+	timestamp      uint64
+	userData64     uint64
+	amount         uint64 // unless wide
+	balances       balances
+	debit, credit  uint32 // account rows
+	previousDebit  uint32 // the account's transfer before this one, row + 1
+	previousCredit uint32
+	// pending is, for a pending transfer, its row in pendings + 1; for a post or void the row of the
+	// pending transfer + 1.
+	pending    uint32
+	userData32 uint32
+	timeout    uint32
+	ledger     uint32
+	code       uint16
+	stored     ledger.TransferFlags // flags, and sides closed just after it
+	wide       uint32               // row in Engine.wide + 1 if an amount or balance needs it
+}
+
+// Accounts closed just after a transfer, beside its flags, of which none is so large.
+const (
+	debitClosed  ledger.TransferFlags = 1 << 14
+	creditClosed ledger.TransferFlags = 1 << 15
+	sidesClosed                       = debitClosed | creditClosed
+)
+
+func (t *transferRow) flags() ledger.TransferFlags { return t.stored &^ sidesClosed }
+
+// pendingState is what has become of a pending transfer.
 type pendingState uint8
 
 const (
@@ -107,9 +155,11 @@ const (
 // expiryRow records an expiry, which is a change of balances that no transfer made.
 type expiryRow struct {
 	timestamp uint64
+	balances  balances
 	transfer  uint32
-	closed    sides
-	balances  balancesRow
+	wide      uint32
+	closed    ledger.TransferFlags
+	_         uint32
 }
 
 const (
@@ -125,9 +175,9 @@ const (
 	burntReference = 1 << 31
 )
 
-// New returns an empty engine.
+// New returns an empty engine in memory.
 func New(options Options) *Engine {
-	return &Engine{clock: options.Clock}
+	return &Engine{options: options, fields: newFields("")}
 }
 
 // ExecuteAccounts creates accounts at now (ns) and appends a result for each to results. At most
@@ -168,7 +218,7 @@ func (e *Engine) Account(id ledger.Uint128) (ledger.Account, bool) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if row, ok := e.findAccount(id); ok {
-		return e.accounts.at(row).Account, true
+		return e.account(row), true
 	}
 	return ledger.Account{}, false
 }
@@ -178,19 +228,20 @@ func (e *Engine) Transfer(id ledger.Uint128) (ledger.Transfer, bool) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	if row, found := e.findTransfer(id); found == isTransfer {
-		return e.transfers.at(row).Transfer, true
+		return e.transfer(row), true
 	}
 	return ledger.Transfer{}, false
 }
 
 // EachAccount calls visit for every account in order of creation until it returns false. No
-// transfer is created meanwhile, so the balances visited add up. visit must not keep the pointer,
-// change the account or call the engine.
+// transfer is created meanwhile, so the balances visited add up. visit must not keep the pointer
+// or call the engine.
 func (e *Engine) EachAccount(visit func(*ledger.Account) bool) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	for row := range e.accounts.n {
-		if !visit(&e.accounts.at(row).Account) {
+		a := e.account(row)
+		if !visit(&a) {
 			return
 		}
 	}
@@ -254,7 +305,7 @@ func (e *Engine) executeTransfers(now uint64, transfers []ledger.Transfer, resul
 		}
 		e.leave(&b, linked && verdict != chainOpen)
 	}
-	e.queueExpiries()
+	e.finish()
 	return results
 }
 
@@ -271,37 +322,61 @@ func (e *Engine) begin(now uint64, events int, imported bool) batch {
 	return batch{base: base, events: events, imported: imported}
 }
 
+// finish ends a batch: nothing in it can be undone any more, so what it made may expire and may go to
+// the disk.
+func (e *Engine) finish() {
+	for _, entry := range e.fresh {
+		if e.waits(entry.transfer) {
+			e.expiring.push(entry)
+		}
+	}
+	e.fresh = e.fresh[:0]
+	e.expiring.sweep(e.waits)
+	e.seal()
+}
+
+func (e *Engine) seal() {
+	e.transfers.seal()
+	e.marks.seal()
+	e.expiries.seal()
+	e.burnt.seal()
+	e.wide.seal()
+	if e.store == nil {
+		for ; e.entered < e.transfers.n>>blockShift; e.entered++ {
+			_ = e.fields.enter(e.transfers.blocks[e.entered]) // in memory nothing can fail
+		}
+	}
+}
+
+// waits reports whether a pending transfer is neither posted, voided nor expired.
+func (e *Engine) waits(transfer uint32) bool {
+	var space transferRow
+	return *e.pendings.at(e.transfers.get(transfer, &space).pending - 1) == waiting
+}
+
 func (e *Engine) pulse(now uint64) int {
 	base := max(e.timestamp+1, now)
 	n := 0
 	for n < batchMax && e.expiring.due(base) {
-		row := e.expiring.pop().pending
-		if e.pendings.at(row).state != waiting {
+		transfer := e.expiring.pop().transfer
+		if !e.waits(transfer) {
 			continue // posted or voided
 		}
 		n++
 		e.timestamp = base + uint64(n)
-		e.expire(row, e.timestamp)
+		e.expire(transfer, e.timestamp)
+	}
+	if n > 0 {
+		e.seal()
 	}
 	return n
 }
 
-// queueExpiries enters the pending transfers of a finished batch. Within a batch nothing expires
-// by the queue, and a chain that is undone leaves nothing behind in it.
-func (e *Engine) queueExpiries() {
-	for ; e.queued < e.pendings.n; e.queued++ {
-		if p := e.pendings.at(e.queued); p.state == waiting && p.expiresAt != 0 {
-			e.expiring.push(expiryEntry{p.expiresAt, e.queued})
-		}
-	}
-	e.expiring.sweep(func(row uint32) bool { return e.pendings.at(row).state == waiting })
-}
-
 func (e *Engine) findAccount(id ledger.Uint128) (row uint32, ok bool) {
 	hash := hashOf(id)
-	s := e.accountIDs.shard(hash)
-	for reference, next := s.probe(hash, s.home(hash)); reference != 0; reference, next = s.probe(hash, next) {
-		if e.accounts.at(reference-1).ID == id {
+	s, tag := e.accountIDs.shard(hash), tagOf(hash)
+	for reference, next := s.probe(tag, s.home(tag)); reference != 0; reference, next = s.probe(tag, next) {
+		if e.accounts.at(reference-1).id == id {
 			return reference - 1, true
 		}
 	}
@@ -319,13 +394,17 @@ const (
 
 func (e *Engine) findTransfer(id ledger.Uint128) (row uint32, what found) {
 	hash := hashOf(id)
-	s := e.transferIDs.shard(hash)
-	for reference, next := s.probe(hash, s.home(hash)); reference != 0; reference, next = s.probe(hash, next) {
+	s, tag := e.transferIDs.shard(hash), tagOf(hash)
+	for reference, next := s.probe(tag, s.home(tag)); reference != 0; reference, next = s.probe(tag, next) {
 		if reference&burntReference != 0 {
-			if *e.burnt.at(reference &^ burntReference) == id {
+			var space ledger.Uint128
+			if *e.burnt.get(reference&^burntReference, &space) == id {
 				return 0, isBurnt
 			}
-		} else if e.transfers.at(reference-1).ID == id {
+			continue
+		}
+		var space transferRow
+		if e.transfers.get(reference-1, &space).id == id {
 			return reference - 1, isTransfer
 		}
 	}
@@ -336,4 +415,51 @@ func (e *Engine) burn(id ledger.Uint128) {
 	row, cell := e.burnt.add()
 	*cell = id
 	e.transferIDs.insert(hashOf(id), row|burntReference)
+}
+
+// account is an account as callers see it.
+func (e *Engine) account(row uint32) ledger.Account {
+	a := e.accounts.at(row)
+	return ledger.Account{
+		ID:             a.id,
+		DebitsPending:  a.debitsPending,
+		DebitsPosted:   a.debitsPosted,
+		CreditsPending: a.creditsPending,
+		CreditsPosted:  a.creditsPosted,
+		UserData128:    *e.owners.at(row),
+		UserData64:     a.userData64,
+		UserData32:     a.userData32,
+		Ledger:         a.ledger,
+		Code:           a.code,
+		Flags:          a.flags,
+		Timestamp:      a.timestamp,
+	}
+}
+
+// transfer is a transfer as callers see it.
+func (e *Engine) transfer(row uint32) ledger.Transfer {
+	var space transferRow
+	return e.transferOf(e.transfers.get(row, &space))
+}
+
+func (e *Engine) transferOf(t *transferRow) ledger.Transfer {
+	out := ledger.Transfer{
+		ID:              t.id,
+		DebitAccountID:  e.accounts.at(t.debit).id,
+		CreditAccountID: e.accounts.at(t.credit).id,
+		Amount:          e.amountOf(t),
+		UserData128:     t.userData128,
+		UserData64:      t.userData64,
+		UserData32:      t.userData32,
+		Timeout:         t.timeout,
+		Ledger:          t.ledger,
+		Code:            t.code,
+		Flags:           t.flags(),
+		Timestamp:       t.timestamp,
+	}
+	if t.stored&settles != 0 {
+		var space transferRow
+		out.PendingID = e.transfers.get(t.pending-1, &space).id
+	}
+	return out
 }

@@ -10,14 +10,14 @@ type expiryQueue struct {
 
 type expiryEntry struct {
 	expiresAt uint64 // ns
-	pending   uint32 // row in Engine.pendings, in order of creation
+	transfer  uint32 // row of the pending transfer, in order of creation
 }
 
 // sweepFloor spares small queues the sweep.
 const sweepFloor = 1024
 
 func (a expiryEntry) before(b expiryEntry) bool {
-	return a.expiresAt < b.expiresAt || a.expiresAt == b.expiresAt && a.pending < b.pending
+	return a.expiresAt < b.expiresAt || a.expiresAt == b.expiresAt && a.transfer < b.transfer
 }
 
 // due reports whether the first entry's time has come; the entry may be a leftover.
@@ -69,13 +69,13 @@ func (q *expiryQueue) sink(parent int) {
 }
 
 // sweep drops leftovers once they are the majority; keep tells which entries still wait.
-func (q *expiryQueue) sweep(keep func(pending uint32) bool) {
+func (q *expiryQueue) sweep(keep func(transfer uint32) bool) {
 	if len(q.heap) < sweepFloor || len(q.heap) <= 2*q.waiting {
 		return
 	}
 	kept := q.heap[:0]
 	for _, entry := range q.heap {
-		if keep(entry.pending) {
+		if keep(entry.transfer) {
 			kept = append(kept, entry)
 		}
 	}

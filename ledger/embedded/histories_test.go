@@ -47,11 +47,11 @@ func checkInvariants(t failer, e *Engine) {
 	}
 	closings := map[ledger.Uint128]bool{}
 	for row := range e.transfers.n {
-		x := e.transfers.at(row)
+		x, state := e.transfer(row), stateOf(e, row)
 		dr, cr := owed[x.DebitAccountID], owed[x.CreditAccountID]
 		switch {
 		case x.Flags&ledger.TransferPending != 0:
-			if e.pendings.at(x.pending-1).state == waiting {
+			if state == waiting {
 				dr.debitsPending, cr.creditsPending = plus(dr.debitsPending, x.Amount), plus(cr.creditsPending, x.Amount)
 				closings[x.DebitAccountID] = closings[x.DebitAccountID] || x.Flags&ledger.TransferClosingDebit != 0
 				closings[x.CreditAccountID] = closings[x.CreditAccountID] || x.Flags&ledger.TransferClosingCredit != 0
@@ -71,14 +71,24 @@ func checkInvariants(t failer, e *Engine) {
 		return true
 	})
 	pending := 0
-	for row := range e.pendings.n {
-		if p := e.pendings.at(row); p.state == waiting && p.expiresAt != 0 {
+	for row := range e.transfers.n {
+		if x := e.transfer(row); x.Flags&ledger.TransferPending != 0 && x.Timeout != 0 && stateOf(e, row) == waiting {
 			pending++
 		}
 	}
 	if pending != e.expiring.waiting {
 		t.Fatalf("%d pending transfers can expire, the queue counts %d", pending, e.expiring.waiting)
 	}
+}
+
+// stateOf is what has become of a pending transfer.
+func stateOf(e *Engine, transfer uint32) pendingState {
+	var space transferRow
+	t := e.transfers.get(transfer, &space)
+	if t.stored&ledger.TransferPending == 0 {
+		return posted
+	}
+	return *e.pendings.at(t.pending - 1)
 }
 
 const randomAccounts = 8

@@ -2,126 +2,128 @@ package embedded
 
 import (
 	"context"
+	"errors"
 
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
 var _ ledger.Ledger = (*Engine)(nil)
 
-// CreateAccounts implements ledger.Ledger at the clock's time. Nothing is durable.
-func (e *Engine) CreateAccounts(ctx context.Context, accounts []ledger.Account) ([]ledger.CreateAccountResult, error) {
-	if err := e.enter(ctx, len(accounts), batchMax); err != nil {
-		return nil, err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := e.tick()
-	return e.executeAccounts(now, accounts, make([]ledger.CreateAccountResult, 0, len(accounts))), nil
+// CreateAccounts implements ledger.Ledger at the clock's time. Durable on return if the engine was made
+// by Open.
+func (e *Engine) CreateAccounts(ctx context.Context, accounts []ledger.Account) (results []ledger.CreateAccountResult, err error) {
+	err = e.change(ctx, len(accounts), func(now uint64) error {
+		if err := e.logAccounts(now, accounts); err != nil {
+			return err
+		}
+		results = e.executeAccounts(now, accounts, make([]ledger.CreateAccountResult, 0, len(accounts)))
+		return nil
+	})
+	return only(results, err)
 }
 
-// CreateTransfers implements ledger.Ledger at the clock's time. Nothing is durable.
-func (e *Engine) CreateTransfers(ctx context.Context, transfers []ledger.Transfer) ([]ledger.CreateTransferResult, error) {
-	if err := e.enter(ctx, len(transfers), batchMax); err != nil {
+// CreateTransfers implements ledger.Ledger at the clock's time. Durable on return if the engine was made
+// by Open.
+func (e *Engine) CreateTransfers(ctx context.Context, transfers []ledger.Transfer) (results []ledger.CreateTransferResult, err error) {
+	err = e.change(ctx, len(transfers), func(now uint64) error {
+		if err := e.logTransfers(now, transfers); err != nil {
+			return err
+		}
+		results = e.executeTransfers(now, transfers, make([]ledger.CreateTransferResult, 0, len(transfers)))
+		e.saveIfDue()
+		return nil
+	})
+	return only(results, err)
+}
+
+// only keeps results from a caller who must not rely on them.
+func only[T any](results []T, err error) ([]T, error) {
+	if err != nil {
 		return nil, err
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := e.tick()
-	return e.executeTransfers(now, transfers, make([]ledger.CreateTransferResult, 0, len(transfers))), nil
+	return results, nil
 }
 
 // LookupAccounts implements ledger.Ledger.
-func (e *Engine) LookupAccounts(ctx context.Context, ids []ledger.Uint128) ([]ledger.Account, error) {
-	if err := e.enterReading(ctx, len(ids), batchMax); err != nil {
-		return nil, err
-	}
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	found := make([]ledger.Account, 0, len(ids))
-	for _, id := range ids {
-		if row, ok := e.findAccount(id); ok {
-			found = append(found, e.accounts.at(row).Account)
+func (e *Engine) LookupAccounts(ctx context.Context, ids []ledger.Uint128) (found []ledger.Account, err error) {
+	err = e.ask(ctx, len(ids), batchMax, func() {
+		e.mu.RLock()
+		defer e.mu.RUnlock()
+		found = make([]ledger.Account, 0, len(ids))
+		for _, id := range ids {
+			if row, ok := e.findAccount(id); ok {
+				found = append(found, e.account(row))
+			}
 		}
-	}
-	return found, nil
+	})
+	return only(found, err)
 }
 
 // LookupTransfers implements ledger.Ledger.
-func (e *Engine) LookupTransfers(ctx context.Context, ids []ledger.Uint128) ([]ledger.Transfer, error) {
-	if err := e.enterReading(ctx, len(ids), batchMax); err != nil {
-		return nil, err
-	}
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	found := make([]ledger.Transfer, 0, len(ids))
-	for _, id := range ids {
-		if row, what := e.findTransfer(id); what == isTransfer {
-			found = append(found, e.transfers.at(row).Transfer)
+func (e *Engine) LookupTransfers(ctx context.Context, ids []ledger.Uint128) (found []ledger.Transfer, err error) {
+	err = e.ask(ctx, len(ids), batchMax, func() {
+		r := e.read()
+		defer r.end()
+		found = make([]ledger.Transfer, 0, len(ids))
+		for _, id := range ids {
+			r.yield(yieldEvery)
+			if row, what := e.findTransfer(id); what == isTransfer {
+				found = append(found, e.transfer(row))
+			}
 		}
-	}
-	return found, nil
+	})
+	return only(found, err)
 }
 
-// AccountTransfers implements ledger.Ledger. Writers aren't held up by it.
-func (e *Engine) AccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error) {
-	if err := e.enterReading(ctx, int(filter.Limit), queryMax); err != nil {
-		return nil, err
-	}
-	q, ok := newAccountQuery(filter)
-	if !ok {
-		return nil, nil
-	}
-	return e.accountTransfers(q), nil
+// AccountTransfers implements ledger.Ledger. It lets writers in now and then.
+func (e *Engine) AccountTransfers(ctx context.Context, filter ledger.AccountFilter) (out []ledger.Transfer, err error) {
+	err = e.ask(ctx, int(filter.Limit), queryMax, func() {
+		if q, ok := newAccountQuery(filter); ok {
+			out = e.accountTransfers(q)
+		}
+	})
+	return only(out, err)
 }
 
-// AccountBalances implements ledger.Ledger. Writers aren't held up by it.
-func (e *Engine) AccountBalances(ctx context.Context, filter ledger.AccountFilter) ([]ledger.AccountBalance, error) {
-	if err := e.enterReading(ctx, int(filter.Limit), queryMax); err != nil {
-		return nil, err
-	}
-	q, ok := newAccountQuery(filter)
-	if !ok {
-		return nil, nil
-	}
-	return e.accountBalances(q), nil
+// AccountBalances implements ledger.Ledger. It lets writers in now and then.
+func (e *Engine) AccountBalances(ctx context.Context, filter ledger.AccountFilter) (out []ledger.AccountBalance, err error) {
+	err = e.ask(ctx, int(filter.Limit), queryMax, func() {
+		if q, ok := newAccountQuery(filter); ok {
+			out = e.accountBalances(q)
+		}
+	})
+	return only(out, err)
 }
 
-// QueryAccounts implements ledger.Ledger. UserData128 is indexed; any other query reads all
-// accounts in its range of time, while writers wait.
-func (e *Engine) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Account, error) {
-	if err := e.enterReading(ctx, int(filter.Limit), queryMax); err != nil {
-		return nil, err
-	}
-	q, ok := newFieldQuery(filter)
-	if !ok {
-		return nil, nil
-	}
-	return e.queryAccounts(q), nil
+// QueryAccounts implements ledger.Ledger. UserData128 is indexed; any other query looks at all accounts
+// in its range of time, letting writers in now and then.
+func (e *Engine) QueryAccounts(ctx context.Context, filter ledger.QueryFilter) (out []ledger.Account, err error) {
+	err = e.ask(ctx, int(filter.Limit), queryMax, func() {
+		if q, ok := newFieldQuery(filter); ok {
+			out = e.queryAccounts(q)
+		}
+	})
+	return only(out, err)
 }
 
-// QueryTransfers implements ledger.Ledger. UserData128 is indexed; any other query reads all
-// transfers in its range of time. Writers aren't held up by it.
-func (e *Engine) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) ([]ledger.Transfer, error) {
-	if err := e.enterReading(ctx, int(filter.Limit), queryMax); err != nil {
-		return nil, err
-	}
-	q, ok := newFieldQuery(filter)
-	if !ok {
-		return nil, nil
-	}
-	return e.queryTransfers(q), nil
+// QueryTransfers implements ledger.Ledger. Every field is indexed. It lets writers in now and then.
+func (e *Engine) QueryTransfers(ctx context.Context, filter ledger.QueryFilter) (out []ledger.Transfer, err error) {
+	err = e.ask(ctx, int(filter.Limit), queryMax, func() {
+		if q, ok := newFieldQuery(filter); ok {
+			out = e.queryTransfers(q)
+		}
+	})
+	return only(out, err)
 }
 
-// ChangeEvents implements ledger.Ledger.
-func (e *Engine) ChangeEvents(ctx context.Context, filter ledger.ChangeEventsFilter) ([]ledger.ChangeEvent, error) {
-	if err := e.enterReading(ctx, int(filter.Limit), changeEventMax); err != nil {
-		return nil, err
-	}
-	s, ok := spanOf(filter.TimestampMin, filter.TimestampMax)
-	if !ok || filter.Limit == 0 {
-		return nil, nil
-	}
-	return e.changeEvents(s, filter.Limit), nil
+// ChangeEvents implements ledger.Ledger. It lets writers in now and then.
+func (e *Engine) ChangeEvents(ctx context.Context, filter ledger.ChangeEventsFilter) (out []ledger.ChangeEvent, err error) {
+	err = e.ask(ctx, int(filter.Limit), changeEventMax, func() {
+		if s, ok := spanOf(filter.TimestampMin, filter.TimestampMax); ok && filter.Limit > 0 {
+			out = e.changeEvents(s, filter.Limit)
+		}
+	})
+	return only(out, err)
 }
 
 // Limits implements ledger.Ledger with TigerBeetle's production limits.
@@ -129,12 +131,25 @@ func (e *Engine) Limits() ledger.Limits {
 	return ledger.Limits{BatchMax: batchMax, QueryMax: queryMax, ChangeEventMax: changeEventMax}
 }
 
-// Close makes every later call of the ledger.Ledger methods answer ledger.ErrClosed.
+// Close makes every later call of the ledger.Ledger methods answer ledger.ErrClosed, saves what there is
+// to save and closes the files. A second Close does nothing.
 func (e *Engine) Close() error {
 	e.mu.Lock()
-	defer e.mu.Unlock()
+	closed := e.closed
 	e.closed = true
-	return nil
+	e.mu.Unlock()
+	if closed {
+		return nil
+	}
+	var errs []error
+	if e.log != nil {
+		errs = append(errs, e.closeLog())
+	}
+	errs = append(errs, e.fields.close())
+	if e.store != nil {
+		errs = append(errs, e.store.close())
+	}
+	return errors.Join(errs...)
 }
 
 // enter refuses calls that can't be served. A context that has ended refuses before anything is
@@ -155,32 +170,89 @@ func (e *Engine) enter(ctx context.Context, size, limit int) error {
 	return nil
 }
 
-// enterReading also expires what is due, so that no read shows money as reserved whose time is over.
-func (e *Engine) enterReading(ctx context.Context, size, limit int) error {
+// change expires what is due, executes a request and returns when both are durable.
+func (e *Engine) change(ctx context.Context, size int, execute func(now uint64) error) error {
+	if err := e.enter(ctx, size, batchMax); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		return ledger.ErrClosed
+	}
+	now, err := e.tick()
+	if err == nil {
+		err = execute(now)
+	}
+	position := e.position()
+	e.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return e.settled(ctx, position)
+}
+
+// ask expires what is due, so that no read shows money as reserved whose time is over, reads, and returns
+// when what was seen is durable.
+func (e *Engine) ask(ctx context.Context, size, limit int, read func()) (err error) {
 	if err := e.enter(ctx, size, limit); err != nil {
 		return err
 	}
-	if e.clock == nil {
+	if err := e.expireDue(); err != nil {
+		return err
+	}
+	defer func() { err = caught(recover(), err) }()
+	read()
+	e.mu.RLock()
+	position := e.position()
+	e.mu.RUnlock()
+	return e.settled(ctx, position)
+}
+
+// caught answers a read that met damage, or the end of the engine. Anything else stays a panic.
+func caught(cause any, err error) error {
+	if cause == nil {
+		return err
+	}
+	if fault, ok := cause.(error); ok && (errors.Is(fault, ErrDamaged) || errors.Is(fault, ledger.ErrClosed)) {
+		return fault
+	}
+	panic(cause)
+}
+
+func (e *Engine) expireDue() error {
+	if e.options.Clock == nil {
 		return nil
 	}
 	e.mu.RLock()
-	due := e.expiring.due(max(e.timestamp+1, e.clock()))
+	due := e.expiring.due(max(e.timestamp+1, e.options.Clock()))
 	e.mu.RUnlock()
-	if due {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.tick()
+	if !due {
+		return nil
 	}
-	return nil
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return ledger.ErrClosed
+	}
+	_, err := e.tick()
+	return err
 }
 
 // tick reads the clock and expires what is due by it.
-func (e *Engine) tick() (now uint64) {
-	if e.clock == nil {
-		return 0
+func (e *Engine) tick() (now uint64, err error) {
+	if e.options.Clock == nil {
+		return 0, nil
 	}
-	now = e.clock()
-	for e.pulse(now) == batchMax {
+	now = e.options.Clock()
+	if !e.expiring.due(max(e.timestamp+1, now)) {
+		return now, nil
 	}
-	return now
+	for expired := batchMax; expired == batchMax; {
+		if err := e.logPulse(now); err != nil {
+			return 0, err
+		}
+		expired = e.pulse(now)
+	}
+	return now, nil
 }

@@ -6,16 +6,45 @@ import (
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
-// view is what a reader of transfers needs, taken under the lock and used without it: rows of
-// whole chains never change, so a long scan doesn't hold up the writers.
-type view struct {
-	transfers table[transferRow]
-	balances  table[balancesRow]
-	wide      table[wideBalances]
-	marks     table[mark]
+// reading is a read under way. It holds the engine's lock for a few rows at a time, so that a long one
+// doesn't hold up the writers: rows never change once written, and lists only grow at the end.
+type reading struct {
+	e     *Engine
+	steps int
+	space transferRow
 }
 
-func (e *Engine) view() view { return view{e.transfers, e.balances, e.wide, e.marks} }
+// yieldEvery is after how many rows a reading lets writers in. Rows may come from the disk.
+const yieldEvery = 64
+
+func (e *Engine) read() *reading {
+	e.mu.RLock()
+	if e.closed {
+		defer e.mu.RUnlock()
+		panic(ledger.ErrClosed) // see yield
+	}
+	return &reading{e: e}
+}
+
+func (r *reading) end() { r.e.mu.RUnlock() }
+
+// yield lets writers in now and then.
+func (r *reading) yield(every int) {
+	if r.steps++; r.steps%every != 0 {
+		return
+	}
+	r.e.mu.RUnlock()
+	r.e.mu.RLock()
+	if r.e.closed {
+		panic(ledger.ErrClosed) // its files are gone; answered by caught
+	}
+}
+
+// transfer returns a transfer's row, valid until the next call.
+func (r *reading) transfer(row uint32) *transferRow {
+	r.yield(yieldEvery)
+	return r.e.transfers.get(row, &r.space)
+}
 
 // span is a checked range of time with both bounds set, inclusive.
 type span struct{ from, to uint64 }
@@ -37,6 +66,7 @@ func (s span) holds(timestamp uint64) bool { return s.from <= timestamp && times
 type accountQuery struct {
 	ledger.AccountFilter
 	span
+	account uint32 // row
 }
 
 func newAccountQuery(f ledger.AccountFilter) (accountQuery, bool) {
@@ -44,85 +74,105 @@ func newAccountQuery(f ledger.AccountFilter) (accountQuery, bool) {
 	s, ok := spanOf(f.TimestampMin, f.TimestampMax)
 	ok = ok && !f.AccountID.IsZero() && f.AccountID != ledger.AmountMax && f.Limit > 0 &&
 		f.Flags&sidesKnown != 0 && f.Flags&^(sidesKnown|ledger.AccountFilterReversed) == 0
-	return accountQuery{f, s}, ok
+	return accountQuery{AccountFilter: f, span: s}, ok
 }
 
-func (q *accountQuery) matches(t *ledger.Transfer) bool {
-	return q.holds(t.Timestamp) &&
-		(q.Flags&ledger.AccountFilterDebits != 0 && t.DebitAccountID == q.AccountID ||
-			q.Flags&ledger.AccountFilterCredits != 0 && t.CreditAccountID == q.AccountID) &&
-		(q.UserData128.IsZero() || q.UserData128 == t.UserData128) &&
-		(q.UserData64 == 0 || q.UserData64 == t.UserData64) &&
-		(q.UserData32 == 0 || q.UserData32 == t.UserData32) &&
-		(q.Code == 0 || q.Code == t.Code)
+func (q *accountQuery) matches(t *transferRow) bool {
+	return q.holds(t.timestamp) &&
+		(q.Flags&ledger.AccountFilterDebits != 0 && t.debit == q.account ||
+			q.Flags&ledger.AccountFilterCredits != 0 && t.credit == q.account) &&
+		(q.UserData128.IsZero() || q.UserData128 == t.userData128) &&
+		(q.UserData64 == 0 || q.UserData64 == t.userData64) &&
+		(q.UserData32 == 0 || q.UserData32 == t.userData32) &&
+		(q.Code == 0 || q.Code == t.code)
 }
 
-// eachOfAccount calls visit for the transfer rows of an account that the query matches, in its
-// order, until the limit.
-func (v *view) eachOfAccount(q *accountQuery, account uint32, l list, visit func(row uint32)) {
+// each calls visit for the transfers of the query's account that it matches, in its order, until the limit.
+func (q *accountQuery) each(r *reading, visit func(t *transferRow)) {
 	left := int(q.Limit)
-	take := func(row uint32) bool {
-		if q.matches(&v.transfers.at(row).Transfer) {
-			visit(row)
+	take := func(t *transferRow) bool {
+		if q.matches(t) {
+			visit(t)
 			left--
 		}
 		return left > 0
 	}
+	l := r.e.accounts.at(q.account).list
 	if q.Flags&ledger.AccountFilterReversed != 0 {
-		v.newestFirst(account, l, q.span, take)
+		q.newestFirst(r, l, take)
 	} else {
-		v.oldestFirst(account, l, q.span, take)
+		q.oldestFirst(r, l, take)
 	}
 }
 
 // newestFirst offers an account's transfers from the newest in the span, perhaps some newer ones.
-func (v *view) newestFirst(account uint32, l list, s span, take func(row uint32) bool) {
+func (q *accountQuery) newestFirst(r *reading, l list, take func(t *transferRow) bool) {
 	start := l.last
-	for m := l.lastMark; m != 0; {
-		at := v.marks.at(m - 1)
-		if at.timestamp <= s.to {
-			break
+	for m := r.e.mark(l.lastMark); m.ordinal != 0 && m.timestamp > q.to; {
+		start = m.transfer
+		if over := r.e.mark(m.jump); over.ordinal != 0 && over.timestamp > q.to {
+			m = over
+		} else {
+			m = r.e.mark(m.previous)
 		}
-		start, m = at.transfer, at.previous
 	}
-	for reference := start; reference != 0; reference = v.previous(account, reference) {
-		if v.transfers.at(reference-1).Timestamp < s.from || !take(reference-1) {
+	for reference := start; reference != 0; {
+		t := r.transfer(reference - 1)
+		reference = t.previous(q.account)
+		if t.timestamp < q.from || !take(t) {
 			return
 		}
 	}
 }
 
-// oldestFirst offers an account's transfers from the oldest in the span, perhaps some older ones.
-// It goes from mark to mark and turns each run between them around.
-func (v *view) oldestFirst(account uint32, l list, s span, take func(row uint32) bool) {
-	var run [markEvery]uint32
+// oldestFirst offers an account's transfers from the oldest in the span, perhaps some older ones. It goes
+// from mark to mark and turns each run between them around.
+func (q *accountQuery) oldestFirst(r *reading, l list, take func(t *transferRow) bool) {
+	var run [markEvery]transferRow
 	offer := func(end uint32, length int) bool {
 		for i := range length {
-			run[length-1-i] = end
-			end = v.previous(account, end)
+			run[length-1-i] = *r.transfer(end - 1)
+			end = run[length-1-i].previous(q.account)
 		}
-		for _, reference := range run[:length] {
-			if v.transfers.at(reference-1).Timestamp > s.to || !take(reference-1) {
+		for i := range length {
+			if run[i].timestamp > q.to || !take(&run[i]) {
 				return false
 			}
 		}
 		return true
 	}
-	for m := l.firstMark; m != 0; {
-		at := v.marks.at(m - 1)
-		if at.timestamp >= s.from && !offer(at.transfer, markEvery) {
+	last := r.e.mark(l.lastMark)
+	oldest := mark{ordinal: last.ordinal + 1} // of those from the span on; here: none, only what follows the last
+	for m := last; m.ordinal != 0 && m.timestamp >= q.from; {
+		oldest = m
+		if over := r.e.mark(m.jump); over.ordinal != 0 && over.timestamp >= q.from {
+			m = over
+		} else {
+			m = r.e.mark(m.previous)
+		}
+	}
+	for ordinal := oldest.ordinal; ordinal <= last.ordinal; ordinal++ {
+		if !offer(r.e.markAt(last, ordinal).transfer, markEvery) {
 			return
 		}
-		if m == l.lastMark {
-			break
-		}
-		m = at.next
 	}
 	offer(l.last, int(l.count%markEvery))
 }
 
-func (v *view) previous(account, reference uint32) uint32 {
-	t := v.transfers.at(reference - 1)
+// markAt goes back from a mark to the one with this ordinal.
+func (e *Engine) markAt(m mark, ordinal uint32) mark {
+	for m.ordinal > ordinal {
+		if over := e.mark(m.jump); over.ordinal >= ordinal {
+			m = over
+		} else {
+			m = e.mark(m.previous)
+		}
+	}
+	return m
+}
+
+// previous is the account's transfer before t, row + 1.
+func (t *transferRow) previous(account uint32) uint32 {
 	if t.debit == account {
 		return t.previousDebit
 	}
@@ -142,14 +192,6 @@ func newFieldQuery(f ledger.QueryFilter) (fieldQuery, bool) {
 
 func (q *fieldQuery) reversed() bool { return q.Flags&ledger.QueryFilterReversed != 0 }
 
-func (q *fieldQuery) matchesTransfer(t *ledger.Transfer) bool {
-	return q.matches(t.UserData128, t.UserData64, t.UserData32, t.Ledger, t.Code, t.Timestamp)
-}
-
-func (q *fieldQuery) matchesAccount(a *ledger.Account) bool {
-	return q.matches(a.UserData128, a.UserData64, a.UserData32, a.Ledger, a.Code, a.Timestamp)
-}
-
 func (q *fieldQuery) matches(user128 ledger.Uint128, user64 uint64, user32, book uint32, code uint16, timestamp uint64) bool {
 	return q.holds(timestamp) &&
 		(q.UserData128.IsZero() || q.UserData128 == user128) &&
@@ -159,197 +201,176 @@ func (q *fieldQuery) matches(user128 ledger.Uint128, user64 uint64, user32, book
 		(q.Code == 0 || q.Code == code)
 }
 
-// scan offers the rows from low to high (exclusive) in the query's order until take has accepted
-// as many as the limit.
-func (q *fieldQuery) scan(low, high uint32, take func(row uint32) bool) {
-	left := int(q.Limit)
+// scan offers the rows from low to high (exclusive) in the query's order until take refuses more.
+func (q *fieldQuery) scan(low, high uint32, take func(row uint32) bool) bool {
 	for i := range high - low {
 		row := low + i
 		if q.reversed() {
 			row = high - 1 - i
 		}
-		if take(row) {
-			if left--; left == 0 {
-				return
-			}
+		if !take(row) {
+			return false
 		}
 	}
-}
-
-// follow walks the rows with one UserData128, which are linked from the newest back, and returns
-// those in the query's order that match, at most the limit.
-func (q *fieldQuery) follow(newest uint32, previous func(reference uint32) uint32, match func(row uint32) bool) []uint32 {
-	limit := int(q.Limit)
-	var rows []uint32 // in walking order; of the oldest limit rows, as a ring, when those are asked for
-	n := 0
-	for reference := newest; reference != 0; reference = previous(reference) {
-		if !match(reference - 1) {
-			continue
-		}
-		if n < limit {
-			rows = append(rows, reference-1)
-		} else if q.reversed() {
-			break
-		} else {
-			rows[n%limit] = reference - 1
-		}
-		n++
-	}
-	if q.reversed() {
-		return rows
-	}
-	ordered := make([]uint32, len(rows))
-	for i := range ordered {
-		ordered[i] = rows[(n-1-i)%limit]
-	}
-	return ordered
+	return true
 }
 
 // transferFrom returns the first transfer row with at least this timestamp, or the row count.
-func (e *Engine) transferFrom(timestamp uint64) uint32 { return transferFrom(&e.transfers, timestamp) }
+func (e *Engine) transferFrom(timestamp uint64) uint32 {
+	block := sort.Search(len(e.fences), func(i int) bool { return e.fences[i] >= timestamp })
+	if block == 0 {
+		return 0
+	}
+	first := uint32(block-1) << blockShift
+	var space transferRow
+	return first + uint32(sort.Search(int(min(blockRows, e.transfers.n-first)), func(i int) bool {
+		return e.transfers.get(first+uint32(i), &space).timestamp >= timestamp
+	}))
+}
 
-func transferFrom(t *table[transferRow], timestamp uint64) uint32 {
-	return uint32(sort.Search(int(t.n), func(i int) bool { return t.at(uint32(i)).Timestamp >= timestamp }))
+func (e *Engine) transferAt(timestamp uint64) bool {
+	row := e.transferFrom(timestamp)
+	var space transferRow
+	return row < e.transfers.n && e.transfers.get(row, &space).timestamp == timestamp
 }
 
 func (e *Engine) accountFrom(timestamp uint64) uint32 {
-	return uint32(sort.Search(int(e.accounts.n), func(i int) bool { return e.accounts.at(uint32(i)).Timestamp >= timestamp }))
+	return uint32(sort.Search(int(e.accounts.n), func(i int) bool { return e.accounts.at(uint32(i)).timestamp >= timestamp }))
 }
 
 func (e *Engine) expiryFrom(timestamp uint64) uint32 {
-	return uint32(sort.Search(int(e.expiries.n), func(i int) bool { return e.expiries.at(uint32(i)).timestamp >= timestamp }))
+	var space expiryRow
+	return uint32(sort.Search(int(e.expiries.n), func(i int) bool {
+		return e.expiries.get(uint32(i), &space).timestamp >= timestamp
+	}))
 }
 
 func (e *Engine) expiredAt(timestamp uint64) bool {
 	row := e.expiryFrom(timestamp)
-	return row < e.expiries.n && e.expiries.at(row).timestamp == timestamp
+	var space expiryRow
+	return row < e.expiries.n && e.expiries.get(row, &space).timestamp == timestamp
 }
 
 // accountTransfers and the following take their locks themselves.
-func (e *Engine) accountTransfers(q accountQuery) []ledger.Transfer {
-	account, l, v, ok := e.listOf(q.AccountID, 0)
-	if !ok {
-		return nil
+func (e *Engine) accountTransfers(q accountQuery) (out []ledger.Transfer) {
+	r := e.read()
+	defer r.end()
+	var ok bool
+	if q.account, ok = e.findAccount(q.AccountID); ok {
+		q.each(r, func(t *transferRow) { out = append(out, e.transferOf(t)) })
 	}
-	var out []ledger.Transfer
-	v.eachOfAccount(&q, account, l, func(row uint32) { out = append(out, v.transfers.at(row).Transfer) })
 	return out
 }
 
-func (e *Engine) accountBalances(q accountQuery) []ledger.AccountBalance {
-	account, l, v, ok := e.listOf(q.AccountID, ledger.AccountHistory)
-	if !ok {
+func (e *Engine) accountBalances(q accountQuery) (out []ledger.AccountBalance) {
+	r := e.read()
+	defer r.end()
+	var ok bool
+	if q.account, ok = e.findAccount(q.AccountID); !ok || e.accounts.at(q.account).flags&ledger.AccountHistory == 0 {
 		return nil
 	}
-	var out []ledger.AccountBalance
-	v.eachOfAccount(&q, account, l, func(row uint32) {
-		t := v.transfers.at(row)
-		side := readBalances(v.balances.at(row), &v.wide)
-		own := side[:4]
-		if t.credit == account {
-			own = side[4:]
+	q.each(r, func(t *transferRow) {
+		all := e.kept(&t.balances, t.wide)
+		own := all[:4]
+		if t.credit == q.account {
+			own = all[4:]
 		}
 		out = append(out, ledger.AccountBalance{
 			DebitsPending: own[0], DebitsPosted: own[1], CreditsPending: own[2], CreditsPosted: own[3],
-			Timestamp: t.Timestamp,
+			Timestamp: t.timestamp,
 		})
 	})
 	return out
 }
 
-// listOf returns an account's list and a view to read it with, if the account has these flags.
-func (e *Engine) listOf(id ledger.Uint128, flags ledger.AccountFlags) (account uint32, l list, v view, ok bool) {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	account, ok = e.findAccount(id)
-	if !ok || e.accounts.at(account).Flags&flags != flags {
-		return 0, list{}, view{}, false
-	}
-	return account, e.accounts.at(account).list, e.view(), true
-}
-
-func (e *Engine) queryTransfers(q fieldQuery) []ledger.Transfer {
-	e.mu.RLock()
-	v := e.view()
-	newest := uint32(0)
-	if !q.UserData128.IsZero() {
-		newest = e.newestTransferOf(q.UserData128)
-	}
-	e.mu.RUnlock()
-
-	var out []ledger.Transfer
-	if !q.UserData128.IsZero() {
-		rows := q.follow(newest,
-			func(reference uint32) uint32 { return v.transfers.at(reference - 1).previousUser },
-			func(row uint32) bool { return q.matchesTransfer(&v.transfers.at(row).Transfer) })
-		for _, row := range rows {
-			out = append(out, v.transfers.at(row).Transfer)
+func (e *Engine) queryTransfers(q fieldQuery) (out []ledger.Transfer) {
+	r := e.read()
+	defer r.end()
+	take := func(row uint32) bool {
+		t := r.transfer(row)
+		if q.matches(t.userData128, t.userData64, t.userData32, t.ledger, t.code, t.timestamp) {
+			out = append(out, e.transferOf(t))
 		}
-		return out
+		return len(out) < int(q.Limit)
 	}
-	q.scan(transferFrom(&v.transfers, q.from), transferFrom(&v.transfers, q.to+1), func(row uint32) bool {
-		t := &v.transfers.at(row).Transfer
-		if !q.matchesTransfer(t) {
-			return false
-		}
-		out = append(out, *t)
-		return true
-	})
+	e.fields.candidates(&q, e.transferFrom(q.from), e.transferFrom(q.to+1), take)
 	return out
 }
 
-// queryAccounts holds the lock throughout: balances change in place, and those of one answer
-// belong to one moment.
+// accountsYieldEvery is yieldEvery for accounts, which are all in memory.
+const accountsYieldEvery = 4096
+
+// queryAccounts finds the accounts first, by fields that never change, and then reads them all at once:
+// balances do change, and those of one answer belong to one moment.
 func (e *Engine) queryAccounts(q fieldQuery) []ledger.Account {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	var out []ledger.Account
-	if !q.UserData128.IsZero() {
-		rows := q.follow(e.newestAccountOf(q.UserData128),
-			func(reference uint32) uint32 { return e.accounts.at(reference - 1).previousUser },
-			func(row uint32) bool { return q.matchesAccount(&e.accounts.at(row).Account) })
-		for _, row := range rows {
-			out = append(out, e.accounts.at(row).Account)
+	r := e.read()
+	defer r.end()
+	var rows []uint32
+	take := func(row uint32) bool {
+		r.yield(accountsYieldEvery)
+		a := e.accounts.at(row)
+		if q.matches(*e.owners.at(row), a.userData64, a.userData32, a.ledger, a.code, a.timestamp) {
+			rows = append(rows, row)
 		}
-		return out
+		return len(rows) < int(q.Limit)
 	}
-	q.scan(e.accountFrom(q.from), e.accountFrom(q.to+1), func(row uint32) bool {
-		a := &e.accounts.at(row).Account
-		if !q.matchesAccount(a) {
-			return false
-		}
-		out = append(out, *a)
-		return true
-	})
+	low, high := e.accountFrom(q.from), e.accountFrom(q.to+1)
+	if q.UserData128.IsZero() {
+		q.scan(low, high, take)
+	} else {
+		rows = e.accountsOf(&q, low, high)
+	}
+	out := make([]ledger.Account, len(rows))
+	for i, row := range rows {
+		out[i] = e.account(row)
+	}
 	return out
+}
+
+// accountsOf follows the accounts with one UserData128, which are linked from the newest back.
+func (e *Engine) accountsOf(q *fieldQuery, low, high uint32) (rows []uint32) {
+	for reference := e.newestAccountOf(q.UserData128); reference > low; reference = e.accounts.at(reference - 1).previousUser {
+		row := reference - 1
+		a := e.accounts.at(row)
+		if row < high && q.matches(*e.owners.at(row), a.userData64, a.userData32, a.ledger, a.code, a.timestamp) {
+			rows = append(rows, row)
+		}
+	}
+	if !q.reversed() {
+		for i, j := 0, len(rows)-1; i < j; i, j = i+1, j-1 {
+			rows[i], rows[j] = rows[j], rows[i]
+		}
+	}
+	return rows[:min(len(rows), int(q.Limit))]
 }
 
 // changeEvents merges the transfers with the expiries by time. Both are in order by themselves;
 // together they need not have been appended in it, since imported transfers bring their own time.
-func (e *Engine) changeEvents(s span, limit uint32) []ledger.ChangeEvent {
-	e.mu.RLock()
-	defer e.mu.RUnlock()
-	var out []ledger.ChangeEvent
+func (e *Engine) changeEvents(s span, limit uint32) (out []ledger.ChangeEvent) {
+	r := e.read()
+	defer r.end()
 	transfer, expiry := e.transferFrom(s.from), e.expiryFrom(s.from)
 	for len(out) < int(limit) {
 		const never = ^uint64(0)
+		var lapse expiryRow
 		made, lapsed := never, never
 		if transfer < e.transfers.n {
-			made = e.transfers.at(transfer).Timestamp
+			made = r.transfer(transfer).timestamp
 		}
 		if expiry < e.expiries.n {
-			lapsed = e.expiries.at(expiry).timestamp
+			lapse = *e.expiries.get(expiry, &lapse)
+			lapsed = lapse.timestamp
 		}
 		if min(made, lapsed) > s.to {
 			break
 		}
 		if made < lapsed {
-			t := e.transfers.at(transfer)
-			out = append(out, e.changeEvent(changeType(t.Flags), made, t, t.closed, e.balances.at(transfer)))
+			t := *r.transfer(transfer)
+			out = append(out, e.changeEvent(changeType(t.stored), made, &t, t.stored, &t.balances, t.wide))
 			transfer++
 		} else {
-			x := e.expiries.at(expiry)
-			out = append(out, e.changeEvent(ledger.ChangeTwoPhaseExpired, lapsed, e.transfers.at(x.transfer), x.closed, &x.balances))
+			t := *r.transfer(lapse.transfer)
+			out = append(out, e.changeEvent(ledger.ChangeTwoPhaseExpired, lapsed, &t, lapse.closed, &lapse.balances, lapse.wide))
 			expiry++
 		}
 	}
@@ -368,15 +389,16 @@ func changeType(flags ledger.TransferFlags) ledger.ChangeEventType {
 	return ledger.ChangeSinglePhase
 }
 
-func (e *Engine) changeEvent(kind ledger.ChangeEventType, timestamp uint64, t *transferRow, closed sides, balances *balancesRow) ledger.ChangeEvent {
-	all := readBalances(balances, &e.wide)
+func (e *Engine) changeEvent(kind ledger.ChangeEventType, timestamp uint64, t *transferRow, closed ledger.TransferFlags, b *balances, wide uint32) ledger.ChangeEvent {
+	all := e.kept(b, wide)
+	whole := e.transferOf(t)
 	return ledger.ChangeEvent{
 		Type:          kind,
 		Timestamp:     timestamp,
-		Ledger:        t.Ledger,
-		Transfer:      t.Transfer,
-		DebitAccount:  accountThen(e.accounts.at(t.debit).Account, all[:4], closed&debitSide != 0),
-		CreditAccount: accountThen(e.accounts.at(t.credit).Account, all[4:], closed&creditSide != 0),
+		Ledger:        whole.Ledger,
+		Transfer:      whole,
+		DebitAccount:  accountThen(e.account(t.debit), all[:4], closed&debitClosed != 0),
+		CreditAccount: accountThen(e.account(t.credit), all[4:], closed&creditClosed != 0),
 	}
 }
 

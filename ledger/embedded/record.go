@@ -6,54 +6,65 @@ import "github.com/suanpan-bank/suanpan/ledger"
 // Every markEvery-th transfer leaves a mark, so that a reader finds a time in the list of a busy
 // account, or its oldest end, without walking it.
 type list struct {
-	last      uint32 // transfer row + 1
-	count     uint32
-	firstMark uint32 // row + 1
-	lastMark  uint32
+	last     uint32 // transfer row + 1
+	count    uint32
+	lastMark uint32 // row + 1
 }
 
-// mark is the end of a run of markEvery transfers of one account.
+// mark is the end of a run of markEvery transfers of one account. Marks are linked from the newest
+// back, and each has a second link that jumps over a part of those before it, laid out so that any of n
+// marks is reached in O(log n) steps (E. Myers, An applicative random-access stack, 1983). So a mark
+// never changes and may lie on disk.
 type mark struct {
 	timestamp      uint64 // of the transfer
 	transfer       uint32 // row + 1
-	previous, next uint32 // row + 1; next is meaningful only below the list's lastMark
+	ordinal        uint32 // 1, 2, 3 … within the account
+	previous, jump uint32 // row + 1
 }
 
 const markEvery = 64
 
-// balancesRow holds both accounts' balances just after an event: debits pending, debits posted,
-// credits pending, credits posted of the debit account, then of the credit account. Amounts below
-// 2^63 fen stand there as they are, 32 bytes a side. If any of the eight is larger, the first
-// cell is wideBit plus a row of Engine.wide and the others are meaningless.
-type balancesRow [8]uint64
+// balances of both accounts just after an event: debits pending, debits posted, credits pending,
+// credits posted of the debit account, then of the credit account. They are good only where no wide
+// row is given: it has those that don't fit.
+type balances [8]uint64
 
-type wideBalances [8]ledger.Uint128
-
-const wideBit = 1 << 63
+// wideBalances are balances and an amount of which at least one is beyond 64 bits.
+type wideBalances struct {
+	balances [8]ledger.Uint128
+	amount   ledger.Uint128
+}
 
 // record appends a transfer between two accounts whose balances are already as it leaves them,
-// and enters it in the indexes.
-func (e *Engine) record(t *ledger.Transfer, amount ledger.Uint128, timestamp uint64, debit, credit uint32) *transferRow {
+// and enters it in the indexes. Both accounts have been touched.
+func (e *Engine) record(t *ledger.Transfer, amount ledger.Uint128, timestamp uint64, debit, credit, pending uint32) {
 	dr, cr := e.accounts.at(debit), e.accounts.at(credit)
 	n, row := e.transfers.add()
 	*row = transferRow{
-		Transfer:       *t,
+		id:             t.ID,
+		userData128:    t.UserData128,
+		timestamp:      timestamp,
+		userData64:     t.UserData64,
+		amount:         amount.Lo,
 		debit:          debit,
 		credit:         credit,
 		previousDebit:  dr.list.last,
 		previousCredit: cr.list.last,
-		closed:         closedSides(dr, cr),
+		pending:        pending,
+		userData32:     t.UserData32,
+		timeout:        t.Timeout,
+		code:           t.Code,
+		ledger:         dr.ledger,
+		stored:         t.Flags | closedSides(dr, cr),
 	}
-	row.Amount, row.Timestamp = amount, timestamp
+	row.balances, row.wide = e.keep(dr, cr, amount)
+	if n&(blockRows-1) == 0 {
+		e.fences = append(e.fences, timestamp)
+	}
 	reference := n + 1
 	e.enlist(&dr.list, reference, timestamp)
 	e.enlist(&cr.list, reference, timestamp)
 	e.transferIDs.insert(hashOf(t.ID), reference)
-	row.previousUser = e.linkTransferUser(t.UserData128, reference)
-
-	_, balances := e.balances.add()
-	e.keepBalances(balances, &dr.Account, &cr.Account)
-	return row
 }
 
 func (e *Engine) enlist(l *list, reference uint32, timestamp uint64) {
@@ -62,80 +73,76 @@ func (e *Engine) enlist(l *list, reference uint32, timestamp uint64) {
 	if l.count%markEvery != 0 {
 		return
 	}
-	n, m := e.marks.add()
-	*m = mark{timestamp: timestamp, transfer: reference, previous: l.lastMark}
-	if l.lastMark != 0 {
-		e.marks.at(l.lastMark - 1).next = n + 1
-	} else {
-		l.firstMark = n + 1
+	m := mark{timestamp: timestamp, transfer: reference, ordinal: l.count / markEvery, previous: l.lastMark}
+	// A jump as long as the two before it, if those are equally long; else a jump to the one before.
+	before := e.mark(l.lastMark)
+	over := e.mark(before.jump)
+	m.jump = l.lastMark
+	if before.ordinal-over.ordinal == over.ordinal-e.mark(over.jump).ordinal {
+		m.jump = over.jump
 	}
+	n, row := e.marks.add()
+	*row = m
 	l.lastMark = n + 1
 }
 
-func (e *Engine) linkTransferUser(user ledger.Uint128, reference uint32) (previous uint32) {
-	if user.IsZero() {
-		return 0
+// mark returns the mark with this reference; the one before the first is all zero.
+func (e *Engine) mark(reference uint32) mark {
+	if reference == 0 {
+		return mark{}
 	}
-	if previous = e.newestTransferOf(user); previous != 0 {
-		e.transferUsers.replace(hashOf(user), previous, reference)
-	} else {
-		e.transferUsers.insert(hashOf(user), reference)
-	}
-	return previous
+	var space mark
+	return *e.marks.get(reference-1, &space)
 }
 
-// newestTransferOf returns the newest transfer with a UserData128 as row + 1, or 0.
-func (e *Engine) newestTransferOf(user ledger.Uint128) uint32 {
-	hash := hashOf(user)
-	s := e.transferUsers.shard(hash)
-	for reference, next := s.probe(hash, s.home(hash)); reference != 0; reference, next = s.probe(hash, next) {
-		if e.transfers.at(reference-1).UserData128 == user {
-			return reference
-		}
+func closedSides(dr, cr *accountRow) ledger.TransferFlags {
+	var closed ledger.TransferFlags
+	if dr.flags&ledger.AccountClosed != 0 {
+		closed |= debitClosed
 	}
-	return 0
-}
-
-func closedSides(dr, cr *accountRow) sides {
-	var closed sides
-	if dr.Flags&ledger.AccountClosed != 0 {
-		closed |= debitSide
-	}
-	if cr.Flags&ledger.AccountClosed != 0 {
-		closed |= creditSide
+	if cr.flags&ledger.AccountClosed != 0 {
+		closed |= creditClosed
 	}
 	return closed
 }
 
-func (e *Engine) keepBalances(row *balancesRow, dr, cr *ledger.Account) {
-	*row = balancesRow{
-		dr.DebitsPending.Lo, dr.DebitsPosted.Lo, dr.CreditsPending.Lo, dr.CreditsPosted.Lo,
-		cr.DebitsPending.Lo, cr.DebitsPosted.Lo, cr.CreditsPending.Lo, cr.CreditsPosted.Lo,
-	}
-	high := dr.DebitsPending.Hi | dr.DebitsPosted.Hi | dr.CreditsPending.Hi | dr.CreditsPosted.Hi |
-		cr.DebitsPending.Hi | cr.DebitsPosted.Hi | cr.CreditsPending.Hi | cr.CreditsPosted.Hi
-	for _, low := range row {
-		high |= low & wideBit
-	}
+// keep notes balances and amount: eight words, or a wide row (+ 1) where they don't fit.
+func (e *Engine) keep(dr, cr *accountRow, amount ledger.Uint128) (b balances, wide uint32) {
+	high := dr.debitsPending.Hi | dr.debitsPosted.Hi | dr.creditsPending.Hi | dr.creditsPosted.Hi |
+		cr.debitsPending.Hi | cr.debitsPosted.Hi | cr.creditsPending.Hi | cr.creditsPosted.Hi | amount.Hi
 	if high == 0 {
-		return
+		return balances{
+			dr.debitsPending.Lo, dr.debitsPosted.Lo, dr.creditsPending.Lo, dr.creditsPosted.Lo,
+			cr.debitsPending.Lo, cr.debitsPosted.Lo, cr.creditsPending.Lo, cr.creditsPosted.Lo,
+		}, 0
 	}
 	n, w := e.wide.add()
 	*w = wideBalances{
-		dr.DebitsPending, dr.DebitsPosted, dr.CreditsPending, dr.CreditsPosted,
-		cr.DebitsPending, cr.DebitsPosted, cr.CreditsPending, cr.CreditsPosted,
+		balances: [8]ledger.Uint128{
+			dr.debitsPending, dr.debitsPosted, dr.creditsPending, dr.creditsPosted,
+			cr.debitsPending, cr.debitsPosted, cr.creditsPending, cr.creditsPosted,
+		},
+		amount: amount,
 	}
-	row[0] = wideBit | uint64(n)
+	return balances{}, n + 1
 }
 
-// readBalances is the reverse of keepBalances.
-func readBalances(row *balancesRow, wide *table[wideBalances]) wideBalances {
-	if row[0]&wideBit != 0 {
-		return *wide.at(uint32(row[0]))
+// kept is the reverse of keep.
+func (e *Engine) kept(b *balances, wide uint32) (all [8]ledger.Uint128) {
+	if wide != 0 {
+		var space wideBalances
+		return e.wide.get(wide-1, &space).balances
 	}
-	var all wideBalances
-	for i, v := range row {
+	for i, v := range b {
 		all[i].Lo = v
 	}
 	return all
+}
+
+func (e *Engine) amountOf(t *transferRow) ledger.Uint128 {
+	if t.wide != 0 {
+		var space wideBalances
+		return e.wide.get(t.wide-1, &space).amount
+	}
+	return ledger.U64(t.amount)
 }

@@ -15,38 +15,36 @@ func (e *Engine) settle(t *ledger.Transfer, at uint64) ledger.CreateTransferResu
 	if what != isTransfer {
 		return refuse(ledger.TransferPendingTransferNotFound)
 	}
-	p := e.transfers.at(pendingRow)
-	if p.Flags&ledger.TransferPending == 0 {
+	var space transferRow
+	p := *e.transfers.get(pendingRow, &space)
+	if p.stored&ledger.TransferPending == 0 {
 		return refuse(ledger.TransferPendingTransferNotPending)
 	}
-	settlement := *t
-	inherit(&settlement, &p.Transfer)
-	if status := matches(&settlement, &p.Transfer); status != ledger.TransferCreated {
+	settlement, whole := *t, e.transferOf(&p)
+	inherit(&settlement, &whole)
+	if status := matches(&settlement, &whole); status != ledger.TransferCreated {
 		return refuse(status)
 	}
-	pending := e.pendings.at(p.pending - 1)
 	dr, cr := e.accounts.at(p.debit), e.accounts.at(p.credit)
-	if status := e.open(t, at, pending, &dr.Account, &cr.Account); status != ledger.TransferCreated {
+	if status := e.open(t, at, &p, dr, cr); status != ledger.TransferCreated {
 		return refuse(status)
 	}
 	if t.Flags&ledger.TransferImported != 0 {
 		at = t.Timestamp
 	}
 
-	e.remember(p.debit, dr)
-	e.remember(p.credit, cr)
 	if t.Flags&ledger.TransferPostPending != 0 {
-		e.release(p, pending, posted)
-		dr.DebitsPosted, _ = dr.DebitsPosted.Add(settlement.Amount)
-		cr.CreditsPosted, _ = cr.CreditsPosted.Add(settlement.Amount)
+		e.release(&p, whole.Amount, posted)
+		dr.debitsPosted, _ = dr.debitsPosted.Add(settlement.Amount)
+		cr.creditsPosted, _ = cr.creditsPosted.Add(settlement.Amount)
 	} else {
-		e.release(p, pending, voided)
+		e.release(&p, whole.Amount, voided)
 		p.reopen(dr, cr)
 	}
 	if e.chain.recording {
 		e.chain.settled = append(e.chain.settled, p.pending-1)
 	}
-	e.record(&settlement, settlement.Amount, at, p.debit, p.credit)
+	e.record(&settlement, settlement.Amount, at, p.debit, p.credit, pendingRow+1)
 	return ledger.CreateTransferResult{Timestamp: at, Status: ledger.TransferCreated}
 }
 
@@ -116,9 +114,9 @@ func matches(t, p *ledger.Transfer) ledger.CreateTransferStatus {
 	return ledger.TransferCreated
 }
 
-// open judges whether the pending transfer can still be settled at timestamp at.
-func (e *Engine) open(t *ledger.Transfer, at uint64, pending *pendingRow, dr, cr *ledger.Account) ledger.CreateTransferStatus {
-	switch pending.state {
+// open judges whether the pending transfer p can still be settled by t at timestamp at.
+func (e *Engine) open(t *ledger.Transfer, at uint64, p *transferRow, dr, cr *accountRow) ledger.CreateTransferStatus {
+	switch *e.pendings.at(p.pending - 1) {
 	case posted:
 		return ledger.TransferPendingTransferAlreadyPosted
 	case voided:
@@ -127,7 +125,7 @@ func (e *Engine) open(t *ledger.Transfer, at uint64, pending *pendingRow, dr, cr
 		return ledger.TransferPendingTransferExpired
 	}
 	// The clock decides, not the sweep: what is overdue can't be posted while it waits for a pulse.
-	if pending.expiresAt != 0 && pending.expiresAt <= at {
+	if p.timeout != 0 && p.expiresAt() <= at {
 		return ledger.TransferPendingTransferExpired
 	}
 	if t.Flags&ledger.TransferImported != 0 && e.transferRegresses(t.Timestamp) {
@@ -135,60 +133,65 @@ func (e *Engine) open(t *ledger.Transfer, at uint64, pending *pendingRow, dr, cr
 	}
 	// A void gives money back and may reopen the account, so it is always allowed.
 	if t.Flags&ledger.TransferPostPending != 0 {
-		if dr.Flags&ledger.AccountClosed != 0 {
+		if dr.flags&ledger.AccountClosed != 0 {
 			return ledger.TransferDebitAccountAlreadyClosed
 		}
-		if cr.Flags&ledger.AccountClosed != 0 {
+		if cr.flags&ledger.AccountClosed != 0 {
 			return ledger.TransferCreditAccountAlreadyClosed
 		}
 	}
 	return ledger.TransferCreated
 }
 
+// expiresAt is when a pending transfer with a timeout is over, in ns.
+func (p *transferRow) expiresAt() uint64 { return p.timestamp + uint64(p.timeout)*nsPerSecond }
+
 // expire ends a pending transfer whose time is over.
-func (e *Engine) expire(row uint32, timestamp uint64) {
-	pending := e.pendings.at(row)
-	p := e.transfers.at(pending.transfer)
+func (e *Engine) expire(transfer uint32, timestamp uint64) {
+	var space transferRow
+	p := *e.transfers.get(transfer, &space)
 	dr, cr := e.accounts.at(p.debit), e.accounts.at(p.credit)
-	e.release(p, pending, expired)
+	e.release(&p, e.amountOf(&p), expired)
 	p.reopen(dr, cr)
 
 	_, x := e.expiries.add()
-	x.timestamp, x.transfer, x.closed = timestamp, pending.transfer, closedSides(dr, cr)
-	e.keepBalances(&x.balances, &dr.Account, &cr.Account)
+	*x = expiryRow{timestamp: timestamp, transfer: transfer, closed: closedSides(dr, cr)}
+	x.balances, x.wide = e.keep(dr, cr, ledger.Uint128{})
 }
 
 // release takes a pending transfer's reservation off its accounts.
-func (e *Engine) release(p *transferRow, pending *pendingRow, state pendingState) {
+func (e *Engine) release(p *transferRow, amount ledger.Uint128, state pendingState) {
 	dr, cr := e.accounts.at(p.debit), e.accounts.at(p.credit)
+	e.touch(p.debit, dr)
+	e.touch(p.credit, cr)
 	var below, under bool
-	dr.DebitsPending, below = dr.DebitsPending.Sub(p.Amount)
-	cr.CreditsPending, under = cr.CreditsPending.Sub(p.Amount)
+	dr.debitsPending, below = dr.debitsPending.Sub(amount)
+	cr.creditsPending, under = cr.creditsPending.Sub(amount)
 	if below || under {
 		panic("embedded: a pending transfer releases more than its account has reserved")
 	}
-	pending.state = state
-	if pending.expiresAt != 0 {
+	e.setPending(p.pending-1, state)
+	if p.timeout != 0 {
 		e.expiring.waiting--
 	}
 }
 
 // reopen takes back the closing a pending transfer did.
 func (p *transferRow) reopen(dr, cr *accountRow) {
-	if p.Flags&ledger.TransferClosingDebit != 0 {
-		dr.Flags &^= ledger.AccountClosed
+	if p.stored&ledger.TransferClosingDebit != 0 {
+		dr.flags &^= ledger.AccountClosed
 	}
-	if p.Flags&ledger.TransferClosingCredit != 0 {
-		cr.Flags &^= ledger.AccountClosed
+	if p.stored&ledger.TransferClosingCredit != 0 {
+		cr.flags &^= ledger.AccountClosed
 	}
 }
 
-// addPending starts the life of a pending transfer and returns its row + 1.
-func (e *Engine) addPending(transfer uint32, t *transferRow) uint32 {
-	n, row := e.pendings.add()
-	*row = pendingRow{transfer: transfer}
+// addPending starts the life of the pending transfer that is recorded next and returns its row + 1.
+func (e *Engine) addPending(t *ledger.Transfer, timestamp uint64) uint32 {
+	n, state := e.pendings.add()
+	*state = waiting
 	if t.Timeout != 0 {
-		row.expiresAt = t.Timestamp + uint64(t.Timeout)*nsPerSecond
+		e.fresh = append(e.fresh, expiryEntry{timestamp + uint64(t.Timeout)*nsPerSecond, e.transfers.n})
 		e.expiring.waiting++
 	}
 	return n + 1

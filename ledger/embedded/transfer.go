@@ -27,8 +27,8 @@ func (e *Engine) createTransfer(t *ledger.Transfer, at uint64) ledger.CreateTran
 		row, what := e.findTransfer(t.ID)
 		switch {
 		case what == isTransfer:
-			was := &e.transfers.at(row).Transfer
-			if status = e.sameTransfer(t, was); status == ledger.TransferExists {
+			was := e.transfer(row)
+			if status = e.sameTransfer(t, &was); status == ledger.TransferExists {
 				at = was.Timestamp
 			}
 		case what == isBurnt:
@@ -59,37 +59,38 @@ func (e *Engine) move(t *ledger.Transfer, at uint64) ledger.CreateTransferResult
 		return refuse(ledger.TransferCreditAccountNotFound)
 	}
 	dr, cr := e.accounts.at(debit), e.accounts.at(credit)
-	if status := e.acceptableMove(t, &dr.Account, &cr.Account); status != ledger.TransferCreated {
+	if status := e.acceptableMove(t, dr, cr); status != ledger.TransferCreated {
 		return refuse(status)
 	}
 	timestamp := at
 	if t.Flags&ledger.TransferImported != 0 {
 		timestamp = t.Timestamp
 	}
-	amount := balanced(t, &dr.Account, &cr.Account)
-	if status := affordable(t, amount, timestamp, &dr.Account, &cr.Account); status != ledger.TransferCreated {
+	amount := balanced(t, dr, cr)
+	if status := affordable(t, amount, timestamp, dr, cr); status != ledger.TransferCreated {
 		return refuse(status)
 	}
 
-	e.remember(debit, dr)
-	e.remember(credit, cr)
+	e.touch(debit, dr)
+	e.touch(credit, cr)
 	if t.Flags&ledger.TransferPending != 0 {
-		dr.DebitsPending, _ = dr.DebitsPending.Add(amount)
-		cr.CreditsPending, _ = cr.CreditsPending.Add(amount)
+		dr.debitsPending, _ = dr.debitsPending.Add(amount)
+		cr.creditsPending, _ = cr.creditsPending.Add(amount)
 	} else {
-		dr.DebitsPosted, _ = dr.DebitsPosted.Add(amount)
-		cr.CreditsPosted, _ = cr.CreditsPosted.Add(amount)
+		dr.debitsPosted, _ = dr.debitsPosted.Add(amount)
+		cr.creditsPosted, _ = cr.creditsPosted.Add(amount)
 	}
 	if t.Flags&ledger.TransferClosingDebit != 0 {
-		dr.Flags |= ledger.AccountClosed
+		dr.flags |= ledger.AccountClosed
 	}
 	if t.Flags&ledger.TransferClosingCredit != 0 {
-		cr.Flags |= ledger.AccountClosed
+		cr.flags |= ledger.AccountClosed
 	}
-	row := e.record(t, amount, timestamp, debit, credit)
+	var pending uint32
 	if t.Flags&ledger.TransferPending != 0 {
-		row.pending = e.addPending(e.transfers.n-1, row)
+		pending = e.addPending(t, timestamp)
 	}
+	e.record(t, amount, timestamp, debit, credit, pending)
 	return ledger.CreateTransferResult{Timestamp: timestamp, Status: ledger.TransferCreated}
 }
 
@@ -122,29 +123,29 @@ func wellFormedMove(t *ledger.Transfer) ledger.CreateTransferStatus {
 }
 
 // acceptableMove judges a transfer against its accounts, amounts aside.
-func (e *Engine) acceptableMove(t *ledger.Transfer, dr, cr *ledger.Account) ledger.CreateTransferStatus {
-	if dr.Ledger != cr.Ledger {
+func (e *Engine) acceptableMove(t *ledger.Transfer, dr, cr *accountRow) ledger.CreateTransferStatus {
+	if dr.ledger != cr.ledger {
 		return ledger.TransferAccountsMustHaveTheSameLedger
 	}
-	if t.Ledger != dr.Ledger {
+	if t.Ledger != dr.ledger {
 		return ledger.TransferTransferMustHaveTheSameLedgerAsAccounts
 	}
 	if t.Flags&ledger.TransferImported != 0 {
 		switch {
 		case e.transferRegresses(t.Timestamp):
 			return ledger.TransferImportedEventTimestampMustNotRegress
-		case t.Timestamp <= dr.Timestamp:
+		case t.Timestamp <= dr.timestamp:
 			return ledger.TransferImportedEventTimestampMustPostdateDebitAccount
-		case t.Timestamp <= cr.Timestamp:
+		case t.Timestamp <= cr.timestamp:
 			return ledger.TransferImportedEventTimestampMustPostdateCreditAccount
 		case t.Timeout != 0:
 			return ledger.TransferImportedEventTimeoutMustBeZero
 		}
 	}
-	if dr.Flags&ledger.AccountClosed != 0 {
+	if dr.flags&ledger.AccountClosed != 0 {
 		return ledger.TransferDebitAccountAlreadyClosed
 	}
-	if cr.Flags&ledger.AccountClosed != 0 {
+	if cr.flags&ledger.AccountClosed != 0 {
 		return ledger.TransferCreditAccountAlreadyClosed
 	}
 	return ledger.TransferCreated
@@ -153,23 +154,26 @@ func (e *Engine) acceptableMove(t *ledger.Transfer, dr, cr *ledger.Account) ledg
 // transferRegresses reports whether an imported transfer's timestamp isn't after the newest
 // transfer's or is taken.
 func (e *Engine) transferRegresses(timestamp uint64) bool {
-	if n := e.transfers.n; n > 0 && timestamp <= e.transfers.at(n-1).Timestamp {
-		return true
+	if n := e.transfers.n; n > 0 {
+		var space transferRow
+		if timestamp <= e.transfers.get(n-1, &space).timestamp {
+			return true
+		}
 	}
 	row := e.accountFrom(timestamp)
-	return row < e.accounts.n && e.accounts.at(row).Timestamp == timestamp || e.expiredAt(timestamp)
+	return row < e.accounts.n && e.accounts.at(row).timestamp == timestamp || e.expiredAt(timestamp)
 }
 
 // balanced cuts a balancing transfer's amount to what its accounts have left, down to zero.
-func balanced(t *ledger.Transfer, dr, cr *ledger.Account) ledger.Uint128 {
+func balanced(t *ledger.Transfer, dr, cr *accountRow) ledger.Uint128 {
 	amount := t.Amount
 	if t.Flags&ledger.TransferBalancingDebit != 0 {
-		used, _ := dr.DebitsPosted.Add(dr.DebitsPending)
-		amount = smaller(amount, dr.CreditsPosted.SubSat(used))
+		used, _ := dr.debitsPosted.Add(dr.debitsPending)
+		amount = smaller(amount, dr.creditsPosted.SubSat(used))
 	}
 	if t.Flags&ledger.TransferBalancingCredit != 0 {
-		used, _ := cr.CreditsPosted.Add(cr.CreditsPending)
-		amount = smaller(amount, cr.DebitsPosted.SubSat(used))
+		used, _ := cr.creditsPosted.Add(cr.creditsPending)
+		amount = smaller(amount, cr.debitsPosted.SubSat(used))
 	}
 	return amount
 }
@@ -182,28 +186,28 @@ func smaller(a, b ledger.Uint128) ledger.Uint128 {
 }
 
 // affordable judges the amount: nothing may overflow, and the accounts' flags hold afterwards.
-func affordable(t *ledger.Transfer, amount ledger.Uint128, timestamp uint64, dr, cr *ledger.Account) ledger.CreateTransferStatus {
+func affordable(t *ledger.Transfer, amount ledger.Uint128, timestamp uint64, dr, cr *accountRow) ledger.CreateTransferStatus {
 	if t.Flags&ledger.TransferPending != 0 {
-		if _, over := dr.DebitsPending.Add(amount); over {
+		if _, over := dr.debitsPending.Add(amount); over {
 			return ledger.TransferOverflowsDebitsPending
 		}
-		if _, over := cr.CreditsPending.Add(amount); over {
+		if _, over := cr.creditsPending.Add(amount); over {
 			return ledger.TransferOverflowsCreditsPending
 		}
 	}
-	if _, over := dr.DebitsPosted.Add(amount); over {
+	if _, over := dr.debitsPosted.Add(amount); over {
 		return ledger.TransferOverflowsDebitsPosted
 	}
-	if _, over := cr.CreditsPosted.Add(amount); over {
+	if _, over := cr.creditsPosted.Add(amount); over {
 		return ledger.TransferOverflowsCreditsPosted
 	}
 	// Pending and posted together never overflow: every transfer before this one passed here.
-	debits, _ := dr.DebitsPending.Add(dr.DebitsPosted)
+	debits, _ := dr.debitsPending.Add(dr.debitsPosted)
 	debits, over := debits.Add(amount)
 	if over {
 		return ledger.TransferOverflowsDebits
 	}
-	credits, _ := cr.CreditsPending.Add(cr.CreditsPosted)
+	credits, _ := cr.creditsPending.Add(cr.creditsPosted)
 	credits, over = credits.Add(amount)
 	if over {
 		return ledger.TransferOverflowsCredits
@@ -211,10 +215,10 @@ func affordable(t *ledger.Transfer, amount ledger.Uint128, timestamp uint64, dr,
 	if timestamp+uint64(t.Timeout)*nsPerSecond > timestampMax {
 		return ledger.TransferOverflowsTimeout
 	}
-	if dr.Flags&ledger.AccountDebitsMustNotExceedCredits != 0 && dr.CreditsPosted.Less(debits) {
+	if dr.flags&ledger.AccountDebitsMustNotExceedCredits != 0 && dr.creditsPosted.Less(debits) {
 		return ledger.TransferExceedsCredits
 	}
-	if cr.Flags&ledger.AccountCreditsMustNotExceedDebits != 0 && cr.DebitsPosted.Less(credits) {
+	if cr.flags&ledger.AccountCreditsMustNotExceedDebits != 0 && cr.debitsPosted.Less(credits) {
 		return ledger.TransferExceedsDebits
 	}
 	return ledger.TransferCreated
@@ -232,8 +236,8 @@ func (e *Engine) sameTransfer(t, was *ledger.Transfer) ledger.CreateTransferStat
 		return ledger.TransferExistsWithDifferentTimeout
 	case t.Flags&settles != 0:
 		row, _ := e.findTransfer(t.PendingID)
-		as := *t
-		inherit(&as, &e.transfers.at(row).Transfer)
+		as, p := *t, e.transfer(row)
+		inherit(&as, &p)
 		return sameContents(&as, was)
 	}
 	return sameContents(t, was)

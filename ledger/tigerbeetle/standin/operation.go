@@ -60,8 +60,9 @@ func execute(e *embedded.Engine, operation Operation, body []byte) (reply []byte
 	return reply, counts, err
 }
 
-// batches hands each batch of a request to call and packs what it returns. No operation that
-// changes anything can fail after its first batch: their sizes are bounded by the message's.
+// batches hands each batch of a request to call and packs what it returns. The size of a message
+// bounds what it can ask to be created, so only an engine that fails itself ends a request between
+// two batches; nobody is answered then, and the ids make asking again safe.
 func batches[E, R any](
 	body []byte, eventSize int, read func([]byte) E, call func(context.Context, []E) ([]R, error),
 	resultSize int, write func([]byte, R) []byte,

@@ -290,6 +290,7 @@ func TestAnotherClustersMessagesAreIgnored(t *testing.T) {
 
 func TestAClientThatCannotBeServedIsToldWhy(t *testing.T) {
 	s := started(t, Options{RequestSizeMax: RequestSizeMaxDevelopment})
+	dial(t, s, 1_000_000).register() // so that every session below has an earlier one
 	next := uint64(0)
 	registered := func(t *testing.T) *peer {
 		next++
@@ -451,8 +452,9 @@ func TestAServerThatFreezesInACommitDoesNotAnswerIt(t *testing.T) {
 	committing(s)
 	s.Freeze()
 	s.commit.Lock() // when the request has been executed
+	_, ok := s.engine.Account(ledger.U64(1))
 	s.commit.Unlock()
-	if _, ok := s.engine.Account(ledger.U64(1)); !ok {
+	if !ok {
 		t.Fatal("not committed")
 	}
 	s.Thaw()

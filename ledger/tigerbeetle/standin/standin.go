@@ -386,7 +386,7 @@ func (s *Server) perform(r *request, session *session) (message, Reason) {
 	case errors.Is(err, errMalformed), errors.Is(err, ledger.ErrTooMuchData):
 		return nil, ReasonInvalidRequestBody
 	case err != nil:
-		return nil, 0 // the engine was closed: no answer, as of a server that is going down
+		return nil, 0 // the engine failed or was closed: no answer, as of a server that is going down
 	}
 	s.commits++
 	session.request, session.checksum, session.used = r.number, r.checksum, s.commits

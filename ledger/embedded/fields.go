@@ -1,0 +1,483 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// fields finds transfers by the fields a query may name. For every runRows transfers there is a run:
+// for each field, the pairs (hash of the value, row) in order, so that a query reads one page per run
+// and field and then only rows that very likely match. Runs are built beside the engine and lie on disk,
+// with the first pair of each page in memory: 0.08 bytes a transfer. The pairs of the transfers that have
+// no run yet, up to two runs' worth, are in memory and searched one by one.
+//
+// Runs are derived from the rows: one that is missing or damaged at start is built again.
+type fields struct {
+	dir    string // "": runs stay in memory
+	ended  sync.WaitGroup
+	sorter sorter // of the goroutine that builds
+
+	mu       sync.Mutex
+	filled   uint32    // rows entered
+	fill     *pairs    // the newest of them
+	shorter  sync.Cond // sorting has become shorter
+	runs     []*run    // from row 0 on, without a hole
+	sorting  []*pairs  // behind them, oldest first
+	spare    []*pairs  // to be filled again
+	building bool      // a goroutine works on sorting
+	fault    error     // a run could not be written
+}
+
+// sortingMax is how many runs may wait to be built before the engine waits for them.
+const sortingMax = 4
+
+// The fields, the one that usually selects most first.
+const (
+	byUser128 = iota
+	byUser64
+	byUser32
+	byCode
+	byLedger
+	fieldCount
+)
+
+const (
+	runShift = 18
+	runRows  = 1 << runShift
+
+	pageBytes = 4096
+	pagePairs = pageBytes/8 - 1 // the last word is the page's checksum
+)
+
+// pairs are hash<<32 | row of up to runRows transfers, in order of rows. Zero values have no pair: they
+// can't be asked for.
+type pairs struct {
+	first   uint32
+	readers int // who looks through them now; fields.mu guards it
+	of      [fieldCount][]uint64
+}
+
+// run is the sorted pairs of runRows transfers.
+type run struct {
+	first  uint32
+	file   *os.File // nil: the pairs are in memory
+	of     [fieldCount][]uint64
+	counts [fieldCount]int
+	starts [fieldCount]int64    // offset of the first page
+	fences [fieldCount][]uint64 // first pair of each page
+}
+
+func newFields(dir string) *fields {
+	f := &fields{dir: dir, fill: &pairs{}}
+	f.shorter.L = &f.mu
+	return f
+}
+
+func pairOf(hash uint64, row uint32) uint64 { return hash>>32<<32 | uint64(row) }
+
+// hashes of a query's or a transfer's fields; where a field is zero, so is ok.
+func fieldHashes(user128 ledger.Uint128, user64 uint64, user32, book uint32, code uint16) (hash [fieldCount]uint64, ok [fieldCount]bool) {
+	set := func(field int, key ledger.Uint128) {
+		if ok[field] = !key.IsZero(); ok[field] {
+			hash[field] = hashOf(key)
+		}
+	}
+	set(byUser128, user128)
+	set(byUser64, ledger.U64(user64))
+	set(byUser32, ledger.U64(uint64(user32)))
+	set(byCode, ledger.U64(uint64(code)))
+	set(byLedger, ledger.U64(uint64(book)))
+	return hash, ok
+}
+
+// enter takes a block of transfers that is full. Blocks come in order.
+func (f *fields) enter(block []transferRow) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for len(f.sorting) >= sortingMax && f.fault == nil {
+		f.shorter.Wait()
+	}
+	if f.fault != nil {
+		return f.fault
+	}
+	for i := range block {
+		t := &block[i]
+		hashes, ok := fieldHashes(t.userData128, t.userData64, t.userData32, t.ledger, t.code)
+		for field, hash := range hashes {
+			if ok[field] {
+				f.fill.of[field] = append(f.fill.of[field], pairOf(hash, f.filled+uint32(i)))
+			}
+		}
+	}
+	f.filled += blockRows
+	if f.filled&(runRows-1) == 0 {
+		f.turn()
+	}
+	return nil
+}
+
+// turn gives the pairs gathered so far to be sorted and begins anew. The lock is held.
+func (f *fields) turn() {
+	f.sorting = append(f.sorting, f.fill)
+	f.fill = f.empty()
+	f.fill.first = f.filled
+	if !f.building {
+		f.building = true
+		f.ended.Go(f.build)
+	}
+}
+
+// empty returns pairs to fill: used ones, unless somebody still reads them, because fresh memory is dear.
+func (f *fields) empty() *pairs {
+	i := slices.IndexFunc(f.spare, func(p *pairs) bool { return p.readers == 0 })
+	if i < 0 {
+		return &pairs{}
+	}
+	p := f.spare[i]
+	f.spare = slices.Delete(f.spare, i, i+1)
+	for field := range p.of {
+		p.of[field] = p.of[field][:0]
+	}
+	return p
+}
+
+// build makes runs of what waits.
+func (f *fields) build() {
+	for {
+		f.mu.Lock()
+		if len(f.sorting) == 0 || f.fault != nil {
+			f.building = false
+			f.mu.Unlock()
+			return
+		}
+		next := f.sorting[0]
+		f.mu.Unlock()
+		r, err := f.make(next)
+		f.mu.Lock()
+		if err == nil {
+			f.runs = append(f.runs, r)
+			f.sorting = slices.Delete(f.sorting, 0, 1)
+			if len(f.spare) < sortingMax {
+				f.spare = append(f.spare, next)
+			}
+		}
+		f.fault = err
+		f.shorter.Signal()
+		f.mu.Unlock()
+	}
+}
+
+func (f *fields) make(p *pairs) (*run, error) {
+	r := &run{first: p.first}
+	for field, of := range p.of {
+		r.counts[field] = len(of)
+	}
+	if f.dir == "" {
+		for field, of := range p.of {
+			r.of[field] = new(sorter).sort(of)
+		}
+		return r, nil
+	}
+	if err := r.write(f.path(p.first), p, &f.sorter); err != nil {
+		return nil, fmt.Errorf("ledger: write field index: %w", err)
+	}
+	return r, nil
+}
+
+// sorter sorts pairs, in memory it uses again.
+type sorter struct {
+	a, b []uint64
+	out  []byte // pages on their way to the disk
+}
+
+// sort returns the pairs in order of hash, then row, valid until the next call: a radix sort of the upper
+// halves, which keeps the rows of equal hashes as they are.
+func (s *sorter) sort(of []uint64) []uint64 {
+	const bits = 11
+	s.a = append(s.a[:0], of...)
+	s.b = slices.Grow(s.b[:0], len(of))[:len(of)]
+	for shift := 32; shift < 64; shift += bits {
+		var starts [1 << bits]int
+		for _, pair := range s.a {
+			starts[pair>>shift&(1<<bits-1)]++
+		}
+		sum := 0
+		for i, n := range starts {
+			starts[i], sum = sum, sum+n
+		}
+		for _, pair := range s.a {
+			bucket := pair >> shift & (1<<bits - 1)
+			s.b[starts[bucket]] = pair
+			starts[bucket]++
+		}
+		s.a, s.b = s.b, s.a
+	}
+	return s.a
+}
+
+func (f *fields) path(first uint32) string {
+	return filepath.Join(f.dir, fmt.Sprintf("fields-%06d.run", first>>runShift))
+}
+
+// write puts the run on disk: pages, then a trailer with counts and fences. The file is whole once it has
+// its name.
+func (r *run) write(path string, p *pairs, sorter *sorter) (err error) {
+	file, err := os.OpenFile(path+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, file.Close())
+		}
+	}()
+	b := sorter.out[:0]
+	var trailer []byte
+	for field := range p.of {
+		of := sorter.sort(p.of[field])
+		r.starts[field] = int64(len(b))
+		trailer = binary.LittleEndian.AppendUint64(trailer, uint64(len(of)))
+		for page := range slices.Chunk(of, pagePairs) {
+			r.fences[field] = append(r.fences[field], page[0])
+			trailer = binary.LittleEndian.AppendUint64(trailer, page[0])
+			at := len(b)
+			for _, pair := range page {
+				b = binary.LittleEndian.AppendUint64(b, pair)
+			}
+			b = append(b, make([]byte, at+pageBytes-8-len(b))...)
+			b = binary.LittleEndian.AppendUint64(b, uint64(crc32.Checksum(b[at:], castagnoli)))
+		}
+	}
+	trailer = binary.LittleEndian.AppendUint32(trailer, uint32(len(trailer)))
+	trailer = binary.LittleEndian.AppendUint32(trailer, crc32.Checksum(trailer, castagnoli))
+	sorter.out = append(b, trailer...)
+	if _, err := file.WriteAt(sorter.out, 0); err != nil {
+		return err
+	}
+	if err := errors.Join(file.Sync(), os.Rename(path+".tmp", path)); err != nil {
+		return err
+	}
+	r.file = file
+	return nil
+}
+
+// openRun opens a run on disk, or reports that it must be built again.
+func openRun(path string, first uint32) (*run, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{first: first, file: file}
+	if err := r.readTrailer(); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return r, nil
+}
+
+func (r *run) readTrailer() error {
+	stat, err := r.file.Stat()
+	if err != nil {
+		return err
+	}
+	damaged := fmt.Errorf("%w: %s", ErrDamaged, r.file.Name())
+	var end [8]byte
+	if stat.Size() < int64(len(end)) {
+		return damaged
+	}
+	if _, err := r.file.ReadAt(end[:], stat.Size()-8); err != nil {
+		return err
+	}
+	length := int64(binary.LittleEndian.Uint32(end[:]))
+	if length > stat.Size()-8 {
+		return damaged
+	}
+	b := make([]byte, length+4)
+	if _, err := r.file.ReadAt(b, stat.Size()-8-length); err != nil {
+		return err
+	}
+	if crc32.Checksum(b, castagnoli) != binary.LittleEndian.Uint32(end[4:]) {
+		return damaged
+	}
+	b = b[:length]
+	at := int64(0)
+	for field := range fieldCount {
+		if len(b) < 8 || binary.LittleEndian.Uint64(b) > runRows {
+			return damaged
+		}
+		r.counts[field] = int(binary.LittleEndian.Uint64(b))
+		pages := (r.counts[field] + pagePairs - 1) / pagePairs
+		if b = b[8:]; len(b) < 8*pages {
+			return damaged
+		}
+		r.starts[field] = at
+		for i := range pages {
+			r.fences[field] = append(r.fences[field], binary.LittleEndian.Uint64(b[8*i:]))
+		}
+		b = b[8*pages:]
+		at += int64(pages) * pageBytes
+	}
+	if len(b) != 0 || at != stat.Size()-8-length {
+		return damaged
+	}
+	return nil
+}
+
+// pair returns pair i of a field, reading its page into space unless it is there.
+func (r *run) pair(field, i int, space *page) uint64 {
+	if r.file == nil {
+		return r.of[field][i]
+	}
+	number := i / pagePairs
+	if space.run != r || space.field != field || space.number != number {
+		offset := r.starts[field] + int64(number)*pageBytes
+		if _, err := r.file.ReadAt(space.bytes[:], offset); err != nil {
+			panic(fmt.Errorf("%w: %s at offset %d: %w", ErrDamaged, r.file.Name(), offset, err))
+		}
+		if uint64(crc32.Checksum(space.bytes[:pageBytes-8], castagnoli)) != binary.LittleEndian.Uint64(space.bytes[pageBytes-8:]) {
+			panic(fmt.Errorf("%w: %s at offset %d: wrong checksum", ErrDamaged, r.file.Name(), offset))
+		}
+		space.run, space.field, space.number = r, field, number
+	}
+	return binary.LittleEndian.Uint64(space.bytes[8*(i%pagePairs):])
+}
+
+// page is the page of a run read last.
+type page struct {
+	run    *run
+	field  int
+	number int
+	bytes  [pageBytes]byte
+}
+
+// from is the first pair of a field that is at least the one given.
+func (r *run) from(field int, pair uint64, space *page) int {
+	low, high := 0, r.counts[field]
+	if r.file != nil {
+		number := sort.Search(len(r.fences[field]), func(i int) bool { return r.fences[field][i] >= pair })
+		low, high = max(0, number-1)*pagePairs, min(number*pagePairs, high)
+	}
+	return low + sort.Search(high-low, func(i int) bool { return r.pair(field, low+i, space) >= pair })
+}
+
+// candidates offers, in the query's order, the rows from low to high (exclusive) that may match, until
+// take refuses more. The engine is locked for reading.
+func (f *fields) candidates(q *fieldQuery, low, high uint32, take func(row uint32) bool) {
+	hashes, named := fieldHashes(q.UserData128, q.UserData64, q.UserData32, q.Ledger, q.Code)
+	if !slices.Contains(named[:], true) {
+		q.scan(low, high, take)
+		return
+	}
+	f.mu.Lock()
+	runs, lists := slices.Clone(f.runs), append(slices.Clone(f.sorting), f.fill)
+	for _, p := range lists {
+		p.readers++
+	}
+	filled, now := f.filled, *f.fill // as it is now: it grows meanwhile
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		for _, p := range lists {
+			p.readers--
+		}
+	}()
+
+	parts := make([]func() bool, 0, len(runs)+len(lists)+1)
+	for _, r := range runs {
+		if low < r.first+runRows && r.first < high {
+			parts = append(parts, func() bool { return r.offer(q, hashes, named, low, high, take) })
+		}
+	}
+	for _, p := range append(lists[:len(lists)-1:len(lists)-1], &now) {
+		parts = append(parts, func() bool { return p.offer(q, hashes, named, low, high, take) })
+	}
+	parts = append(parts, func() bool { return q.scan(max(low, filled), max(high, filled), take) })
+	if q.reversed() {
+		slices.Reverse(parts)
+	}
+	for _, offer := range parts {
+		if !offer() {
+			return
+		}
+	}
+}
+
+// offer takes the named field with the fewest pairs in this run.
+func (r *run) offer(q *fieldQuery, hashes [fieldCount]uint64, named [fieldCount]bool, low, high uint32, take func(row uint32) bool) bool {
+	var space page
+	field, from, to := -1, 0, 0
+	for i := range fieldCount {
+		if !named[i] {
+			continue
+		}
+		a := r.from(i, pairOf(hashes[i], low), &space)
+		b := a
+		if high > low {
+			b = r.from(i, pairOf(hashes[i], high-1)+1, &space)
+		}
+		if field < 0 || b-a < to-from {
+			field, from, to = i, a, b
+		}
+		if b == a {
+			return true
+		}
+	}
+	return q.scan(uint32(from), uint32(to), func(i uint32) bool {
+		return take(uint32(r.pair(field, int(i), &space)))
+	})
+}
+
+// offer looks through the pairs of the named field that usually selects most.
+func (p *pairs) offer(q *fieldQuery, hashes [fieldCount]uint64, named [fieldCount]bool, low, high uint32, take func(row uint32) bool) bool {
+	field := slices.Index(named[:], true)
+	of, hash := p.of[field], hashes[field]>>32
+	return q.scan(0, uint32(len(of)), func(i uint32) bool {
+		row := uint32(of[i])
+		return of[i]>>32 != hash || row < low || row >= high || take(row)
+	})
+}
+
+// restore opens the runs of the first transfers and enters those behind them again.
+func (f *fields) restore(e *Engine) error {
+	full := e.transfers.n &^ (blockRows - 1)
+	for first := uint32(0); first+runRows <= full; first += runRows {
+		r, err := openRun(f.path(first), first)
+		if err != nil {
+			break // it and those behind it are built again
+		}
+		f.runs = append(f.runs, r)
+	}
+	f.filled = uint32(len(f.runs)) << runShift
+	f.fill.first = f.filled
+	block := make([]transferRow, blockRows)
+	for first := f.filled; first < full; first += blockRows {
+		for i := range block {
+			block[i] = *e.transfers.get(first+uint32(i), &block[i])
+		}
+		if err := f.enter(block); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// close waits for the run being built.
+func (f *fields) close() error {
+	f.ended.Wait()
+	errs := []error{f.fault}
+	for _, r := range f.runs {
+		if r.file != nil {
+			errs = append(errs, r.file.Close())
+		}
+	}
+	return errors.Join(errs...)
+}

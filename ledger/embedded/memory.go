@@ -1,0 +1,99 @@
+package embedded
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapping is memory outside the Go heap: the garbage collector neither looks at it nor counts it, so
+// gigabytes of accounts cost it nothing. It is given back when nobody refers to it any more.
+type mapping struct {
+	bytes   []byte
+	cleanup runtime.Cleanup
+}
+
+// hugePage is the size from which memory is worth asking for in huge pages. With ten million accounts
+// they take a quarter off a transfer, which touches some ten places at random.
+const hugePage = 2 << 20
+
+func mapMemory(size int) *mapping {
+	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE)
+	if err != nil {
+		panic(fmt.Sprintf("embedded: no memory for %d bytes: %v", size, err))
+	}
+	m := &mapping{bytes: b}
+	m.cleanup = runtime.AddCleanup(m, func(b []byte) { _ = unix.Munmap(b) }, b)
+	return m
+}
+
+// huge asks for huge pages. Small ones serve too, so a refusal is no fault.
+func (m *mapping) huge() *mapping {
+	_ = unix.Madvise(m.bytes, unix.MADV_HUGEPAGE)
+	return m
+}
+
+// free gives the memory back at once. Nothing may refer to it any more.
+func (m *mapping) free() {
+	m.cleanup.Stop()
+	_ = unix.Munmap(m.bytes)
+}
+
+// sliceOf sees memory as rows of T, which must hold no pointers.
+func sliceOf[T any](b []byte) []T {
+	var row T
+	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(row)))
+}
+
+// bytesOf sees rows of T as memory, in this machine's byte order.
+func bytesOf[T any](rows []T) []byte {
+	var row T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(rows))), len(rows)*int(unsafe.Sizeof(row)))
+}
+
+// table is an append-only list of rows that stay in memory and may change in place. It grows by whole
+// chunks: a row never moves. T holds no pointers.
+type table[T any] struct {
+	n      uint32
+	chunks [][]T
+	maps   []*mapping
+}
+
+// chunkRows makes a chunk of accounts exactly one huge page.
+const (
+	chunkShift = 14
+	chunkRows  = 1 << chunkShift
+)
+
+// rowsMax is the number of rows a table can hold: references to them have 31 bits.
+const rowsMax = 1<<31 - chunkRows
+
+// at returns row i, which must be below n.
+func (t *table[T]) at(i uint32) *T { return &t.chunks[i>>chunkShift][i&(chunkRows-1)] }
+
+// add appends a row and returns its place. The row holds whatever a truncation left there: the caller
+// writes all of it.
+func (t *table[T]) add() (uint32, *T) {
+	i := t.n
+	if i == uint32(len(t.chunks))<<chunkShift {
+		t.grow()
+	}
+	t.n++
+	return i, t.at(i)
+}
+
+// grow adds a chunk. The first one is left to small pages: most tables of a test never fill one.
+func (t *table[T]) grow() {
+	if t.n >= rowsMax {
+		panic("embedded: a table is full")
+	}
+	var row T
+	m := mapMemory(chunkRows * int(unsafe.Sizeof(row)))
+	if len(t.chunks) > 0 && len(m.bytes) >= hugePage {
+		m.huge()
+	}
+	t.maps = append(t.maps, m)
+	t.chunks = append(t.chunks, sliceOf[T](m.bytes))
+}

@@ -1,0 +1,148 @@
+package embedded
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// store is the directory of an engine whose rows are on disk, and the goroutine that writes them. What
+// it writes is flushed only for a snapshot.
+type store struct {
+	dir   string
+	lock  *os.File
+	files []*rowFile
+
+	mu     sync.Mutex
+	moved  sync.Cond // something was written, or the store failed
+	jobs   chan job
+	ended  chan struct{}
+	queued int64
+	done   int64
+	fault  error
+}
+
+// job is rows to write: those from first on, bytes without checksums, at the end of which so many blocks
+// of the file are complete (0: says nothing about blocks).
+type job struct {
+	file   *rowFile
+	first  uint32
+	bytes  []byte
+	blocks int64
+}
+
+// jobsMax is how many blocks may wait to be written before the engine waits for the disk. They are in
+// memory anyway.
+const jobsMax = 64
+
+// ErrDamaged is returned when what is on disk can't be what was written there.
+var ErrDamaged = errors.New("ledger: damaged")
+
+// ErrInUse is returned by Open and Attach for a directory that another process has open.
+var ErrInUse = errors.New("ledger: another process uses the directory")
+
+func openStore(dir string) (*store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "LOCK"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("ledger: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = lock.Close()
+		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
+	}
+	s := &store{dir: dir, lock: lock, jobs: make(chan job, jobsMax), ended: make(chan struct{})}
+	s.moved.L = &s.mu
+	go s.run()
+	return s, nil
+}
+
+func (s *store) queue(j job) {
+	s.mu.Lock()
+	s.queued++
+	s.mu.Unlock()
+	s.jobs <- j
+}
+
+func (s *store) run() {
+	defer close(s.ended)
+	var buffer []byte
+	for j := range s.jobs {
+		buffer = j.stored(buffer[:0])
+		_, err := j.file.file.WriteAt(buffer, int64(j.first)*int64(j.file.size+checkBytes))
+		if err == nil && j.blocks != 0 && j.file.entered != nil {
+			err = j.file.entered(j.bytes)
+		}
+		s.mu.Lock()
+		s.done++
+		if err != nil && s.fault == nil {
+			s.fault = fmt.Errorf("ledger: write rows: %w", err)
+		}
+		if j.blocks != 0 && s.fault == nil {
+			j.file.written.Store(j.blocks)
+		}
+		s.moved.Broadcast()
+		s.mu.Unlock()
+	}
+}
+
+// stored appends the rows with their checksums.
+func (j *job) stored(b []byte) []byte {
+	size := j.file.size
+	for i := 0; i < len(j.bytes); i += size {
+		row := j.bytes[i : i+size]
+		b = append(b, row...)
+		b = binary.LittleEndian.AppendUint32(b, sumOf(j.first+uint32(i/size), row))
+	}
+	return b
+}
+
+// wait returns when so many blocks of the file are written. A disk that doesn't take them leaves the
+// engine no place for more: that is a fault, and stops it.
+func (s *store) wait(f *rowFile, blocks int64) {
+	if f.written.Load() >= blocks {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for f.written.Load() < blocks {
+		if s.fault != nil {
+			panic(s.fault)
+		}
+		s.moved.Wait()
+	}
+}
+
+// settled returns when everything queued so far is written and flushed.
+func (s *store) settled() error {
+	s.mu.Lock()
+	target := s.queued
+	for s.done < target {
+		s.moved.Wait()
+	}
+	err := s.fault
+	s.mu.Unlock()
+	for _, f := range s.files {
+		if err == nil {
+			err = f.sync()
+		}
+	}
+	return err
+}
+
+func (s *store) close() error {
+	close(s.jobs)
+	<-s.ended
+	errs := []error{s.fault}
+	for _, f := range s.files {
+		errs = append(errs, f.file.Close())
+	}
+	return errors.Join(append(errs, s.lock.Close())...)
+}
