@@ -13,9 +13,10 @@ import (
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
-// Open connects to a cluster. It returns once the cluster has answered, at the latest after
-// UnavailableAfter; a cluster that isn't there yet is waited for in the background. It fails where
-// options make no sense, or this machine can't run a client.
+// Open connects to a cluster. It returns once the cluster has answered, or has not for
+// UnavailableAfter (and as long again where names have to be resolved first); a cluster that isn't
+// there yet is waited for in the background. It fails where options make no sense, or this machine
+// can't run a client.
 func Open(options Options) (*Ledger, error) { return open(options, dial) }
 
 func dial(cluster ledger.Uint128, numericAddresses []string) (client, error) {

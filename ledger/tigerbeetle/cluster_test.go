@@ -26,7 +26,8 @@ type cluster struct {
 	refused   int // requests too large
 	clients   []*fakeClient
 	dialed    [][]string
-	evictions []eviction // one for each coming create of transfers
+	dialing   func() error // not nil: called before each client is made
+	evictions []eviction   // one for each coming create of transfers
 	garble    func([]ledger.CreateTransferResult) []ledger.CreateTransferResult
 	holdBack  chan struct{} // not nil: creates of transfers wait for it, other requests don't
 }
@@ -58,6 +59,14 @@ func newCluster() *cluster {
 }
 
 func (c *cluster) dial(_ ledger.Uint128, addresses []string) (client, error) {
+	c.mu.Lock()
+	dialing := c.dialing
+	c.mu.Unlock()
+	if dialing != nil {
+		if err := dialing(); err != nil {
+			return nil, err
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f := &fakeClient{cluster: c, turn: make(chan struct{}, 1), ended: make(chan struct{})}
@@ -100,15 +109,6 @@ func (c *cluster) live() (n int) {
 
 // do runs answer when the cluster is up and the client's earlier requests are done.
 func (f *fakeClient) do(size int, answer func() error) error {
-	f.mu.Lock()
-	limit := f.limit
-	if size > limit {
-		f.refused++
-	}
-	f.mu.Unlock()
-	if size > limit {
-		return ledger.ErrTooMuchData
-	}
 	select {
 	case f.turn <- struct{}{}:
 	case <-f.ended:
@@ -117,12 +117,18 @@ func (f *fakeClient) do(size int, answer func() error) error {
 	defer func() { <-f.turn }()
 	for {
 		f.mu.Lock()
-		up, delay := f.up, f.delay
+		up, delay, limit := f.up, f.delay, f.limit
 		f.mu.Unlock()
 		select {
 		case <-up:
 		case <-f.ended:
 			return errLost
+		}
+		if size > limit { // known to the library once it is registered, and never sent
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.refused++
+			return ledger.ErrTooMuchData
 		}
 		if delay == 0 {
 			break

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/suanpan-bank/suanpan/ledger"
@@ -35,7 +36,7 @@ type lane[E, R any] struct {
 	kind  kind[E, R]
 
 	// Guarded by house.mu.
-	ready   *sync.Cond // something may be waiting, or service has resumed or ended
+	ready   *sync.Cond // something may be waiting, or there is a new client, or none any more
 	queue   list.List  // of *call[E, R], in the order they came; the first may be partly sent
 	waiting int        // events in the queue
 	limit   batchLimit
@@ -204,6 +205,9 @@ func (n *lane[E, R]) run() {
 		for _, c := range n.settle(parts, results, err) {
 			close(c.done) // outside the mutex: the callers it wakes are likely to want it
 		}
+		// Lets them queue what they have next, so that it travels now. Without this, callers fall
+		// into two halves that take turns, each with half-empty requests.
+		runtime.Gosched()
 	}
 }
 
@@ -211,7 +215,7 @@ func (n *lane[E, R]) run() {
 func (n *lane[E, R]) take() (parts []part[E, R], ok bool) {
 	n.house.mu.Lock()
 	defer n.house.mu.Unlock()
-	for !n.house.closed && (n.queue.Len() == 0 || n.house.pulse.out || n.house.session.lost) {
+	for !n.house.closed && (n.queue.Len() == 0 || n.house.session.lost) {
 		n.ready.Wait()
 	}
 	if n.house.closed {

@@ -206,12 +206,57 @@ func TestAChainTooLongForARequestIsRefusedWholeAndTheNextCallIsNot(t *testing.T)
 		if b.applied(1000) || b.applied(3000) || len(b.requests()) != 2 {
 			t.Error("part of a refused chain was applied")
 		}
+		_, err = b.CreateTransfers(t.Context(), append(separate(4500, 100), chain(4600, 254)...))
+		b.fails(err, ledger.ErrTooMuchData)
+		if b.applied(4500) {
+			t.Error("a call was sent in part whose chain was known to be too long")
+		}
 		mixed := append(separate(5000, 200), move(5200, ledger.TransferImported))
 		mixed = append(mixed, separate(5300, 60)...)
 		_, err = b.CreateTransfers(t.Context(), mixed)
 		b.fails(err, ledger.ErrTooMuchData)
 		_, err = b.CreateTransfers(t.Context(), separate(6000, 8190))
 		b.fails(err, ledger.ErrTooMuchData)
+	})
+}
+
+// Its second half alone would be judged by another first transfer, and get other answers.
+func TestACallThatMixesImportsIsNeverDivided(t *testing.T) {
+	inTime(t, Options{}, func(t *testing.T, b *bank) {
+		b.limit = 253
+		mixed := append(separate(1000, 200), move(1200, ledger.TransferImported))
+		_, err := b.CreateTransfers(t.Context(), append(mixed, separate(1201, 100)...))
+		b.fails(err, ledger.ErrTooMuchData)
+		if len(b.requests()) != 0 {
+			t.Error("part of it was sent")
+		}
+	})
+	inTime(t, Options{}, func(t *testing.T, b *bank) {
+		b.limit = 350
+		b.created(separate(1000, 400)...) // 400 was refused, 200 accepted: 300 would be tried next
+		mixed := append(separate(2000, 339), move(2339, ledger.TransferImported))
+		results, err := b.CreateTransfers(t.Context(), mixed)
+		if requests := b.requests(); err != nil || len(results) != 340 || len(requests[len(requests)-1]) != 340 {
+			t.Error("it was divided", err)
+		}
+	})
+}
+
+func TestACallerWhoLeftBeforeItsRequestWasRefusedForSizeIsNotSentAgain(t *testing.T) {
+	inTime(t, Options{}, func(t *testing.T, b *bank) {
+		b.limit = 253
+		b.die()
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		transfers := separate(1000, 300)
+		_, err := b.CreateTransfers(ctx, transfers)
+		b.fails(err, ledger.ErrOutcomeUnknown)
+		copy(transfers, separate(5000, 300)) // the slice is its owner's again
+		b.revive()
+		b.created(separate(9000, 10)...)
+		if len(b.requests()) != 1 || b.Stats().WaitingTransfers != 0 {
+			t.Errorf("%d requests, %+v", len(b.requests()), b.Stats())
+		}
 	})
 }
 

@@ -161,6 +161,78 @@ func TestARequestInterruptedTwiceIsUnknown(t *testing.T) {
 	})
 }
 
+// Without a client nothing can have been sent, and the caller may be told so.
+func TestWhileNoClientCanBeMadeCallsAreUnavailableAndNotUnknown(t *testing.T) {
+	inTime(t, Options{}, func(t *testing.T, b *bank) {
+		b.evictions = []eviction{evictedBefore}
+		b.dialing = func() error { return errors.New("no threads left") }
+		first := b.send(t.Context(), move(10))
+		synctest.Wait()
+		start := time.Now()
+		second := b.send(t.Context(), move(20))
+		b.fails((<-second).err, ledger.ErrUnavailable)
+		b.fails((<-first).err, ledger.ErrOutcomeUnknown)
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("reported after %v", took)
+		}
+		time.Sleep(10 * time.Second)
+		if out, why := b.Unavailable(); !out || !strings.Contains(why, "no threads left") {
+			t.Errorf("%v %q", out, why)
+		}
+		b.cluster.mu.Lock()
+		b.dialing = nil
+		b.cluster.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		b.created(move(20))
+	})
+}
+
+func TestACallThatComesWhileTheClientIsReplacedWaitsForTheNewOne(t *testing.T) {
+	inTime(t, Options{}, func(t *testing.T, b *bank) {
+		idle := func() {
+			b.Ledger.mu.Lock()
+			defer b.Ledger.mu.Unlock()
+			b.lose(b.session, errors.New("evicted while idle"))
+		}
+		takes := func(d time.Duration) {
+			b.dialing = func() error { time.Sleep(d); return nil }
+		}
+		takes(300 * time.Millisecond)
+		idle()
+		b.created(move(1))
+		if s := b.Stats(); s.Outages != 0 {
+			t.Errorf("%+v", s)
+		}
+
+		time.Sleep(2 * time.Second)
+		takes(1500 * time.Millisecond)
+		idle()
+		early := b.send(t.Context(), move(10)) // until the outage
+		b.fails((<-early).err, ledger.ErrUnavailable)
+		time.Sleep(time.Second)
+		b.created(move(20))
+		if b.applied(10) {
+			t.Error("a call was sent after its caller was told that it was not")
+		}
+	})
+}
+
+func TestCloseEndsAClientThatIsJustBeingMade(t *testing.T) {
+	inTime(t, Options{}, func(t *testing.T, b *bank) {
+		b.evictions = []eviction{evictedBefore}
+		b.dialing = func() error { time.Sleep(500 * time.Millisecond); return nil }
+		call := b.send(t.Context(), move(10))
+		time.Sleep(100 * time.Millisecond)
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		b.fails((<-call).err, ledger.ErrOutcomeUnknown)
+		if len(b.clients) != 2 || b.live() != 0 {
+			t.Errorf("%d clients, %d live", len(b.clients), b.live())
+		}
+	})
+}
+
 // Banks that evict each other in a tight loop would leave the cluster no time for anything else.
 func TestNewClientsAreNotMadeInATightLoop(t *testing.T) {
 	inTime(t, Options{}, func(t *testing.T, b *bank) {

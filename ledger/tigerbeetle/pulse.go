@@ -56,8 +56,6 @@ func (l *Ledger) heard() {
 	p.out = false
 	p.service, p.give = context.WithCancelCause(context.Background())
 	l.accounts.beats, l.transfers.beats = 0, 0
-	l.accounts.ready.Broadcast()
-	l.transfers.ready.Broadcast()
 }
 
 // watch beats until Close.

@@ -189,8 +189,8 @@ type Stats struct {
 	LastFault         string // the last thing that went wrong with the client or the cluster
 }
 
-// open makes a Ledger over clients made by dial. It returns when the cluster has answered, at the
-// latest after UnavailableAfter: a cluster that isn't there yet is no error, but an outage.
+// open makes a Ledger over clients made by dial. A cluster that isn't there yet is no error, but an
+// outage.
 func open(options Options, dial dialer) (*Ledger, error) {
 	options, err := options.withDefaults()
 	if err != nil {
