@@ -51,11 +51,12 @@ func TestTheIndexFindsEverythingAfterGrowingAndShrinking(t *testing.T) {
 	var x index
 	in := map[uint32]uint64{}
 	random := rand.New(rand.NewPCG(1, 2))
-	for reference := uint32(1); reference <= 700_000; reference++ {
-		in[reference] = random.Uint64()
+	const n = 400_000
+	for reference := uint32(1); reference <= n; reference++ {
+		in[reference] = random.Uint64()&^(indexShards-1) | uint64(reference%2) // two shards, large ones
 		x.insert(in[reference], reference)
 	}
-	for reference := uint32(1); reference <= 700_000; reference += 3 {
+	for reference := uint32(1); reference <= n; reference += 3 {
 		x.remove(in[reference], reference)
 		delete(in, reference)
 	}
