@@ -55,8 +55,8 @@ func TestLedgersWhoseClocksStandStillAreCompared(t *testing.T) {
 	a, b := modelAt(start), modelAt(start)
 	a.Advance, b.Advance = nil, nil
 	// Without a clock that moves there is no room for imports: give them a real one.
-	real := func() uint64 { return uint64(time.Now().UnixNano()) }
-	a.Ledger, b.Ledger, a.Now, b.Now = model.New(real), model.New(real), nil, nil
+	wall := func() uint64 { return uint64(time.Now().UnixNano()) }
+	a.Ledger, b.Ledger, a.Now, b.Now = model.New(wall), model.New(wall), nil, nil
 	Diff(t, 3, 5_000, a, b)
 }
 

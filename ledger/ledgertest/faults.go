@@ -31,20 +31,26 @@ type wrong struct {
 	request []ledger.Transfer
 }
 
+// party is one account of the transfer.
 type party struct {
-	is                             being
-	closed                         bool
-	young                          bool // younger than the imported transfer
-	otherBook                      bool
-	limited                        bool // by its flag, with nothing left
-	pendingAtLeast, postedAtLeast  ledger.Uint128
-	id, counterpart, reserve, fund ledger.Uint128
+	is        being
+	closed    bool
+	young     bool // younger than the imported transfer
+	otherBook bool
+	limited   bool // by its flag, with nothing left
+
+	pendingAtLeast, postedAtLeast ledger.Uint128 // on the transfer's side
+
+	id                         ledger.Uint128
+	counterpart, reserve, fund ledger.Uint128 // other accounts it has business with
 }
+
+// being says what the transfer names as the party's account.
 
 type being uint8
 
 const (
-	real being = iota
+	ordinary being = iota
 	zeroID
 	maxID
 	missing
@@ -52,6 +58,7 @@ const (
 	another // exists, but isn't the pending transfer's
 )
 
+// identity says whether the transfer's id was used before.
 type identity uint8
 
 const (
@@ -60,17 +67,19 @@ const (
 	burntID
 )
 
+// stamp is the kind of timestamp an event carries.
 type stamp uint8
 
 const (
 	fitting stamp = iota // zero, or for an imported transfer a time newer than everything
 	stray                // not zero, though not imported
-	nought
-	beyond
+	nought               // zero, though imported
+	beyond               // the end of time
 	future
 	stale // the newest transfer's
 )
 
+// imports says whether an event has the imported flag.
 type imports uint8
 
 const (
@@ -444,11 +453,11 @@ func (w *wrong) describe(d *teller, p *party, a *ledger.Account) {
 	if p.otherBook {
 		a.Ledger = d.otherBook
 	}
-	if p.limited {
+	switch {
+	case p.limited && p == &w.debit:
 		a.Flags |= ledger.AccountDebitsMustNotExceedCredits
-		if p == &w.credit {
-			a.Flags ^= ledger.AccountDebitsMustNotExceedCredits | ledger.AccountCreditsMustNotExceedDebits
-		}
+	case p.limited:
+		a.Flags |= ledger.AccountCreditsMustNotExceedDebits
 	}
 	if p.young && p.closed {
 		a.Flags |= ledger.AccountClosed

@@ -207,8 +207,8 @@ func (j *judge) next(at moment) error {
 func (j *judge) end() { j.w.last = j.last }
 
 // same compares what both answered to a query. Timestamps are taken out first where only their
-// order counts; clear does that and returns the timestamp that must rise, or fall when reversed.
-func same[T comparable](w *twins, what string, fromA, fromB []T, errA, errB error, reversed bool, clear func(*T) uint64) error {
+// order counts; blank does that and returns the timestamp that must rise, or fall when reversed.
+func same[T comparable](w *twins, what string, fromA, fromB []T, errA, errB error, reversed bool, blank func(*T) uint64) error {
 	if errA != nil || errB != nil {
 		return fmt.Errorf("%s: first ledger: %w; second: %w", what, orNone(errA), orNone(errB))
 	}
@@ -219,7 +219,7 @@ func same[T comparable](w *twins, what string, fromA, fromB []T, errA, errB erro
 		for _, rows := range [][]T{fromA, fromB} {
 			last := uint64(0)
 			for i := range rows {
-				at := clear(&rows[i])
+				at := blank(&rows[i])
 				if i > 0 && (at <= last) != reversed {
 					return fmt.Errorf("%s: result %d is out of order", what, i)
 				}
@@ -275,15 +275,15 @@ func (w *twins) lookupTransfers(ids []ledger.Uint128) error {
 }
 
 // clearAll takes timestamps out of rows that are in no order of time.
-func clearAll[T any](w *twins, x, y []T, clear func(*T) uint64) {
+func clearAll[T any](w *twins, x, y []T, blank func(*T) uint64) {
 	if w.absolute {
 		return
 	}
 	for i := range x {
-		clear(&x[i])
+		blank(&x[i])
 	}
 	for i := range y {
-		clear(&y[i])
+		blank(&y[i])
 	}
 }
 
@@ -381,7 +381,7 @@ func (w *twins) everything() error {
 
 // lockstep reads two streams side by side and compares their rows, timestamps only where they must
 // be equal. It returns how many rows were equal.
-func lockstep[T comparable](w *twins, a, b *stream[T], clear func(*T) uint64, also func(x, y *T) error) (int, error) {
+func lockstep[T comparable](w *twins, a, b *stream[T], blank func(*T) uint64, also func(x, y *T) error) (int, error) {
 	for n := 0; ; n++ {
 		x, err := a.next()
 		if err != nil {
@@ -401,8 +401,8 @@ func lockstep[T comparable](w *twins, a, b *stream[T], clear func(*T) uint64, al
 			return n, err
 		}
 		if !w.absolute {
-			clear(x)
-			clear(y)
+			blank(x)
+			blank(y)
 		}
 		if *x != *y {
 			return n, fmt.Errorf("it differs:\n  first:  %+v\n  second: %+v", *x, *y)
