@@ -250,9 +250,17 @@ func (g *generator) transferRequest() error {
 		g.drafts[len(g.drafts)-1].Flags |= linked // a chain open at the end
 	}
 	if g.chance(2) {
-		g.drafts[g.random.IntN(len(g.drafts))].Flags |= ledger.TransferImported
+		if d := &g.drafts[g.random.IntN(len(g.drafts))]; g.importable(*d) {
+			d.Flags |= ledger.TransferImported
+		}
 	}
 	return g.send()
+}
+
+// importable reports whether both ledgers would take the transfer as imported, or refuse it by status.
+func (g *generator) importable(d draft) bool {
+	settles := d.Flags&(ledger.TransferPostPending|ledger.TransferVoidPending) != 0
+	return !settles || !g.w.a.RefusesImportedSettlement && !g.w.b.RefusesImportedSettlement
 }
 
 // chain adds a chain, most of them without a fault put in.
@@ -692,8 +700,7 @@ func (g *generator) importRequest() error {
 			d = g.any()
 		}
 		d.Timeout = 0
-		settles := d.Flags&(ledger.TransferPostPending|ledger.TransferVoidPending) != 0
-		if settles && (g.w.a.RefusesImportedSettlement || g.w.b.RefusesImportedSettlement) {
+		if !g.importable(d) {
 			continue
 		}
 		at = at.plus(1 + g.random.Uint64N(20))
