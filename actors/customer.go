@@ -37,6 +37,10 @@ func (s *shardActor) Receive(ctx actor.Context) {
 		} else {
 			m.done <- bank.ErrNotFound
 		}
+	case *verdict:
+		ctx.Send(s.child(ctx, bank.CustomerNo(m.draft.record.Customer), false), m)
+	case *ledgerAway:
+		ctx.Send(s.child(ctx, bank.CustomerNo(m.draft.record.Customer), false), m)
 	}
 }
 
@@ -56,7 +60,8 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) *
 		}
 		slot = s.node.ensure(no)
 	}
-	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot}
+	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot, intent: slot.intent}
+	slot.intent = nil
 	pid := ctx.Spawn(actor.PropsFromProducer(func() actor.Actor { return c }))
 	s.customers[no] = pid
 	return pid
@@ -68,6 +73,12 @@ type customerActor struct {
 	shard uint16
 	epoch uint64
 	slot  *slot
+
+	// Where the ledger is elsewhere:
+	intent   *draft     // decided, and not answered by the ledger
+	waiting  []*Request // to hear its outcome
+	deferred []*Request // to be decided after it
+	stopped  error      // the node stopped before the outcome was known
 }
 
 // Receive handles a command or a read. A panic is a broken invariant: it stops the node, because what
@@ -82,14 +93,19 @@ func (a *customerActor) Receive(ctx actor.Context) {
 	case *Request:
 		a.handle(m)
 	case *Query:
-		m.Read(&View{Customer: &a.slot.customer, node: a.node})
+		m.node = a.node
+		m.Read(&View{Customer: &a.slot.customer, query: m, node: a.node})
 		a.node.pipeline.whenDurable(func(err error) { m.done <- err })
+	case *verdict:
+		a.hear(m)
+	case *ledgerAway:
+		a.giveUp(m.draft)
 	}
 }
 
 // handle decides one command and hands the decision to the pipeline, which answers the caller.
 func (a *customerActor) handle(req *Request) {
-	if a.repeated(req) {
+	if a.repeated(req) || a.postponed(req) {
 		return
 	}
 	cmd := req.Call.Command
@@ -105,7 +121,7 @@ func (a *customerActor) handle(req *Request) {
 	}
 	credit, credits := bank.CreditOf(cmd)
 	admitted, refusal := a.admit(credit, credits, &env)
-	d := draft{request: req, own: a.slot, payee: admitted, credit: credit, record: journal.Record{
+	d := draft{request: req, operation: cmd.Operation(), own: a.slot, payee: admitted, credit: credit, record: journal.Record{
 		Kind: journal.KindDecision, Shard: a.shard, Epoch: a.epoch,
 		Customer: uint64(customer.No), Seq: customer.Seq + 1,
 		Command: ledger.Uint128(req.Call.Key), BodyHash: ledger.Uint128(req.Call.Body),
@@ -126,22 +142,41 @@ func (a *customerActor) handle(req *Request) {
 	if err := d.compose(); err != nil {
 		panic(err)
 	}
-	a.tellChannel(req, &d)
-	err := a.node.pipeline.commit(&d)
-	if err != nil {
-		d.release()
-		if errors.Is(err, journal.ErrStale) {
-			// Another activation owns the shard. Nothing here may be decided or read any more.
-			a.node.Fault(fmt.Errorf("shard %d: %w", a.shard, err))
-			err = fmt.Errorf("%w: %w", bank.ErrStopping, err)
-		}
-		req.finish(err)
+	if s := a.node.pipeline.submitter; s != nil && d.needs(s) {
+		a.propose(req, &d, s)
 		return
 	}
-	customer.Seq = d.record.Seq
-	for _, e := range d.decision.Events {
-		customer.Apply(e, env.Date)
+	if ask, ok := a.channelRequest(&d); ok {
+		req.after = func() {
+			if req.err == nil && req.receipt.Refusal == nil && a.node.channel != nil {
+				a.node.channel.Send(ask)
+			}
+		}
 	}
+	if err := a.node.pipeline.commit(&d); err != nil {
+		a.refused(req, &d, err)
+		return
+	}
+	a.apply(&d)
+}
+
+// apply folds a decision that has its place in the journal into the customer's state.
+func (a *customerActor) apply(d *draft) {
+	a.slot.customer.Seq = d.record.Seq
+	for _, e := range d.decision.Events {
+		a.slot.customer.Apply(e, bank.Date(d.record.AccountingDate))
+	}
+}
+
+// refused answers a command whose decision the journal did not take.
+func (a *customerActor) refused(req *Request, d *draft, err error) {
+	d.release()
+	if errors.Is(err, journal.ErrStale) {
+		// Another activation owns the shard. Nothing here may be decided or read any more.
+		a.node.Fault(fmt.Errorf("shard %d: %w", a.shard, err))
+		err = fmt.Errorf("%w: %w", bank.ErrStopping, err)
+	}
+	req.finish(err)
 }
 
 // repeated answers a command that has been decided before, from the journal.
@@ -159,6 +194,10 @@ func (a *customerActor) repeated(req *Request) bool {
 	}
 	if rec.BodyHash != ledger.Uint128(req.Call.Body) || rec.Customer != uint64(a.slot.customer.No) {
 		req.Refuse(&bank.Refusal{Code: bank.KeyReused, Field: "Idempotency-Key"})
+		return true
+	}
+	if rec.Kind == journal.KindIntent {
+		a.join(req)
 		return true
 	}
 	req.receipt, err = receiptOf(rec)
@@ -190,10 +229,9 @@ func (a *customerActor) admit(c bank.Credit, credits bool, env *bank.Env) (*slot
 	return payee, nil
 }
 
-// tellChannel arranges that the channel hears of a two-phase transfer once it is durable, not before.
-func (a *customerActor) tellChannel(req *Request, d *draft) {
+// channelRequest is what the channel is to be asked once the decision is durable, and not before.
+func (a *customerActor) channelRequest(d *draft) (ask ChannelRequest, ok bool) {
 	for _, e := range d.decision.Events {
-		var ask ChannelRequest
 		switch m := e.(type) {
 		case *bank.TransferInRequested:
 			ask = ChannelRequest{Transfer: m.TxnID, Account: m.AccountNo, AmountFen: m.AmountFen, Channel: m.Channel}
@@ -205,12 +243,9 @@ func (a *customerActor) tellChannel(req *Request, d *draft) {
 		if a.slot.customer.Unlimited(ask.Account, a.node.options.Catalogue) {
 			ask.Date = bank.Date(d.record.AccountingDate)
 		}
-		req.after = func() {
-			if req.err == nil && req.receipt.Refusal == nil && a.node.channel != nil {
-				a.node.channel.Send(ask)
-			}
-		}
+		return ask, true
 	}
+	return ChannelRequest{}, false
 }
 
 // birth reads the customer's birth date out of his sealed identity number; zero when it has none.

@@ -47,6 +47,9 @@ func (j *memoryJournal) take(rec *journal.Record) {
 		head.Seq = rec.Seq
 		j.heads[rec.Customer] = head
 		for i := range rec.Events {
+			if rec.Kind == journal.KindIntent {
+				break
+			}
 			h := j.heads[rec.Events[i].Customer]
 			h.EventSeq++
 			rec.Events[i].Seq = h.EventSeq

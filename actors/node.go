@@ -21,6 +21,7 @@ import (
 
 // Books is the ledger as reads need it.
 type Books interface {
+	LookupAccounts(ctx context.Context, ids []ledger.Uint128) ([]ledger.Account, error)
 	AccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error)
 	AccountBalances(ctx context.Context, filter ledger.AccountFilter) ([]ledger.AccountBalance, error)
 }
@@ -45,8 +46,13 @@ type ChannelRequest struct {
 
 // Options of a Node. All are required unless said otherwise.
 type Options struct {
-	Engine    Engine
-	Books     Books
+	// Engine and Books are the ledger in this process; both nil: it is elsewhere, see Ledger.
+	Engine Engine
+	Books  Books
+	// EngineAt is up to where of the journal the engine holds everything already.
+	EngineAt journal.Position
+	// Ledger is a ledger elsewhere, which answers later and may be away.
+	Ledger    ledger.Ledger
 	Clock     func() time.Time
 	Catalogue *bank.Catalogue
 	// Unseal opens a sealed field of a customer, for rules that need a birth date.
@@ -58,10 +64,17 @@ type Options struct {
 	// RequestsMax is how many commands may be under way at once; over it they are refused at once.
 	// Zero: RequestsMaxDefault.
 	RequestsMax int64
+	// DeferredMax is how many commands of one customer may wait while the ledger has not answered an
+	// earlier one; over it they are refused at once. Zero: DeferredMaxDefault.
+	DeferredMax int
 }
 
-// RequestsMaxDefault bounds the commands under way in one node.
-const RequestsMaxDefault = 65_536
+// RequestsMaxDefault bounds the commands under way in one node, DeferredMaxDefault those of one customer
+// that wait for the ledger: more than any one request to the API can bring.
+const (
+	RequestsMaxDefault = 65_536
+	DeferredMaxDefault = 4096
+)
 
 // Node is the actors of one process with their journal and ledger.
 type Node struct {
@@ -72,6 +85,7 @@ type Node struct {
 	channel  Channel
 	registry registry
 	shards   [bank.ShardCount]shardState
+	intents  []*draft // found without an outcome by Recover, until Resume
 	requests atomic.Int64
 	stopping atomic.Bool
 	fault    chan error // capacity 1: the first fault stops the node
@@ -84,12 +98,14 @@ type shardState struct {
 	mu    sync.RWMutex
 	slots map[bank.CustomerNo]*slot
 	pid   atomic.Pointer[actor.PID]
+	epoch uint64 // of pid; guarded by mu
 }
 
 // slot is a customer known to this node. The state belongs to the customer's actor alone; the desk is
 // shared with payers.
 type slot struct {
 	customer bank.Customer
+	intent   *draft     // of an earlier process, without an outcome; for the actor to take over
 	mu       sync.Mutex // guards desk; taken inside the pipeline's lock, so held for moments only
 	desk     bank.Desk
 }
@@ -100,8 +116,17 @@ func NewNode(options Options) *Node {
 	if options.RequestsMax == 0 {
 		options.RequestsMax = RequestsMaxDefault
 	}
+	if options.DeferredMax == 0 {
+		options.DeferredMax = DeferredMaxDefault
+	}
 	n := &Node{options: options, fault: make(chan error, 1), stopped: make(chan struct{})}
 	n.pipeline.ledger = options.Engine
+	if options.Engine == nil {
+		n.options.Books = options.Ledger
+		s := newSubmitter(options.Ledger, options.Logger)
+		s.conclude, s.tell, s.fault = n.pipeline.conclude, n.tell, n.Fault
+		n.pipeline.submitter = s
+	}
 	n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()
@@ -116,7 +141,10 @@ func (n *Node) Durable(position journal.Position) { n.pipeline.durable(position)
 
 // Fault stops the node: nothing more is decided, every waiting caller is told to repeat.
 func (n *Node) Fault(err error) {
-	n.pipeline.fail(err)
+	told := n.pipeline.fail(err)
+	if s := n.pipeline.submitter; s != nil {
+		s.fail(told)
+	}
 	select {
 	case n.fault <- err:
 	default: // the first one counts
@@ -141,14 +169,50 @@ func (n *Node) Connect(c Channel) {
 	}
 }
 
-// Ready reports whether commands are taken.
+// Resume takes up what an earlier process left without the ledger's answer and begins to ask a ledger
+// elsewhere. It is called once, after Recover and Connect and before any command is sent.
+func (n *Node) Resume() error {
+	s := n.pipeline.submitter
+	if s == nil {
+		return nil
+	}
+	for _, d := range n.intents {
+		if _, err := n.Shard(d.record.Shard); err != nil {
+			return err
+		}
+		d.record.Epoch = n.shards[d.record.Shard].epoch
+		s.adopt(d)
+	}
+	n.intents = nil
+	s.start()
+	return nil
+}
+
+// Ready reports whether commands are taken; bank.ErrLedgerUnavailable: those that don't need the ledger.
 func (n *Node) Ready() error {
 	if n.stopping.Load() {
 		return bank.ErrStopping
 	}
 	n.pipeline.mu.Lock()
-	defer n.pipeline.mu.Unlock()
-	return n.pipeline.fault
+	fault := n.pipeline.fault
+	n.pipeline.mu.Unlock()
+	if fault == nil && !n.LedgerAvailable() {
+		return bank.ErrLedgerUnavailable
+	}
+	return fault
+}
+
+// LedgerAvailable reports whether the ledger answers, as far as is known. One in this process does.
+func (n *Node) LedgerAvailable() bool {
+	return n.pipeline.submitter == nil || n.pipeline.submitter.available()
+}
+
+// Unresolved is how many decisions are written down and wait for the ledger's answer.
+func (n *Node) Unresolved() int {
+	if n.pipeline.submitter == nil {
+		return 0
+	}
+	return n.pipeline.submitter.unresolved()
 }
 
 // Shard returns the actor of a shard on this node, starting it (and claiming the shard's next epoch)
@@ -174,6 +238,7 @@ func (n *Node) Shard(shard uint16) (*actor.PID, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start shard %d: %w", shard, err)
 	}
+	s.epoch = epoch
 	s.pid.Store(pid)
 	return pid, nil
 }
@@ -200,6 +265,9 @@ func (n *Node) Close(ctx context.Context) error {
 	}
 	n.once.Do(func() {
 		close(n.stopped)
+		if s := n.pipeline.submitter; s != nil {
+			s.close()
+		}
 		n.system.Shutdown()
 	})
 	return err
@@ -237,10 +305,24 @@ func (n *Node) requestOf(c *bank.Customer, f *bank.InFlight) ChannelRequest {
 	return r
 }
 
-// AtRest runs look at a moment between two decisions: journal and ledger stand at position, and neither
-// moves before look returns. All traffic waits for it.
-func (n *Node) AtRest(look func(position journal.Position)) {
+// tell sends to a customer's actor, through its shard's.
+func (n *Node) tell(d *draft, message any) {
+	n.system.Root.Send(n.shards[d.record.Shard].pid.Load(), message)
+}
+
+// AtRest runs look at a moment when the ledger holds what the journal says up to position, and keeps it so
+// until look returns. With a ledger in this process all traffic waits for it, with one elsewhere what needs
+// the ledger; there it takes ctx to get it to rest.
+func (n *Node) AtRest(ctx context.Context, look func(position journal.Position) error) error {
+	if s := n.pipeline.submitter; s != nil {
+		resume, err := s.rest(ctx)
+		if err != nil {
+			return err
+		}
+		defer resume()
+		return look(n.journal.Last())
+	}
 	n.pipeline.mu.Lock()
 	defer n.pipeline.mu.Unlock()
-	look(n.journal.Last())
+	return look(n.journal.Last())
 }

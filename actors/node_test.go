@@ -17,7 +17,7 @@ import (
 
 // office is a node over a memory journal, and a way to ask it without a network.
 type office struct {
-	t       *testing.T
+	tb      testing.TB
 	node    *Node
 	journal *memoryJournal
 	engine  *embedded.Engine
@@ -60,7 +60,7 @@ func openOffice(t *testing.T, j *memoryJournal) *office {
 	if err := n.Recover(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
-	o := &office{t: t, node: n, journal: j, engine: engine, channel: &silentChannel{}, opened: uint64(j.Last()) + 1}
+	o := &office{tb: t, node: n, journal: j, engine: engine, channel: &silentChannel{}, opened: uint64(j.Last()) + 1}
 	n.Connect(o.channel)
 	t.Cleanup(func() {
 		j.hold(false)
@@ -74,10 +74,10 @@ func openOffice(t *testing.T, j *memoryJournal) *office {
 
 // send puts the commands on their way and returns how to wait for them.
 func (o *office) send(calls ...*bank.Call) func() {
-	o.t.Helper()
+	o.tb.Helper()
 	group, err := o.node.NewGroup(len(calls))
 	if err != nil {
-		o.t.Fatal(err)
+		o.tb.Fatal(err)
 	}
 	var requests []*Request
 	for _, call := range calls {
@@ -91,7 +91,7 @@ func (o *office) send(calls ...*bank.Call) func() {
 		}
 		pid, err := o.node.Shard(req.Customer.Shard())
 		if err != nil {
-			o.t.Fatal(err)
+			o.tb.Fatal(err)
 		}
 		o.node.System().Root.Send(pid, req)
 	}
@@ -104,18 +104,18 @@ func (o *office) call(cmd bank.Command) *bank.Call {
 }
 
 func (o *office) do(cmd bank.Command) bank.Receipt {
-	o.t.Helper()
+	o.tb.Helper()
 	call := o.call(cmd)
 	o.send(call)()
 	if call.Err != nil {
-		o.t.Fatalf("%s: %v", cmd.Operation(), call.Err)
+		o.tb.Fatalf("%s: %v", cmd.Operation(), call.Err)
 	}
 	return call.Receipt
 }
 
 // customer registers a person and opens a class I account with money in it.
 func (o *office) customer(id string, fen int64) bank.AccountNo {
-	o.t.Helper()
+	o.tb.Helper()
 	r := o.do(&bank.RegisterCustomer{IDKind: bank.ResidentID, Region: 220113, Person: bank.PersonSealed{
 		IDSealed: []byte("220113198506150001"), IDToken: id,
 	}})
@@ -129,19 +129,19 @@ func (o *office) customer(id string, fen int64) bank.AccountNo {
 }
 
 func (o *office) balance(no bank.AccountNo) bank.AccountView {
-	o.t.Helper()
-	var v bank.AccountView
+	o.tb.Helper()
+	var v *bank.AccountView
 	var err error
 	q := NewQuery(no.Customer(), func(view *View) { v, err = view.Account(no) })
 	pid, e := o.node.Shard(no.Customer().Shard())
 	if e != nil {
-		o.t.Fatal(e)
+		o.tb.Fatal(e)
 	}
 	o.node.System().Root.Send(pid, q)
-	if e := q.Wait(nil); e != nil || err != nil {
-		o.t.Fatal(e, err)
+	if e := q.Wait(context.Background(), nil); e != nil || err != nil {
+		o.tb.Fatal(e, err)
 	}
-	return v
+	return *v
 }
 
 func TestNothingIsAnsweredBeforeItIsOnDisk(t *testing.T) {
@@ -170,7 +170,7 @@ func TestNothingIsAnsweredBeforeItIsOnDisk(t *testing.T) {
 	if call.Receipt.Refusal != nil || call.Receipt.Balances[0].AvailableFen != 700 {
 		t.Errorf("receipt: %+v", call.Receipt)
 	}
-	if err := read.Wait(nil); err != nil {
+	if err := read.Wait(t.Context(), nil); err != nil {
 		t.Error(err)
 	}
 }

@@ -24,6 +24,8 @@ package actors
 //  4. The journal's flusher writes and flushes what has gathered, then calls durable: every receipt
 //     up to that position is delivered, in order.
 //
+// Where the ledger is elsewhere and answers later, submitter.go says how; what follows holds for both.
+//
 // If the process dies between 2 and 4 the state that was ahead dies with it and nobody had heard of
 // it. If the flush fails the node stops and every waiting caller is told to repeat with the same key:
 // recovery finds the record, and answers from it, or does not, and decides anew.
@@ -36,7 +38,7 @@ import (
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
-// Engine is the ledger in this process, driven by the journal's clock.
+// Engine is a ledger in this process, driven by the journal's clock.
 type Engine interface {
 	ExecuteAccounts(now uint64, accounts []ledger.Account, results []ledger.CreateAccountResult) []ledger.CreateAccountResult
 	ExecuteTransfers(now uint64, transfers []ledger.Transfer, results []ledger.CreateTransferResult) []ledger.CreateTransferResult
@@ -52,8 +54,9 @@ type waiting struct {
 }
 
 type pipeline struct {
-	journal journal.Journal
-	ledger  Engine
+	journal   journal.Journal
+	ledger    Engine     // nil: elsewhere
+	submitter *submitter // nil: in this process
 
 	mu       sync.Mutex
 	queue    []waiting // by position
@@ -75,6 +78,23 @@ func (p *pipeline) commit(d *draft) error {
 	if err := p.journal.Admit(rec); err != nil {
 		return err
 	}
+	if p.ledger != nil {
+		p.execute(rec)
+	}
+	d.request.receipt = d.settle(p.results, p.account)
+	if err := p.journal.Append(rec); err != nil {
+		// Admitted under the same lock, so this is the disk: a ledger in this process is now ahead of the
+		// journal for good, and the node must stop.
+		p.stop(err)
+		return err
+	}
+	d.publish()
+	p.queue = append(p.queue, waiting{position: rec.Position, request: d.request})
+	return nil
+}
+
+// execute applies the record's chain to the ledger in this process.
+func (p *pipeline) execute(rec *journal.Record) {
 	rec.Accounts = p.missing(rec.Accounts)
 	now := uint64(rec.Time)
 	p.accounts = p.ledger.ExecuteAccounts(now, rec.Accounts, p.accounts[:0])
@@ -85,16 +105,11 @@ func (p *pipeline) commit(d *draft) error {
 		}
 	}
 	p.results = p.ledger.ExecuteTransfers(now, rec.Transfers, p.results[:0])
-	d.settle(p.results, p.ledger)
-	if err := p.journal.Append(rec); err != nil {
-		// Admitted under the same lock, so this is the disk: the ledger is now ahead of the journal for
-		// good, and the node must stop.
-		p.stop(err)
-		return err
-	}
-	d.publish()
-	p.queue = append(p.queue, waiting{position: rec.Position, request: d.request})
-	return nil
+}
+
+func (p *pipeline) account(id ledger.Uint128) ledger.Account {
+	a, _ := p.ledger.Account(id)
+	return a
 }
 
 // missing leaves out the accounts that exist.
@@ -163,10 +178,12 @@ func (p *pipeline) stop(cause error) {
 	}
 }
 
-func (p *pipeline) fail(cause error) {
+// fail stops the pipeline and returns what callers are told.
+func (p *pipeline) fail(cause error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stop(cause)
+	return p.fault
 }
 
 func (w *waiting) done(err error) {

@@ -10,13 +10,18 @@ import (
 
 // draft is a decision on its way into the journal.
 type draft struct {
-	record   journal.Record
-	request  *Request
-	decision bank.Decision
-	refusal  *bank.Refusal
-	own      *slot
-	payee    *slot // whose desk admitted credit; nil when none was asked
-	credit   bank.Credit
+	record    journal.Record
+	operation string
+	request   *Request // nil: taken over from an earlier process
+	decision  bank.Decision
+	refusal   *bank.Refusal
+	own       *slot
+	payee     *slot // whose desk admitted credit; nil when none was asked
+	credit    bank.Credit
+
+	// Of a decision whose ledger is elsewhere:
+	receipt  *bank.Receipt // once it is concluded
+	doubtful bool          // its chain may have been sent; the submitter's lock guards it
 }
 
 // publish shows the desks what was decided. The pipeline calls it before the receipt can leave: whoever
@@ -99,13 +104,13 @@ func (d *draft) addEvent(customer uint64, e bank.Event) error {
 }
 
 // settle takes the ledger's answer: with a refusal nothing has happened, without one everything has.
-func (d *draft) settle(results []ledger.CreateTransferResult, l Engine) {
+func (d *draft) settle(results []ledger.CreateTransferResult, account func(ledger.Uint128) ledger.Account) bank.Receipt {
 	rec := &d.record
 	for i, r := range results {
 		if r.Status == ledger.TransferCreated || r.Status == ledger.TransferLinkedEventFailed {
 			continue
 		}
-		d.refusal = refusalOf(&d.decision.Legs[i], r.Status)
+		d.refusal = refusalOf(d.decision.Legs[i].Refused, &rec.Transfers[i], r.Status)
 		rec.Results = make([]ledger.CreateTransferStatus, len(results))
 		for j := range results {
 			rec.Results[j] = results[j].Status
@@ -114,9 +119,8 @@ func (d *draft) settle(results []ledger.CreateTransferResult, l Engine) {
 		d.decision.Events, d.decision.PayeeEvents = nil, nil
 		break
 	}
-	receipt := &d.request.receipt
-	*receipt = bank.Receipt{
-		Operation: d.request.Call.Command.Operation(),
+	receipt := bank.Receipt{
+		Operation: d.operation,
 		Txn:       d.decision.Txn,
 		Date:      bank.Date(rec.AccountingDate),
 		Time:      rec.Time,
@@ -124,13 +128,14 @@ func (d *draft) settle(results []ledger.CreateTransferResult, l Engine) {
 		Events:    d.decision.Events,
 	}
 	for _, a := range d.decision.Affects {
-		receipt.Balances = append(receipt.Balances, balanceOf(l, a.Account, a.Ledger))
+		receipt.Balances = append(receipt.Balances, balanceOf(a.Account, account(ledger.Uint128(a.Ledger))))
 	}
 	kept, err := bank.Encode(storedReceipt{receipt.Operation, receipt.Refusal, receipt.Balances})
 	if err != nil {
 		panic(fmt.Sprintf("receipt can't be encoded: %v", err)) // plain data: a programming error
 	}
 	rec.Receipt = kept
+	return receipt
 }
 
 // receiptOf reads the first result of a command back from its record.
@@ -215,13 +220,14 @@ func accountOf(a *bank.LedgerAccount) ledger.Account {
 	return out
 }
 
-// refusalOf is what the caller hears when the ledger refuses a leg. Any status that the rules of the
-// bank should have made impossible is a broken invariant and stops the node.
-func refusalOf(leg *bank.Leg, status ledger.CreateTransferStatus) *bank.Refusal {
+// refusalOf is what the caller hears when the ledger refuses a leg; funds is what he hears when it refuses
+// for want of balance or line. Any status that the rules of the bank should have made impossible is a
+// broken invariant and stops the node.
+func refusalOf(funds bank.RefusalCode, leg *ledger.Transfer, status ledger.CreateTransferStatus) *bank.Refusal {
 	switch status {
 	case ledger.TransferExceedsCredits, ledger.TransferExceedsDebits:
-		if leg.Refused != "" {
-			return &bank.Refusal{Code: leg.Refused, Field: "amount_fen"}
+		if funds != "" {
+			return &bank.Refusal{Code: funds, Field: "amount_fen"}
 		}
 		return &bank.Refusal{Code: bank.InsufficientFunds, Field: "amount_fen"}
 	case ledger.TransferCreditAccountAlreadyClosed:
@@ -230,13 +236,15 @@ func refusalOf(leg *bank.Leg, status ledger.CreateTransferStatus) *bank.Refusal 
 		return &bank.Refusal{Code: bank.AccountClosed}
 	case ledger.TransferPendingTransferAlreadyPosted, ledger.TransferPendingTransferAlreadyVoided:
 		return &bank.Refusal{Code: bank.TransferSettledElse, Field: "transfer_id"}
+	case ledger.TransferIDAlreadyFailed:
+		// It was refused before, by an answer that never arrived.
+		return &bank.Refusal{Code: bank.RefusedByLedger}
 	}
 	panic(fmt.Sprintf("ledger answered %s to leg %+v", status, *leg))
 }
 
-// balanceOf reads an e-account's balance; an account the ledger does not have yet has none.
-func balanceOf(l Engine, no bank.AccountNo, id bank.U128) bank.Balance {
-	a, _ := l.Account(ledger.Uint128(id))
+// balanceOf is an e-account's balance; an account the ledger does not have yet has none.
+func balanceOf(no bank.AccountNo, a ledger.Account) bank.Balance {
 	posted := net(a.CreditsPosted, a.DebitsPosted)
 	return bank.Balance{
 		Account:       no,

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/suanpan-bank/suanpan/bank"
@@ -9,24 +10,69 @@ import (
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
-// Recover rebuilds ledger and customers from the journal, then makes the node take commands. The
-// ledger must answer every chain as it did the first time: another answer means that code and journal
-// disagree about money, and the node must not start.
+// Recover rebuilds customers from the journal, and the ledger if it is in this process. It must answer
+// every chain as it did the first time: another answer means that code and journal disagree about money,
+// and the node must not start. A ledger elsewhere is not asked: it has what it has, and may be away. What
+// it has not answered is taken up by Resume.
 func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 	n.journal, n.pipeline.journal = j, j
 	var fault error
 	replayed := Replay{engine: n.options.Engine}
+	intents := make(map[uint64]*journal.Record) // by customer
 	err := j.Scan(ctx, 1, func(rec *journal.Record) bool {
-		if fault = replayed.Chain(rec); fault == nil {
+		if fault = n.belongs(rec); fault != nil {
+			return false
+		}
+		switch rec.Kind {
+		case journal.KindDecision:
+			if n.options.Engine != nil && rec.Position > n.options.EngineAt {
+				fault = replayed.Chain(rec)
+			}
+		case journal.KindIntent:
+			intents[rec.Customer] = copyRecord(rec)
+			n.ensure(bank.CustomerNo(rec.Customer)).customer.Seq = rec.Seq
+			return true
+		case journal.KindOutcome:
+			delete(intents, rec.Customer)
+		default:
+			return true
+		}
+		if fault == nil {
 			fault = n.replay(rec)
 		}
 		return fault == nil
 	})
+	for _, rec := range intents {
+		if fault != nil || err != nil {
+			break
+		}
+		var d *draft
+		if d, fault = n.adopt(rec); fault == nil {
+			d.own.intent = d
+			n.intents = append(n.intents, d)
+		}
+	}
 	if err == nil {
 		err = fault
 	}
 	if err != nil {
 		return fmt.Errorf("recover from journal: %w", err)
+	}
+	return nil
+}
+
+// ErrOtherLedger: the journal was written with another kind of ledger than the one it is opened with.
+var ErrOtherLedger = errors.New("the journal belongs to another ledger")
+
+// belongs refuses a journal whose money is in another kind of ledger: nothing here would find it.
+func (n *Node) belongs(rec *journal.Record) error {
+	elsewhere := rec.Kind == journal.KindIntent || rec.Kind == journal.KindOutcome
+	here := rec.Kind == journal.KindDecision && len(rec.Accounts)+len(rec.Transfers) > 0
+	switch {
+	case elsewhere && n.options.Engine != nil:
+		return fmt.Errorf("position %d: %w: it was written with a ledger in another process", rec.Position, ErrOtherLedger)
+	case here && n.options.Engine == nil:
+		return fmt.Errorf("position %d: %w: it was written with the ledger in the same process", rec.Position, ErrOtherLedger)
 	}
 	return nil
 }
@@ -67,11 +113,8 @@ func (r *Replay) Chain(rec *journal.Record) error {
 	return nil
 }
 
-// replay folds a record's events into customers and desks.
+// replay folds the events of a decision or an outcome into customers and desks.
 func (n *Node) replay(rec *journal.Record) error {
-	if rec.Kind != journal.KindDecision {
-		return nil
-	}
 	on := bank.Date(rec.AccountingDate)
 	owner := n.ensure(bank.CustomerNo(rec.Customer))
 	owner.customer.Seq = rec.Seq

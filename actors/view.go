@@ -2,28 +2,54 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/journal"
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
-// Query reads one customer's state and the ledger at one moment, on the customer's own actor: it sees
-// every command answered before it was asked, and what it saw is durable before it is shown.
+// Query reads one customer's state on the customer's own actor: it sees every command answered before it
+// was asked, and what it saw is durable before it is shown. What it needs of the ledger it asks for in a
+// second half, on the goroutine of whoever waits, so that a slow ledger holds up nobody else. Only the
+// balances of a ledger in this process, which are there at once, are read in the first half, at the same
+// moment as the state.
 type Query struct {
 	Customer bank.CustomerNo
 	Read     func(*View)
 	done     chan error // capacity 1: the pipeline never waits for a reader who has gone
+	node     *Node
+	second   []func(context.Context) error
 }
 
-// NewQuery makes a query; read runs on the customer's actor and must not block.
+// ReadMax is how long a read waits for a ledger elsewhere.
+const ReadMax = 2 * time.Second
+
+// NewQuery makes a query; read runs on the customer's actor and must not block. What it returns of a view
+// may be filled in later, and is complete when Wait returns.
 func NewQuery(customer bank.CustomerNo, read func(*View)) *Query {
 	return &Query{Customer: customer, Read: read, done: make(chan error, 1)}
 }
 
-// Wait returns when what was read is durable, or until is closed.
-func (q *Query) Wait(until <-chan struct{}) error {
+// Wait returns when what was read is complete and durable, or until is closed. The ledger's answer is
+// waited for until ctx ends, and no longer than ReadMax.
+func (q *Query) Wait(ctx context.Context, until <-chan struct{}) error {
+	if err := q.wait(until); err != nil || len(q.second) == 0 {
+		return err
+	}
+	for _, half := range q.second {
+		if err := q.node.askLedger(ctx, half); err != nil {
+			return err
+		}
+	}
+	// A ledger in this process may have shown what is not durable yet.
+	q.node.pipeline.whenDurable(func(err error) { q.done <- err })
+	return q.wait(until)
+}
+
+func (q *Query) wait(until <-chan struct{}) error {
 	select {
 	case err := <-q.done:
 		return err
@@ -32,87 +58,153 @@ func (q *Query) Wait(until <-chan struct{}) error {
 	}
 }
 
+// askLedger lets a read ask the ledger, if it is there.
+func (n *Node) askLedger(ctx context.Context, read func(context.Context) error) error {
+	s := n.pipeline.submitter
+	if s == nil {
+		return read(ctx)
+	}
+	if !s.available() {
+		return bank.ErrLedgerUnavailable
+	}
+	ctx, cancel := context.WithTimeout(ctx, ReadMax)
+	defer cancel()
+	err := read(ctx)
+	if errors.Is(err, ledger.ErrUnavailable) && ctx.Err() == nil {
+		s.lost(err) // not only too slow for this reader
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", bank.ErrLedgerUnavailable, err)
+	}
+	return nil
+}
+
 // View is a customer with the node's ledger and journal, during a Query.
 type View struct {
 	*bank.Customer
-	node *Node
+	query *Query
+	node  *Node
+}
+
+// balances reads accounts of the ledger: at once if it is in this process, otherwise in the query's second
+// half. An account that the ledger does not have is zero.
+func (v *View) balances(ids []ledger.Uint128, show func([]ledger.Account)) {
+	accounts := make([]ledger.Account, len(ids))
+	if v.node.options.Engine != nil || len(ids) == 0 {
+		for i, id := range ids {
+			accounts[i] = v.node.pipeline.account(id)
+		}
+		show(accounts)
+		return
+	}
+	v.query.second = append(v.query.second, func(ctx context.Context) error {
+		found, err := v.node.options.Books.LookupAccounts(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for i, id := range ids {
+			for k := range found {
+				if found[k].ID == id {
+					accounts[i] = found[k]
+				}
+			}
+		}
+		show(accounts)
+		return nil
+	})
 }
 
 // Overview shows everything the customer has.
-func (v *View) Overview() (bank.CustomerView, error) {
+func (v *View) Overview() (*bank.CustomerView, error) {
 	c := v.Customer
 	if c.Registered == 0 {
-		return bank.CustomerView{}, bank.ErrNotFound
+		return nil, bank.ErrNotFound
 	}
-	out := bank.CustomerView{
+	out := &bank.CustomerView{
 		CustomerID: c.No, Name: c.Person.NameMasked, IDNumber: c.Person.IDMasked, Mobile: c.Person.MobileMasked,
 		IDKind: c.IDKind, RegisteredOn: c.Registered,
 		Accounts: []bank.AccountView{}, Deposits: []bank.DepositView{}, Lines: []bank.LineView{}, Loans: []bank.LoanView{},
 	}
+	var ids []ledger.Uint128
 	for i := range c.Accounts {
 		out.Accounts = append(out.Accounts, v.account(&c.Accounts[i]))
+		ids = append(ids, ledger.Uint128(c.Accounts[i].LedgerID()))
 	}
 	for i := range c.Deposits {
 		out.Deposits = append(out.Deposits, c.Deposits[i].View())
 	}
 	for i := range c.Lines {
-		l := c.Lines[i].View()
-		if a, ok := v.node.options.Engine.Account(ledger.Uint128(c.Lines[i].LedgerID())); ok {
-			l.AvailableFen = net(a.CreditsPosted, a.DebitsPosted) - net(a.DebitsPending, ledger.Uint128{})
-		}
-		out.Lines = append(out.Lines, l)
+		out.Lines = append(out.Lines, c.Lines[i].View())
+		ids = append(ids, ledger.Uint128(c.Lines[i].LedgerID()))
 	}
 	for i := range c.Loans {
 		l := c.Loans[i].View()
 		l.Schedule = nil
 		out.Loans = append(out.Loans, l)
 	}
+	v.balances(ids, func(found []ledger.Account) {
+		for i := range out.Accounts {
+			showBalance(&out.Accounts[i], found[i])
+		}
+		for i, a := range found[len(out.Accounts):] {
+			out.Lines[i].AvailableFen = net(a.CreditsPosted, a.DebitsPosted) - net(a.DebitsPending, ledger.Uint128{})
+		}
+	})
 	return out, nil
 }
 
 // Account shows an account with its balance.
-func (v *View) Account(no bank.AccountNo) (bank.AccountView, error) {
+func (v *View) Account(no bank.AccountNo) (*bank.AccountView, error) {
 	for i := range v.Accounts {
 		if v.Accounts[i].No == no {
-			return v.account(&v.Accounts[i]), nil
+			out := v.account(&v.Accounts[i])
+			v.balances([]ledger.Uint128{ledger.Uint128(v.Accounts[i].LedgerID())}, func(found []ledger.Account) {
+				showBalance(&out, found[0])
+			})
+			return &out, nil
 		}
 	}
-	return bank.AccountView{}, bank.ErrNotFound
+	return nil, bank.ErrNotFound
 }
 
 func (v *View) account(a *bank.EAccount) bank.AccountView {
-	b := balanceOf(v.node.options.Engine, a.No, a.LedgerID())
 	return bank.AccountView{
 		AccountNo: a.No, CustomerID: v.No, Class: a.No.Class().String(), Product: a.Product, State: string(a.State),
 		OpenedOn: a.OpenedOn, FaceToFace: a.FaceToFace, BoundCard: a.Card.Masked,
-		PostedFen: b.PostedFen, PendingInFen: b.PendingInFen, PendingOutFen: b.PendingOutFen, AvailableFen: b.AvailableFen,
 	}
+}
+
+func showBalance(v *bank.AccountView, a ledger.Account) {
+	b := balanceOf(v.AccountNo, a)
+	v.PostedFen, v.PendingInFen, v.PendingOutFen, v.AvailableFen = b.PostedFen, b.PendingInFen, b.PendingOutFen, b.AvailableFen
 }
 
 // Deposit shows a deposit.
-func (v *View) Deposit(no bank.ContractNo) (bank.DepositView, error) {
+func (v *View) Deposit(no bank.ContractNo) (*bank.DepositView, error) {
 	for i := range v.Deposits {
 		if v.Deposits[i].No == no {
-			return v.Deposits[i].View(), nil
+			out := v.Deposits[i].View()
+			return &out, nil
 		}
 	}
-	return bank.DepositView{}, bank.ErrNotFound
+	return nil, bank.ErrNotFound
 }
 
 // Loan shows a loan with its schedule.
-func (v *View) Loan(no bank.ContractNo) (bank.LoanView, error) {
+func (v *View) Loan(no bank.ContractNo) (*bank.LoanView, error) {
 	for i := range v.Loans {
 		if v.Loans[i].No == no {
-			return v.Loans[i].View(), nil
+			out := v.Loans[i].View()
+			return &out, nil
 		}
 	}
-	return bank.LoanView{}, bank.ErrNotFound
+	return nil, bank.ErrNotFound
 }
 
 // Statement lists posted entries of the account after the ledger timestamp, oldest first, each with the
 // balance after it. Holds and releases move no money and are not entries.
-func (v *View) Statement(no bank.AccountNo, after uint64, limit int) (bank.StatementPage, error) {
-	page := bank.StatementPage{AccountNo: no, Entries: []bank.StatementEntry{}}
+func (v *View) Statement(no bank.AccountNo, after uint64, limit int) (*bank.StatementPage, error) {
+	page := &bank.StatementPage{AccountNo: no, Entries: []bank.StatementEntry{}}
 	var id bank.U128
 	for i := range v.Accounts {
 		if v.Accounts[i].No == no {
@@ -120,20 +212,28 @@ func (v *View) Statement(no bank.AccountNo, after uint64, limit int) (bank.State
 		}
 	}
 	if id.IsZero() {
-		return page, bank.ErrNotFound
+		return nil, bank.ErrNotFound
 	}
+	books := v.node.options.Books
+	v.query.second = append(v.query.second, func(ctx context.Context) error {
+		return readStatement(ctx, books, page, id, after, limit)
+	})
+	return page, nil
+}
+
+func readStatement(ctx context.Context, books Books, page *bank.StatementPage, id bank.U128, after uint64, limit int) error {
 	filter := ledger.AccountFilter{
 		AccountID: ledger.Uint128(id), TimestampMin: after + 1, Limit: uint32(2 * limit),
 		Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
 	}
 	for {
-		transfers, err := v.node.options.Books.AccountTransfers(context.Background(), filter)
+		transfers, err := books.AccountTransfers(ctx, filter)
 		if err != nil {
-			return page, fmt.Errorf("statement of %s: %w", no, err)
+			return fmt.Errorf("statement of %s: %w", page.AccountNo, err)
 		}
-		balances, err := v.node.options.Books.AccountBalances(context.Background(), filter)
+		balances, err := books.AccountBalances(ctx, filter)
 		if err != nil {
-			return page, fmt.Errorf("statement of %s: %w", no, err)
+			return fmt.Errorf("statement of %s: %w", page.AccountNo, err)
 		}
 		for i := range transfers {
 			t := &transfers[i]
@@ -142,14 +242,14 @@ func (v *View) Statement(no bank.AccountNo, after uint64, limit int) (bank.State
 				continue
 			}
 			if len(page.Entries) == limit {
-				return page, nil
+				return nil
 			}
 			page.Entries = append(page.Entries, entryOf(t, &balances[i], ledger.Uint128(id)))
 			page.Next = t.Timestamp
 		}
 		if len(transfers) < int(filter.Limit) {
 			page.Next = 0
-			return page, nil
+			return nil
 		}
 	}
 }
@@ -168,26 +268,29 @@ func entryOf(t *ledger.Transfer, after *ledger.AccountBalance, account ledger.Ui
 }
 
 // Transfer shows a transfer as its records tell it.
-func (v *View) Transfer(txn bank.TxnID) (bank.TransferView, error) {
+func (v *View) Transfer(txn bank.TxnID) (*bank.TransferView, error) {
 	records, err := v.node.journal.FindSubject(ledger.Uint128(txn))
 	if err != nil {
-		return bank.TransferView{}, fmt.Errorf("transfer %s: %w", txn, err)
+		return nil, fmt.Errorf("transfer %s: %w", txn, err)
 	}
-	var out bank.TransferView
+	out := new(bank.TransferView)
 	for _, rec := range records {
+		if rec.Kind == journal.KindIntent {
+			continue // it may still be refused
+		}
 		for i := range rec.Events {
 			if rec.Events[i].Customer != rec.Customer {
 				continue
 			}
 			e, err := bank.DecodeEvent(bank.EventType(rec.Events[i].Type), rec.Events[i].Body)
 			if err != nil {
-				return out, fmt.Errorf("position %d: %w", rec.Position, err)
+				return nil, fmt.Errorf("position %d: %w", rec.Position, err)
 			}
 			out.Fold(e, timestamp(rec.Time))
 		}
 	}
 	if out.Kind == "" {
-		return out, bank.ErrNotFound
+		return nil, bank.ErrNotFound
 	}
 	return out, nil
 }

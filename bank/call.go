@@ -10,6 +10,7 @@ type Call struct {
 	Body U128
 
 	Receipt Receipt
-	// Err is set when the outcome was not decided: ErrOverloaded, ErrStopping or ErrOutcomeUnknown.
+	// Err is set when the outcome was not decided: ErrOverloaded, ErrStopping, ErrOutcomeUnknown,
+	// ErrLedgerUnavailable or ErrLedgerUnanswered.
 	Err error
 }

@@ -83,6 +83,25 @@ func (d *Desk) Admit(c Credit, on Date, cat *Catalogue) (Standing, *Refusal) {
 	return *s, nil
 }
 
+// CreditBy tells the credit that a decision with the event has admitted; false for events that credit
+// nothing with money from outside the customer's own contracts.
+func CreditBy(e Event) (Credit, bool) {
+	switch m := e.(type) {
+	case *InternalTransferred:
+		return Credit{Account: m.Payee, AmountFen: m.AmountFen}, m.Role == RolePayee
+	case *InboundCredited:
+		return Credit{Account: m.AccountNo, Bound: m.Bound, AmountFen: m.AmountFen, Own: true}, true
+	}
+	return Credit{}, false
+}
+
+// Reserve takes an admitted reservation up again, of a decision made before a restart.
+func (d *Desk) Reserve(c Credit) {
+	if s := d.Standing(c.Account); s != nil && !c.Bound {
+		s.ReservedFen += c.AmountFen
+	}
+}
+
 // Release gives an admitted reservation back.
 func (d *Desk) Release(c Credit) {
 	if s := d.Standing(c.Account); s != nil && !c.Bound {

@@ -36,6 +36,11 @@ var (
 	ErrStopping = errors.New("bank: node is stopping, repeat with the same key")
 	// ErrOutcomeUnknown: the answer did not come in time; repeat with the same key.
 	ErrOutcomeUnknown = errors.New("bank: outcome unknown, repeat with the same key")
+	// ErrLedgerUnavailable: the ledger is away and the command or read needs it; nothing was done.
+	ErrLedgerUnavailable = errors.New("bank: ledger unavailable, nothing was done")
+	// ErrLedgerUnanswered: the command is written down and the ledger, which is away, has not answered.
+	// It will be carried out or refused when the ledger is back; repeat with the same key to hear which.
+	ErrLedgerUnanswered = errors.New("bank: the ledger has not answered yet, repeat with the same key")
 	// ErrNotFound: a read of something that does not exist.
 	ErrNotFound = errors.New("bank: not found")
 )

@@ -49,6 +49,8 @@ const (
 	TransferUnknown     RefusalCode = "TRANSFER_UNKNOWN"
 	TransferSettledElse RefusalCode = "TRANSFER_ALREADY_SETTLED"
 	KeyReused           RefusalCode = "IDEMPOTENCY_KEY_REUSED"
+	// RefusedByLedger: the ledger refused, and its answer with the reason was lost on the way.
+	RefusedByLedger RefusalCode = "REFUSED_BY_LEDGER"
 )
 
 // RefusalCodes lists every refusal.
@@ -61,6 +63,7 @@ var RefusalCodes = []RefusalCode{
 	OverDeposit, RestBelowMinimum, ContractsMax, LineUnknown, LineNotActive,
 	OverLine, LoanUnknown, LoanClosed, LoanOverdue, MethodNotAllowed,
 	TermNotAllowed, TransferUnknown, TransferSettledElse, KeyReused,
+	RefusedByLedger,
 }
 
 // Refusal is a command the bank will not carry out. Nothing has changed.

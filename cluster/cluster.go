@@ -105,52 +105,55 @@ func (c *Cluster) send(req *actors.Request) {
 	c.node.System().Root.Send(pid, req)
 }
 
-// Ready reports whether commands are taken.
+// Ready reports whether commands are taken; bank.ErrLedgerUnavailable: those that don't need the ledger.
 func (c *Cluster) Ready() error { return c.node.Ready() }
 
 // Customer reads a customer's overview.
 func (c *Cluster) Customer(ctx context.Context, no bank.CustomerNo) (out bank.CustomerView, err error) {
-	return ask(ctx, c, no, func(v *actors.View) (bank.CustomerView, error) { return v.Overview() })
+	return ask(ctx, c, no, func(v *actors.View) (*bank.CustomerView, error) { return v.Overview() })
 }
 
 // Account reads an account with its balance.
 func (c *Cluster) Account(ctx context.Context, no bank.AccountNo) (bank.AccountView, error) {
-	return ask(ctx, c, no.Customer(), func(v *actors.View) (bank.AccountView, error) { return v.Account(no) })
+	return ask(ctx, c, no.Customer(), func(v *actors.View) (*bank.AccountView, error) { return v.Account(no) })
 }
 
 // Statement reads a page of an account's posted entries.
 func (c *Cluster) Statement(ctx context.Context, no bank.AccountNo, after uint64, limit int) (bank.StatementPage, error) {
-	return ask(ctx, c, no.Customer(), func(v *actors.View) (bank.StatementPage, error) { return v.Statement(no, after, limit) })
+	return ask(ctx, c, no.Customer(), func(v *actors.View) (*bank.StatementPage, error) { return v.Statement(no, after, limit) })
 }
 
 // Transfer reads a transfer and where it stands.
 func (c *Cluster) Transfer(ctx context.Context, txn bank.TxnID) (bank.TransferView, error) {
-	return ask(ctx, c, txn.Customer(), func(v *actors.View) (bank.TransferView, error) { return v.Transfer(txn) })
+	return ask(ctx, c, txn.Customer(), func(v *actors.View) (*bank.TransferView, error) { return v.Transfer(txn) })
 }
 
 // Deposit reads a term deposit.
 func (c *Cluster) Deposit(ctx context.Context, no bank.ContractNo) (bank.DepositView, error) {
-	return ask(ctx, c, no.Customer(), func(v *actors.View) (bank.DepositView, error) { return v.Deposit(no) })
+	return ask(ctx, c, no.Customer(), func(v *actors.View) (*bank.DepositView, error) { return v.Deposit(no) })
 }
 
 // Loan reads a loan with its schedule.
 func (c *Cluster) Loan(ctx context.Context, no bank.ContractNo) (bank.LoanView, error) {
-	return ask(ctx, c, no.Customer(), func(v *actors.View) (bank.LoanView, error) { return v.Loan(no) })
+	return ask(ctx, c, no.Customer(), func(v *actors.View) (*bank.LoanView, error) { return v.Loan(no) })
 }
 
-// ask runs a read on the customer's actor and waits until what it saw is durable.
-func ask[T any](ctx context.Context, c *Cluster, no bank.CustomerNo, read func(*actors.View) (T, error)) (T, error) {
+// ask runs a read on the customer's actor and waits until it is complete and durable.
+func ask[T any](ctx context.Context, c *Cluster, no bank.CustomerNo, read func(*actors.View) (*T, error)) (T, error) {
 	var out T
 	pid, err := c.directory.Route(no.Shard())
 	if err != nil {
 		return out, err
 	}
 	var fault error
-	var seen T
+	var seen *T
 	q := actors.NewQuery(no, func(v *actors.View) { seen, fault = read(v) })
 	c.node.System().Root.Send(pid, q)
-	if err := q.Wait(c.until(ctx)); err != nil {
+	if err := q.Wait(ctx, c.until(ctx)); err != nil {
 		return out, err
 	}
-	return seen, fault
+	if fault != nil {
+		return out, fault
+	}
+	return *seen, nil
 }

@@ -24,6 +24,7 @@ type Bank interface {
 	Do(ctx context.Context, call *bank.Call)
 	// DoAll carries out calls at once, those of one customer in the order given.
 	DoAll(ctx context.Context, calls []*bank.Call)
+	// Ready reports whether commands are taken; bank.ErrLedgerUnavailable: those that don't need the ledger.
 	Ready() error
 	Customer(ctx context.Context, no bank.CustomerNo) (bank.CustomerView, error)
 	Account(ctx context.Context, no bank.AccountNo) (bank.AccountView, error)

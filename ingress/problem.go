@@ -43,6 +43,8 @@ const (
 	codeStopping    = "STOPPING"
 	codeUnknown     = "OUTCOME_UNKNOWN"
 	codeUnavailable = "UNAVAILABLE"
+	codeLedger      = "LEDGER_UNAVAILABLE"
+	codeUnanswered  = "LEDGER_OUTCOME_UNKNOWN"
 	codeInternal    = "INTERNAL"
 )
 
@@ -83,6 +85,8 @@ var explanations = map[string]explanation{
 	codeStopping:    {503, "系统正在停止", "Shutting down", "请稍后用同一个 Idempotency-Key 重试。", "Try again in a moment with the same Idempotency-Key."},
 	codeUnknown:     {504, "结果未知", "The outcome is not known yet", "请用同一个 Idempotency-Key 重试:若已执行,将返回首次结果,不会重复执行。", "Repeat with the same Idempotency-Key: if it was done you get the first result, and it is not done twice."},
 	codeUnavailable: {503, "暂不可用", "Not available now", "请稍后重试。", "Try again in a moment."},
+	codeLedger:      {503, "账务系统暂不可用", "The ledger is not available now", "未做任何处理,请稍后重试。", "Nothing was done. Try again in a moment."},
+	codeUnanswered:  {503, "账务系统暂未答复", "The ledger has not answered yet", "请求已记录。请稍后用同一个 Idempotency-Key 重试以获知结果,不会重复执行。", "The request is written down. Repeat it in a moment with the same Idempotency-Key to hear the outcome; it is not done twice."},
 	codeInternal:    {500, "内部错误", "Something went wrong here", "请用同一个 Idempotency-Key 重试;若仍失败,请联系运维。", "Try again with the same Idempotency-Key; if it goes on, tell the operators."},
 
 	string(bank.CustomerUnknown):     {404, "客户不存在", "There is no such customer", "请检查客户号。", "Check the customer's number."},
@@ -123,6 +127,7 @@ var explanations = map[string]explanation{
 	string(bank.TermNotAllowed):      {422, "期限不允许", "The term is not offered", "请选择产品支持的期限。", "Choose a term the product offers."},
 	string(bank.TransferUnknown):     {404, "转账不存在", "There is no such transfer", "请检查转账编号。", "Check the transfer's number."},
 	string(bank.TransferSettledElse): {409, "转账已有结果", "The transfer has been settled already", "渠道结果与已记录的结果不同,请人工核对。", "It was settled otherwise; reconcile by hand."},
+	string(bank.RefusedByLedger):     {422, "账务系统已拒绝", "The ledger refused", "首次执行时已被拒绝(余额、额度或账户状态),具体原因未能取回。未做任何处理;请核对后使用新的 Idempotency-Key 再试。", "It was refused when it was first carried out (balance, line or state of an account), and the exact reason was lost. Nothing was done; check, and try again with a new Idempotency-Key."},
 	string(bank.KeyReused):           {409, "Idempotency-Key 已用于其他请求", "The Idempotency-Key was used for another request", "请为不同的请求使用不同的键。", "Use a new key for a new request."},
 }
 
@@ -161,6 +166,10 @@ func problemOfError(err error) *problem {
 	switch {
 	case errors.Is(err, bank.ErrOverloaded):
 		return &problem{code: codeOverloaded}
+	case errors.Is(err, bank.ErrLedgerUnavailable):
+		return &problem{code: codeLedger}
+	case errors.Is(err, bank.ErrLedgerUnanswered):
+		return &problem{code: codeUnanswered}
 	case errors.Is(err, bank.ErrOutcomeUnknown), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &problem{code: codeUnknown}
 	case errors.Is(err, bank.ErrStopping):

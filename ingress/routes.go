@@ -48,7 +48,7 @@ func (s *Server) table() []route {
 	for path, page := range s.options.Pages {
 		get(path, "报表", "A report", nil, func(ctx *fasthttp.RequestCtx, _ []string) { s.page(ctx, page) })
 	}
-	get("/livez", "存活", "The process is alive", nil, func(ctx *fasthttp.RequestCtx, _ []string) { s.reply(ctx, fasthttp.StatusOK, status{"alive"}) })
+	get("/livez", "存活", "The process is alive", nil, func(ctx *fasthttp.RequestCtx, _ []string) { s.reply(ctx, fasthttp.StatusOK, status{Status: "alive"}) })
 	get("/readyz", "就绪", "Commands are taken", nil, func(ctx *fasthttp.RequestCtx, _ []string) { s.ready(ctx) })
 	get("/metrics", "指标", "Measurements in Prometheus's text form", nil, s.metrics.serve(s.options.Metrics))
 	get("/openapi.json", "接口描述", "This description", nil, func(ctx *fasthttp.RequestCtx, _ []string) {
@@ -63,6 +63,7 @@ func (s *Server) table() []route {
 
 type status struct {
 	Status string `json:"status"`
+	Ledger string `json:"ledger,omitzero"` // "unavailable" while it is; commands that need it get 503
 }
 
 // match finds the route for a method and path.

@@ -174,6 +174,8 @@ func (s *Server) failRead(ctx *fasthttp.RequestCtx, err error, unknown bank.Refu
 		s.fail(ctx, &problem{code: string(unknown)})
 	case errors.Is(err, bank.ErrStopping):
 		s.fail(ctx, &problem{code: codeStopping})
+	case errors.Is(err, bank.ErrLedgerUnavailable):
+		s.fail(ctx, &problem{code: codeLedger})
 	default:
 		s.options.Logger.Error("a read failed", "cause", err)
 		s.fail(ctx, &problem{code: codeInternal})
@@ -229,11 +231,16 @@ func (s *Server) page(ctx *fasthttp.RequestCtx, page Page) {
 }
 
 func (s *Server) ready(ctx *fasthttp.RequestCtx) {
-	if err := s.options.Bank.Ready(); err != nil || s.closing.Load() {
+	err := s.options.Bank.Ready()
+	switch {
+	case s.closing.Load(), err != nil && !errors.Is(err, bank.ErrLedgerUnavailable):
 		s.fail(ctx, &problem{code: codeStopping})
-		return
+	case err != nil:
+		// Every node has the same ledger: to take them all out would take away the reads that still work.
+		s.reply(ctx, fasthttp.StatusOK, status{Status: "ready", Ledger: "unavailable"})
+	default:
+		s.reply(ctx, fasthttp.StatusOK, status{Status: "ready"})
 	}
-	s.reply(ctx, fasthttp.StatusOK, status{"ready"})
 }
 
 func (s *Server) reply(ctx *fasthttp.RequestCtx, status int, v any) {

@@ -24,14 +24,17 @@ const (
 	KindClaim Kind = 1
 	// KindDecision: a decision with its outcome, complete (ledger in the same process).
 	KindDecision Kind = 2
-	// KindIntent and KindOutcome: a decision whose ledger answers later, and that answer.
-	KindIntent  Kind = 3
+	// KindIntent: a decision whose ledger is elsewhere and answers later. Its events have not happened yet
+	// and have no numbers; it is not published.
+	KindIntent Kind = 3
+	// KindOutcome: the ledger's answer to the customer's last intent, complete as a decision is.
 	KindOutcome Kind = 4
 	// KindLedger: a request to a ledger that keeps a log of its own (ledger/embedded); Receipt holds it.
 	KindLedger Kind = 5
 )
 
-// Record is one entry. Position and the Seq of its Events are assigned by Append.
+// Record is one entry. Position and the Seq of its Events are assigned by Append, except that the events
+// of an intent get none.
 type Record struct {
 	Position Position
 	Kind     Kind
@@ -44,7 +47,7 @@ type Record struct {
 	BodyHash ledger.Uint128 // what the command asked, to recognise a reused key
 	Subject  ledger.Uint128 // business id (txn_id) the record is about; zero: none
 
-	Time           int64  // wall clock of the decision, ns since 1970; also the ledger's clock for its chain
+	Time           int64  // wall clock of the decision, ns since 1970; also the clock of a ledger in this process
 	AccountingDate uint32 // yyyymmdd
 	Channel        uint16
 	Teller         uint16
@@ -107,7 +110,8 @@ type Journal interface {
 	// Scan calls fn with each durable record from position on, in order, until fn returns false or
 	// the durable end is reached. The record is valid only during the call.
 	Scan(ctx context.Context, from Position, fn func(*Record) bool) error
-	// FindCommand returns a copy of the record of the command id, or nil.
+	// FindCommand returns a copy of the last record of the command id, or nil: of a command that has an
+	// intent and an outcome, the outcome.
 	FindCommand(id ledger.Uint128) (*Record, error)
 	// FindSubject returns copies of the records about the business id, oldest first.
 	FindSubject(id ledger.Uint128) ([]*Record, error)

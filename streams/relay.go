@@ -35,11 +35,11 @@ type Relay struct {
 	ended     chan struct{}
 }
 
-// RelayOptions of a Relay; all are required.
+// RelayOptions of a Relay; all are required unless said otherwise.
 type RelayOptions struct {
 	Journal    journal.Journal
-	Transfers  Transfers
-	Broker     string // host:port
+	Transfers  Transfers // nil: the ledger is elsewhere, and the journal is read instead (Recorded)
+	Broker     string    // host:port
 	CursorPath string
 	ClusterID  string // of the broker as it is now
 	Logger     *slog.Logger
@@ -158,13 +158,20 @@ func errorOf(r *kafka.InitProducerIDResponse) error {
 	return r.Error
 }
 
+func (r *Relay) messages(rec *journal.Record) ([]Message, error) {
+	if r.options.Transfers == nil {
+		return Messages(rec, Recorded{r.options.Journal, rec})
+	}
+	return Messages(rec, r.options.Transfers)
+}
+
 // round publishes what is durable, up to roundMax messages, and returns the position it ends at.
 func (r *Relay) round(ctx context.Context) (journal.Position, error) {
 	at := r.Position()
 	count := 0
 	var fault error
 	err := r.options.Journal.Scan(ctx, at+1, func(rec *journal.Record) bool {
-		messages, err := Messages(rec, r.options.Transfers)
+		messages, err := r.messages(rec)
 		if err != nil {
 			fault = err
 			return false

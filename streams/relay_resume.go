@@ -171,7 +171,7 @@ func (r *Relay) wrote(ctx context.Context, l *lane) (ours bool, err error) {
 		var fault error
 		err = r.options.Journal.Scan(ctx, l.tail.position, func(rec *journal.Record) bool {
 			var messages []Message
-			messages, fault = Messages(rec, r.options.Transfers)
+			messages, fault = r.messages(rec)
 			ours = slices.ContainsFunc(messages, func(m Message) bool {
 				return m.EventID == l.tail.eventID && m.Topic == l.topic && PartitionOf(m.Key) == l.partition
 			})

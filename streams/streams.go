@@ -8,7 +8,6 @@ package streams
 
 import (
 	"encoding/hex"
-
 	"fmt"
 
 	"github.com/emmansun/gmsm/sm3"
@@ -115,6 +114,59 @@ type Transfers interface {
 	Transfer(id ledger.Uint128) (ledger.Transfer, bool)
 }
 
+// Recorded finds a record's transfers in the journal alone, for a ledger elsewhere that is not to be asked
+// about every event. What a post or void inherits is in an earlier record about the same business.
+type Recorded struct {
+	Journal journal.Journal
+	Record  *journal.Record
+}
+
+// Transfer implements Transfers for the record's transfers and those they settle.
+func (r Recorded) Transfer(id ledger.Uint128) (ledger.Transfer, bool) {
+	t, ok := transferIn(r.Record, id)
+	if !ok {
+		return r.held(id)
+	}
+	if t.Flags&(ledger.TransferPostPending|ledger.TransferVoidPending) == 0 {
+		return t, true
+	}
+	held, ok := r.Transfer(t.PendingID)
+	if !ok {
+		return ledger.Transfer{}, false
+	}
+	t.DebitAccountID, t.CreditAccountID, t.Ledger, t.Code = held.DebitAccountID, held.CreditAccountID, held.Ledger, held.Code
+	if t.Amount == ledger.AmountMax || t.Amount.IsZero() && t.Flags&ledger.TransferVoidPending != 0 {
+		t.Amount = held.Amount
+	}
+	return t, true
+}
+
+// held finds a transfer that an earlier record about the same business has created. A journal that can't be
+// read finds nothing, which the caller reports.
+func (r Recorded) held(id ledger.Uint128) (ledger.Transfer, bool) {
+	records, err := r.Journal.FindSubject(r.Record.Subject)
+	if err != nil {
+		return ledger.Transfer{}, false
+	}
+	for _, rec := range records {
+		if rec.Kind != journal.KindIntent && rec.Results == nil {
+			if t, ok := transferIn(rec, id); ok {
+				return t, true
+			}
+		}
+	}
+	return ledger.Transfer{}, false
+}
+
+func transferIn(rec *journal.Record, id ledger.Uint128) (ledger.Transfer, bool) {
+	for i := range rec.Transfers {
+		if rec.Transfers[i].ID == id {
+			return rec.Transfers[i], true
+		}
+	}
+	return ledger.Transfer{}, false
+}
+
 // Message is an envelope ready to be published.
 type Message struct {
 	Topic    string
@@ -127,9 +179,12 @@ type Message struct {
 	Value    []byte
 }
 
-// Messages makes the messages of a record's events.
+// Messages makes the messages of a record's events. An intent has none: its events have not happened.
 func Messages(rec *journal.Record, transfers Transfers) ([]Message, error) {
-	entries, err := entriesOf(rec, transfers)
+	if rec.Kind == journal.KindIntent {
+		return nil, nil
+	}
+	entries, err := Entries(rec, transfers)
 	if err != nil {
 		return nil, err
 	}
@@ -194,9 +249,10 @@ func EventID(ns int64, customer, seq uint64) string {
 	return bank.NewTxnID(ns/1_000_000, bank.CustomerNo(customer), seq).String()
 }
 
-func entriesOf(rec *journal.Record, transfers Transfers) ([]Entry, error) {
-	if rec.Results != nil {
-		return nil, nil // refused: nothing was posted
+// Entries are what a decision or outcome did to the ledger.
+func Entries(rec *journal.Record, transfers Transfers) ([]Entry, error) {
+	if rec.Results != nil || rec.Kind == journal.KindIntent {
+		return nil, nil // refused, or not known yet: nothing was posted
 	}
 	var out []Entry
 	for i := range rec.Transfers {

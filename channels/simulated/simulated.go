@@ -31,7 +31,7 @@ type Channel struct {
 	logger *slog.Logger
 
 	mu     sync.Mutex
-	queue  []asked // by due time: the delay is the same for all
+	queue  []asked // by due time, nearly: only answers given again have a longer delay
 	wake   chan struct{}
 	cancel context.CancelFunc
 	ended  chan struct{}
@@ -57,8 +57,12 @@ func Open(caller Caller, delay time.Duration, logger *slog.Logger) *Channel {
 // Send takes a request; it never blocks. Requests asked again after a restart are answered again, which
 // the bank recognises.
 func (c *Channel) Send(r actors.ChannelRequest) {
+	c.send(r, c.delay)
+}
+
+func (c *Channel) send(r actors.ChannelRequest, delay time.Duration) {
 	c.mu.Lock()
-	c.queue = append(c.queue, asked{time.Now().Add(c.delay), r})
+	c.queue = append(c.queue, asked{time.Now().Add(delay), r})
 	c.mu.Unlock()
 	select {
 	case c.wake <- struct{}{}:
@@ -108,6 +112,10 @@ func (c *Channel) due(now time.Time) ([]asked, time.Duration) {
 	return ready, max(time.Until(c.queue[0].due), 0)
 }
 
+// againAfter is the least pause before an answer that could not be given is given again, so that a ledger
+// that is away is not asked without end.
+const againAfter = 100 * time.Millisecond
+
 func (c *Channel) answer(ctx context.Context, ready []asked) {
 	calls := make([]*bank.Call, len(ready))
 	for i, r := range ready {
@@ -124,7 +132,7 @@ func (c *Channel) answer(ctx context.Context, ready []asked) {
 		case ctx.Err() != nil || errors.Is(call.Err, bank.ErrStopping):
 			// Asked again after the restart.
 		default:
-			c.Send(ready[i].ChannelRequest)
+			c.send(ready[i].ChannelRequest, max(c.delay, againAfter))
 		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/suanpan-bank/suanpan/identity"
 	"github.com/suanpan-bank/suanpan/ingress"
 	"github.com/suanpan-bank/suanpan/journal/embedded"
-	ledgerembedded "github.com/suanpan-bank/suanpan/ledger/embedded"
+	"github.com/suanpan-bank/suanpan/ledger"
 	"github.com/suanpan-bank/suanpan/streams"
 	"github.com/suanpan-bank/suanpan/streams/broker"
 	"github.com/suanpan-bank/suanpan/streams/reporting"
@@ -33,11 +33,14 @@ func (l layout) journal() string { return filepath.Join(l.dir, "journal") }
 func (l layout) stream() string  { return filepath.Join(l.dir, "stream") }
 func (l layout) cursor() string  { return filepath.Join(l.dir, "relay.json") }
 func (l layout) report() string  { return filepath.Join(l.dir, "report.db") }
+func (l layout) ledger() string  { return filepath.Join(l.dir, "LEDGER") }
+func (l layout) books() string   { return filepath.Join(l.dir, "books") }
 
-// server is the bank of the embedded profile: all its parts in this process.
+// server is the bank: all its parts in this process, but for a ledger elsewhere.
 type server struct {
 	node      *actors.Node
-	engine    *ledgerembedded.Engine
+	books     *books        // nil: the ledger is elsewhere
+	ledger    ledger.Ledger // elsewhere; nil: in this process
 	journal   *embedded.Journal
 	channel   *simulated.Channel
 	broker    *broker.Broker
@@ -112,26 +115,42 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		_ = kafka.Close()
 		return nil, err
 	}
-	s.engine = ledgerembedded.New(ledgerembedded.Options{})
+	if err := s.openLedger(at, o); err != nil {
+		return nil, err
+	}
 	catalogue := bank.DefaultCatalogue()
 	if !o.demo {
 		withdrawDemo(catalogue)
 	}
-	s.node = actors.NewNode(actors.Options{
-		Engine: s.engine, Books: s.engine, Clock: time.Now, Catalogue: catalogue, Unseal: vault.Open,
-		Logger: logger, Sequence: random(),
-	})
+	options := actors.Options{
+		Ledger: s.ledger, Clock: time.Now, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
+	}
+	if s.books != nil {
+		options.Engine, options.Books, options.EngineAt = s.books, s.books, s.books.position()
+	}
+	s.node = actors.NewNode(options)
 	s.journal, err = embedded.Open(at.journal(), embedded.Options{OnDurable: s.node.Durable, OnFault: s.node.Fault})
 	if err != nil {
 		return nil, err
 	}
+	if s.books != nil {
+		if err := s.books.fit(s.journal); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.node.Recover(ctx, s.journal); err != nil {
 		return nil, err
+	}
+	if s.books != nil {
+		s.books.worker = s.run("ledger", func(ctx context.Context) error { return s.keepBooks(ctx, logger) })
 	}
 	bankOf := cluster.New(s.node, cluster.Single{Node: s.node})
 	if o.channelDelay >= 0 {
 		s.channel = simulated.Open(bankOf, o.channelDelay, logger)
 		s.node.Connect(s.channel)
+	}
+	if err := s.node.Resume(); err != nil {
+		return nil, err
 	}
 	if err := s.openStream(at, catalogue, logger); err != nil {
 		return nil, err
@@ -155,10 +174,13 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 }
 
 func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.Logger) (err error) {
-	s.relay = streams.NewRelay(streams.RelayOptions{
-		Journal: s.journal, Transfers: s.engine, Broker: s.broker.Addr(), CursorPath: at.cursor(),
-		ClusterID: s.broker.ClusterID(), Logger: logger,
-	})
+	options := streams.RelayOptions{
+		Journal: s.journal, Broker: s.broker.Addr(), CursorPath: at.cursor(), ClusterID: s.broker.ClusterID(), Logger: logger,
+	}
+	if s.books != nil {
+		options.Transfers = s.books
+	}
+	s.relay = streams.NewRelay(options)
 	s.report, err = reporting.Open(reporting.Options{
 		Path: at.report(), Broker: s.broker.Addr(), ClusterID: s.broker.ClusterID(), Catalogue: catalogue, Logger: logger,
 	})
@@ -224,8 +246,14 @@ func (s *server) close(ctx context.Context) error {
 	if s.broker != nil {
 		errs = append(errs, s.broker.Close())
 	}
+	if s.books != nil {
+		errs = append(errs, s.closeBooks(ctx))
+	}
 	if s.journal != nil {
 		errs = append(errs, s.journal.Close())
+	}
+	if s.ledger != nil {
+		errs = append(errs, s.ledger.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -27,7 +27,8 @@ type payment struct {
 // customers the day after. Killed twenty times at random moments under load, this one must do
 // neither, and its books must agree after every restart.
 func TestKilledTwentyTimesNothingAcknowledgedIsLostOrDoneTwice(t *testing.T) {
-	p := startProcess(t, "--channel-delay", "20ms")
+	// With a snapshot of the ledger every second or so, some kills meet one being written.
+	p := startProcess(t, "--channel-delay", "20ms", "--snapshot-every", "1")
 	const workers, accounts, funds = 8, 16, int64(1_000_000)
 	var numbers []string
 	for i := range accounts {

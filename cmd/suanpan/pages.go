@@ -33,10 +33,14 @@ func (s *server) evidence(ctx context.Context) (*audit.Evidence, error) {
 	defer cancel()
 	var at journal.Position
 	var ledger *audit.Books
-	var err error
-	s.node.AtRest(func(position journal.Position) {
+	err := s.node.AtRest(ctx, func(position journal.Position) (err error) {
 		at = position
-		ledger, err = audit.Ledger(s.engine, position)
+		if s.books == nil {
+			ledger, err = audit.Ledgered(ctx, s.ledger, position)
+			return err
+		}
+		ledger, err = audit.Ledger(s.books.Engine, position)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -75,6 +79,13 @@ func (s *server) metrics() *prometheus.Registry {
 	gauge("suanpan_journal_durable_position", "Last position on disk.", func() float64 { return float64(s.journal.Durable()) })
 	gauge("suanpan_stream_position", "Last position published.", func() float64 { return float64(s.relay.Position()) })
 	gauge("suanpan_commands_under_way", "Commands accepted and not answered yet.", func() float64 { return float64(s.node.UnderWay()) })
+	gauge("suanpan_ledger_available", "1 when the ledger answers, 0 while it is away.", func() float64 {
+		if s.node.LedgerAvailable() {
+			return 1
+		}
+		return 0
+	})
+	gauge("suanpan_ledger_unresolved", "Decisions written down that the ledger has not answered.", func() float64 { return float64(s.node.Unresolved()) })
 	gauge("suanpan_customers", "Customers registered.", func() float64 { return float64(s.node.Customers()) })
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r

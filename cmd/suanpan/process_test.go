@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -158,6 +160,31 @@ func (p *process) answer(r *http.Response, err error) (int, map[string]any, erro
 		return r.StatusCode, nil, fmt.Errorf("%d %q: %w", r.StatusCode, b, err)
 	}
 	return r.StatusCode, v, nil
+}
+
+// metric is a measurement of the running bank.
+func (p *process) metric(name string) float64 {
+	p.t.Helper()
+	r, err := p.client.Get(p.url("/metrics"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			return v
+		}
+	}
+	p.t.Fatalf("no metric %s", name)
+	return 0
 }
 
 // must is post for commands that have to succeed.

@@ -10,6 +10,19 @@ import (
 	"github.com/suanpan-bank/suanpan/internal/shared"
 )
 
+// advance waits until the journal has so many records more. All accounts together are some 10,000 records,
+// so that four rounds of at least 3,000 come to the transactions.
+func (p *process) advance(records int) {
+	p.t.Helper()
+	const durable = "suanpan_journal_durable_position"
+	target := p.metric(durable) + float64(records)
+	for deadline := time.Now().Add(2 * time.Minute); p.metric(durable) < target; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("the journal is at %.0f, not at %.0f", p.metric(durable), target)
+		}
+	}
+}
+
 // A replay is killed and run again, its server too, at random moments: in the end the bank has every
 // transaction of its data once, to the fen.
 func TestAReplayKilledAtAnyMomentEndsWithTheSameBalances(t *testing.T) {
@@ -25,14 +38,13 @@ func TestAReplayKilledAtAnyMomentEndsWithTheSameBalances(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(100+rng.IntN(700)) * time.Millisecond)
+		p.advance(3000 + rng.IntN(5000))
 		if round%2 == 0 {
 			_ = cmd.Process.Kill() // the replay dies, the server stays
 			_ = cmd.Wait()
 			continue
 		}
 		p.kill() // the server dies, the replay waits for it
-		time.Sleep(50 * time.Millisecond)
 		p.start()
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()

@@ -21,13 +21,22 @@ import (
 
 // serveOptions are the flags of serve. Every one has a usable default.
 type serveOptions struct {
-	data         string
-	http         string
-	kafka        string
-	pprof        string
-	channelDelay time.Duration
-	demo         bool
-	verbose      bool
+	data          string
+	http          string
+	kafka         string
+	pprof         string
+	ledger        string
+	tigerbeetle   tigerbeetleOptions
+	snapshotEvery uint64
+	channelDelay  time.Duration
+	demo          bool
+	verbose       bool
+}
+
+// tigerbeetleOptions say where the ledger is with --ledger tigerbeetle.
+type tigerbeetleOptions struct {
+	addresses []string
+	cluster   uint64
 }
 
 func serveCommand() *cobra.Command {
@@ -36,7 +45,8 @@ func serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the bank: API, actors, ledger, stream and reports in one process",
 		Example: `  suanpan serve
-  suanpan serve --data /var/lib/suanpan --http 0.0.0.0:8080 --kafka 127.0.0.1:9092`,
+  suanpan serve --data /var/lib/suanpan --http 0.0.0.0:8080 --kafka 127.0.0.1:9092
+  suanpan serve --ledger tigerbeetle --tigerbeetle-addresses 10.0.0.1:3001,10.0.0.2:3001,10.0.0.3:3001`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return serve(cmd.Context(), o, cmd.OutOrStdout())
@@ -46,6 +56,11 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.data, "data", "./data", "`directory` that holds journal, stream, reports and keys")
 	f.StringVar(&o.http, "http", "127.0.0.1:8080", "`address` of the API")
 	f.StringVar(&o.kafka, "kafka", "127.0.0.1:9092", "`address` of the Kafka-protocol broker")
+	f.StringVar(&o.ledger, "ledger", ledgerEmbedded, "where the ledger is: "+ledgerEmbedded+", in this process, or "+ledgerTigerBeetle)
+	f.StringSliceVar(&o.tigerbeetle.addresses, "tigerbeetle-addresses", nil, "the cluster's replicas in their order, `host:port,…`")
+	f.Uint64Var(&o.tigerbeetle.cluster, "tigerbeetle-cluster", 0, "the cluster's `id`")
+	f.Uint64Var(&o.snapshotEvery, "snapshot-every", snapshotEveryDefault,
+		"records of the journal between two snapshots of the ledger in this process")
 	f.DurationVar(&o.channelDelay, "channel-delay", 200*time.Millisecond,
 		"after how long the simulated payment channel answers; negative: never, answers come through the API")
 	f.BoolVar(&o.demo, "demo-products", true, "sell demonstration products (DEMO_CURRENT, with overdraft and any accounting date)")
@@ -124,6 +139,7 @@ func greet(out io.Writer, b *server, o serveOptions) {
   API      %[1]s        (description: %[1]s/openapi.json)
   Kafka    %[2]s   (topics bank.customer.v1, bank.account.v1, bank.deposit.v1, bank.loan.v1)
   data     %[3]s
+  ledger   %[4]s
 
 Try it: register a customer, open an account, pull 1,000.00 yuan from the bound card.
 
@@ -132,5 +148,5 @@ NO=$(curl -sS %[1]s/v1/customers/$ID/accounts -H 'Idempotency-Key: try-2' -d '{"
 curl -sS %[1]s/v1/transfers -H 'Idempotency-Key: try-3' -d "{\"kind\":\"in_bound\",\"to_account\":\"$NO\",\"amount_fen\":100000}"; sleep 1; curl -sS %[1]s/v1/accounts/$NO
 
 Stop with Ctrl-C.
-`, base, b.kafkaAddr(), data)
+`, base, b.kafkaAddr(), data, b.ledgerName(o))
 }

@@ -139,8 +139,13 @@ func withStopped(ctx context.Context, dir string, check func(*audit.Evidence) er
 	if err != nil {
 		return err
 	}
-	// The ledger of a stopped node is its journal: what was acknowledged is checked chain by chain.
+	// A stopped node's ledger in its process was its journal: what was acknowledged is checked chain by chain.
 	e := audit.NewEvidence(last, books, books, figures, b.Addr())
+	kind, err := begunWith(at)
+	if err != nil {
+		return err
+	}
+	e.Unasked = kind != ledgerEmbedded
 	e.Behind = uint64(j.Last() - last)
 	return check(e)
 }
@@ -163,6 +168,9 @@ func published(ctx context.Context, j journal.Journal, kafka string) (journal.Po
 		return last, err
 	}
 	err = j.Scan(ctx, 1, func(rec *journal.Record) bool {
+		if rec.Kind == journal.KindIntent {
+			return true // its events come with the outcome
+		}
 		for i := range rec.Events {
 			if !seen.Has(rec.Events[i].Customer, rec.Events[i].Seq) {
 				last = rec.Position - 1

@@ -60,6 +60,30 @@ func Ledger(engine *embedded.Engine, position journal.Position) (*Books, error) 
 	return b, fault
 }
 
+// Ledgered reads the balances of a ledger elsewhere, page by page; the caller keeps it from moving.
+func Ledgered(ctx context.Context, l ledger.Ledger, position journal.Position) (*Books, error) {
+	b := newBooks()
+	b.Position = position
+	filter := ledger.QueryFilter{Limit: uint32(l.Limits().QueryMax)}
+	for {
+		page, err := l.QueryAccounts(ctx, filter)
+		if err != nil {
+			return nil, fmt.Errorf("accounts of the ledger: %w", err)
+		}
+		for i := range page {
+			v, err := balancesOf(&page[i])
+			if err != nil {
+				return nil, err
+			}
+			b.Accounts[Key{page[i].Ledger, page[i].ID}] = v
+			filter.TimestampMin = page[i].Timestamp + 1
+		}
+		if len(page) < int(filter.Limit) {
+			return b, nil
+		}
+	}
+}
+
 func balancesOf(a *ledger.Account) (v streams.Balances, err error) {
 	for _, f := range []struct {
 		from ledger.Uint128
@@ -74,17 +98,27 @@ func balancesOf(a *ledger.Account) (v streams.Balances, err error) {
 	return v, nil
 }
 
-// Journal carries out every chain of the journal up to position again, in an empty ledger.
+// Journal carries out every chain of the journal up to position again, in an empty ledger. Outcomes of a
+// ledger elsewhere are added up instead: it has carried chains out in an order of its own, and whether one
+// was refused depended on it.
 func Journal(ctx context.Context, j journal.Journal, position journal.Position) (*Books, error) {
 	engine := embedded.New(embedded.Options{})
 	replay := actors.NewReplay(engine)
+	outcomes := newBooks()
 	events := make(map[uint64]uint64)
 	var fault error
 	err := j.Scan(ctx, 1, func(rec *journal.Record) bool {
 		if rec.Position > position {
 			return false
 		}
-		fault = replay.Chain(rec)
+		switch rec.Kind {
+		case journal.KindIntent:
+			return true
+		case journal.KindOutcome:
+			fault = outcomes.add(j, rec)
+		default:
+			fault = replay.Chain(rec)
+		}
 		for i := range rec.Events {
 			e := &rec.Events[i]
 			if e.Seq != events[e.Customer]+1 && fault == nil {
@@ -101,8 +135,18 @@ func Journal(ctx context.Context, j journal.Journal, position journal.Position) 
 	if err != nil {
 		return nil, err
 	}
-	b.Events = events
+	b = b.plus(outcomes)
+	b.Position, b.Events = position, events
 	return b, nil
+}
+
+// add enters what an outcome did to the ledger.
+func (b *Books) add(j journal.Journal, rec *journal.Record) error {
+	entries, err := streams.Entries(rec, streams.Recorded{Journal: j, Record: rec})
+	for i := range entries {
+		b.change(&entries[i])
+	}
+	return err
 }
 
 // plus adds other books, account by account.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/ledger"
+	"github.com/suanpan-bank/suanpan/ledger/embedded"
 	"github.com/suanpan-bank/suanpan/streams"
 	"github.com/suanpan-bank/suanpan/streams/reporting"
 )
@@ -121,5 +122,35 @@ func TestAStreamThatLostItsBeginningStillProvesTheReport(t *testing.T) {
 	messages[2].First = true
 	if agree, out := check(t, e, messages[2:]); !agree || !strings.Contains(out, "report = ledger") {
 		t.Error(out)
+	}
+}
+
+// paged is a ledger that answers three accounts at a time.
+type paged struct{ *embedded.Engine }
+
+func (paged) Limits() ledger.Limits { return ledger.Limits{BatchMax: 3, QueryMax: 3} }
+
+// A ledger elsewhere is read page by page; an account between two pages must be neither missed nor read
+// twice, or verify would see differences that are none.
+func TestALedgerElsewhereIsReadWhole(t *testing.T) {
+	for _, accounts := range []uint64{0, 2, 3, 4, 6, 7} {
+		engine := embedded.New(embedded.Options{})
+		for i := range accounts {
+			engine.ExecuteAccounts(0, []ledger.Account{{ID: ledger.U64(i + 1), Ledger: 156, Code: 1}}, nil)
+		}
+		for i := uint64(1); i < accounts; i++ {
+			engine.ExecuteTransfers(0, []ledger.Transfer{{ID: ledger.U64(100 + i), DebitAccountID: ledger.U64(i), CreditAccountID: ledger.U64(i + 1), Amount: ledger.U64(i), Ledger: 156, Code: 1}}, nil)
+		}
+		here, err := Ledger(engine, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		there, err := Ledgered(t.Context(), paged{engine}, 5)
+		if err != nil || there.Position != 5 || len(there.Accounts) != int(accounts) {
+			t.Fatalf("%d accounts: %+v %v", accounts, there, err)
+		}
+		if list, count := Differences(here, there, 10); count > 0 {
+			t.Error(list)
+		}
 	}
 }

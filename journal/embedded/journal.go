@@ -221,11 +221,13 @@ func (j *Journal) note(rec *journal.Record) {
 	head := j.heads[rec.Customer]
 	head.Seq = rec.Seq
 	j.heads[rec.Customer] = head
-	for i := range rec.Events {
-		e := &rec.Events[i]
-		head := j.heads[e.Customer]
-		head.EventSeq = e.Seq
-		j.heads[e.Customer] = head
+	if rec.Kind != journal.KindIntent {
+		for i := range rec.Events {
+			e := &rec.Events[i]
+			head := j.heads[e.Customer]
+			head.EventSeq = e.Seq
+			j.heads[e.Customer] = head
+		}
 	}
 	if !rec.Command.IsZero() {
 		j.commands.add(hashOf(rec.Command.Lo, rec.Command.Hi), rec.Position)
@@ -317,8 +319,12 @@ func (j *Journal) append(rec *journal.Record) error {
 	return nil
 }
 
-// number gives the events their customers' next numbers. A customer may have several in one record.
+// number gives the events their customers' next numbers. A customer may have several in one record. What
+// is only intended has none: it may never happen.
 func (j *Journal) number(rec *journal.Record) {
+	if rec.Kind == journal.KindIntent {
+		return
+	}
 	for i := range rec.Events {
 		e := &rec.Events[i]
 		e.Seq = j.heads[e.Customer].EventSeq + 1

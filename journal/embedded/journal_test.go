@@ -537,3 +537,46 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// A ledger elsewhere answers after the decision is written down, and may refuse: what is only intended must
+// not take event numbers, or the stream would have a gap for ever.
+func TestAnIntentTakesNoEventNumbersAndItsOutcomeAnswersForIt(t *testing.T) {
+	dir := t.TempDir()
+	j := opened(t, dir, Options{})
+	w := newWriter(t, j)
+	w.append(1, 2)
+	intent := w.record(1, 2)
+	intent.Kind = journal.KindIntent
+	if err := j.Append(intent); err != nil {
+		t.Fatal(err)
+	}
+	if intent.Events[0].Seq != 0 || intent.Events[1].Seq != 0 {
+		t.Errorf("an intent's events have the numbers %d and %d", intent.Events[0].Seq, intent.Events[1].Seq)
+	}
+	if rec, err := j.FindCommand(intent.Command); err != nil || rec.Kind != journal.KindIntent {
+		t.Errorf("before the outcome: %+v %v", rec, err)
+	}
+	other := w.append(3, 2)
+	outcome := *intent
+	outcome.Kind, outcome.Seq = journal.KindOutcome, intent.Seq+1
+	if err := j.Append(&outcome); err != nil {
+		t.Fatal(err)
+	}
+	if outcome.Events[0].Seq != 2 || other.Events[1].Seq != 2 || outcome.Events[1].Seq != 3 {
+		t.Errorf("numbers %d and %d, between them %d", outcome.Events[0].Seq, outcome.Events[1].Seq, other.Events[1].Seq)
+	}
+	w.flushed()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = opened(t, dir, Options{})
+	if h := j.Head(1); h != (journal.Head{Seq: 3, EventSeq: 2}) {
+		t.Errorf("payer: %+v", h)
+	}
+	if h := j.Head(2); h.EventSeq != 3 {
+		t.Errorf("payee: %+v", h)
+	}
+	if rec, err := j.FindCommand(intent.Command); err != nil || rec.Kind != journal.KindOutcome {
+		t.Errorf("after the outcome: %+v %v", rec, err)
+	}
+}

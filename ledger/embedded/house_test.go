@@ -100,10 +100,6 @@ func timed(t ledger.Transfer, seconds uint32) ledger.Transfer {
 	return t
 }
 
-func post(id, pending uint64, amount ledger.Uint128) ledger.Transfer {
-	return ledger.Transfer{ID: ledger.U64(id), PendingID: ledger.U64(pending), Amount: amount, Flags: ledger.TransferPostPending}
-}
-
 func void(id, pending uint64) ledger.Transfer {
 	return ledger.Transfer{ID: ledger.U64(id), PendingID: ledger.U64(pending), Flags: ledger.TransferVoidPending}
 }
@@ -121,23 +117,4 @@ func (h *house) balances(id uint64, want ...uint64) {
 				id, a.DebitsPending.Big(), a.DebitsPosted.Big(), a.CreditsPending.Big(), a.CreditsPosted.Big(), want)
 		}
 	}
-}
-
-func (h *house) isClosed(id uint64) bool {
-	h.Helper()
-	a, ok := h.Account(ledger.U64(id))
-	if !ok {
-		h.Fatalf("account %d not found", id)
-	}
-	return a.Flags&ledger.AccountClosed != 0
-}
-
-func (h *house) events(filter ledger.ChangeEventsFilter) []ledger.ChangeEvent {
-	h.Helper()
-	filter.Limit = changeEventMax
-	events, err := h.ChangeEvents(context.Background(), filter)
-	if err != nil {
-		h.Fatal(err)
-	}
-	return events
 }

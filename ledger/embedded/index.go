@@ -30,9 +30,9 @@ const (
 	indexShards    = 1 << indexShardBits
 
 	placesMin    = 16
-	placesDouble = 4096 // smaller shards grow by doubling
-	overhangMax  = 256  // entries behind the places
-	heapBytesMax = 64 << 10
+	placesDouble = 4096    // smaller shards grow by doubling
+	overhangMax  = 256     // entries behind the places
+	heapBytesMax = 1 << 20 // larger shards lie outside the heap, in huge pages
 
 	// shardReserve is the address space of a shard outside the heap, in entries: rowsMax rows, seven
 	// tenths full and not quite evenly spread. Only what is used takes memory.
@@ -123,10 +123,12 @@ func (s *shard) resize(places uint32) bool {
 	last := len(s.entries) - 1
 	first := last
 	for from := last - 1; from >= 0; from-- {
-		if entry := s.entries[from]; entry != 0 {
-			s.entries[from] = 0
+		// Without a branch on whether the place is free, which can't be foreseen.
+		entry := s.entries[from]
+		s.entries[from] = 0
+		s.entries[first-1] = entry
+		if entry != 0 {
 			first--
-			s.entries[first] = entry
 		}
 	}
 	next := 0
@@ -152,7 +154,7 @@ func (s *shard) extend(length int) {
 	case 8*length <= heapBytesMax:
 		s.entries = append(make([]uint64, 0, length), s.entries...)[:length]
 	default:
-		s.memory = mapMemory(8 * shardReserve).huge()
+		s.memory = mapHuge(8 * shardReserve)
 		entries := sliceOf[uint64](s.memory.bytes)[:length]
 		copy(entries, s.entries)
 		s.entries = entries

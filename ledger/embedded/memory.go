@@ -10,10 +10,7 @@ import (
 
 // mapping is memory outside the Go heap: the garbage collector neither looks at it nor counts it, so
 // gigabytes of accounts cost it nothing. It is given back when nobody refers to it any more.
-type mapping struct {
-	bytes   []byte
-	cleanup runtime.Cleanup
-}
+type mapping struct{ bytes []byte }
 
 // hugePage is the size from which memory is worth asking for in huge pages. With ten million accounts
 // they take a quarter off a transfer, which touches some ten places at random.
@@ -25,20 +22,17 @@ func mapMemory(size int) *mapping {
 		panic(fmt.Sprintf("embedded: no memory for %d bytes: %v", size, err))
 	}
 	m := &mapping{bytes: b}
-	m.cleanup = runtime.AddCleanup(m, func(b []byte) { _ = unix.Munmap(b) }, b)
+	runtime.AddCleanup(m, func(b []byte) { _ = unix.Munmap(b) }, b)
 	return m
 }
 
-// huge asks for huge pages. Small ones serve too, so a refusal is no fault.
-func (m *mapping) huge() *mapping {
+// mapHuge maps memory that begins with a huge page. Small pages serve too, so a refusal is no fault.
+func mapHuge(size int) *mapping {
+	m := mapMemory(size + hugePage)
+	start := int(-uintptr(unsafe.Pointer(unsafe.SliceData(m.bytes))) & (hugePage - 1))
+	m.bytes = m.bytes[start : start+size]
 	_ = unix.Madvise(m.bytes, unix.MADV_HUGEPAGE)
 	return m
-}
-
-// free gives the memory back at once. Nothing may refer to it any more.
-func (m *mapping) free() {
-	m.cleanup.Stop()
-	_ = unix.Munmap(m.bytes)
 }
 
 // sliceOf sees memory as rows of T, which must hold no pointers.
@@ -90,9 +84,10 @@ func (t *table[T]) grow() {
 		panic("embedded: a table is full")
 	}
 	var row T
-	m := mapMemory(chunkRows * int(unsafe.Sizeof(row)))
-	if len(t.chunks) > 0 && len(m.bytes) >= hugePage {
-		m.huge()
+	size := chunkRows * int(unsafe.Sizeof(row))
+	m := mapMemory(size)
+	if len(t.chunks) > 0 && size >= hugePage {
+		_ = unix.Madvise(m.bytes, unix.MADV_HUGEPAGE) // the kernel aligns what is a huge page long
 	}
 	t.maps = append(t.maps, m)
 	t.chunks = append(t.chunks, sliceOf[T](m.bytes))

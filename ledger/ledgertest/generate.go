@@ -250,17 +250,9 @@ func (g *generator) transferRequest() error {
 		g.drafts[len(g.drafts)-1].Flags |= linked // a chain open at the end
 	}
 	if g.chance(2) {
-		if d := &g.drafts[g.random.IntN(len(g.drafts))]; g.importable(*d) {
-			d.Flags |= ledger.TransferImported
-		}
+		g.drafts[g.random.IntN(len(g.drafts))].Flags |= ledger.TransferImported
 	}
 	return g.send()
-}
-
-// importable reports whether both ledgers would take the transfer as imported, or refuse it by status.
-func (g *generator) importable(d draft) bool {
-	settles := d.Flags&(ledger.TransferPostPending|ledger.TransferVoidPending) != 0
-	return !settles || !g.w.a.RefusesImportedSettlement && !g.w.b.RefusesImportedSettlement
 }
 
 // chain adds a chain, most of them without a fault put in.
@@ -288,6 +280,11 @@ func (g *generator) chain() {
 
 // send sends the drafts and learns from the answers.
 func (g *generator) send() error {
+	for i := range g.drafts {
+		if d := &g.drafts[i]; g.refusedWhole(d.Flags) {
+			d.Flags &^= ledger.TransferImported
+		}
+	}
 	results, err := g.w.createTransfers(g.drafts)
 	if err != nil {
 		return err
@@ -700,7 +697,7 @@ func (g *generator) importRequest() error {
 			d = g.any()
 		}
 		d.Timeout = 0
-		if !g.importable(d) {
+		if g.refusedWhole(d.Flags | ledger.TransferImported) {
 			continue
 		}
 		at = at.plus(1 + g.random.Uint64N(20))
@@ -747,6 +744,13 @@ func (g *generator) gap() (moment, error) {
 		time.Sleep(importGap)
 	}
 	return results[0].at.plus(10), nil
+}
+
+// refusedWhole says that one of the ledgers refuses a whole request for an imported transfer with these
+// flags (Subject.RefusesImportedSettlement).
+func (g *generator) refusedWhole(flags ledger.TransferFlags) bool {
+	settles := flags&(ledger.TransferPostPending|ledger.TransferVoidPending) != 0
+	return settles && flags&ledger.TransferImported != 0 && (g.w.a.RefusesImportedSettlement || g.w.b.RefusesImportedSettlement)
 }
 
 func (g *generator) importing(d draft, at moment) {
