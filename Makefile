@@ -9,7 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 RACE        := ./actors/... ./channels/... ./cluster/... ./ingress/... ./journal/... ./ledger/... ./streams/...
 FUZZTIME    ?= 5s
 
-.PHONY: run build test race lint fuzz bench tools clean
+.PHONY: run build test race lint fuzz bench bench-ledger tools clean
 
 run: build ## Start the bank on loopback, data in ./data.
 	./bin/suanpan serve --data $(DATA) --http $(HTTP) --kafka $(KAFKA)
@@ -38,6 +38,11 @@ fuzz: ## Every fuzz target for FUZZTIME (default 5s).
 
 bench: build ## Throughput and latency against a do-nothing handler; figures in bench/latest.json.
 	$(GO) run ./bench $(BENCHFLAGS)
+
+bench-ledger: ## The ledgers by themselves: ten million accounts, ten minutes, 4 GB of memory.
+	$(GO) test -run '^$$' -bench 'Floor|Transfers|Chains|Account$$$$' -benchtime 5000000x -timeout 30m ./ledger/embedded
+	$(GO) test -run '^$$' -bench 'Memory|Snapshot' -benchtime 1x -timeout 30m ./ledger/embedded
+	$(GO) test -run '^$$' -bench . ./ledger/tigerbeetle
 
 tools: ## What the tests need besides Go: kcat, from the system's packages.
 	@command -v kcat >/dev/null || \

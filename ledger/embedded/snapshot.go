@@ -25,7 +25,7 @@ import (
 // not been copied yet it puts the row aside as it was (touch, setPending), and these images go to the
 // end of the file. A reader takes the copies, then the images, and has the moment.
 //
-// The engine waits for the copying of one piece at a time: a megabyte.
+// The engine waits for the copying of one piece at a time: a quarter of a megabyte.
 
 // Snapshot is a state being saved.
 type Snapshot struct {
@@ -59,7 +59,7 @@ const (
 	imageBytes = 1 << 20
 	// imagesMax is how many buffers of images may wait for the disk before the engine waits too.
 	imagesMax = 64
-	pieceRows = 8192 // accounts, one megabyte
+	pieceRows = 2048 // accounts, a quarter of a megabyte
 )
 
 // ErrSnapshotUnderWay is returned by BeginSnapshot while the one before is still being written.
@@ -321,7 +321,7 @@ func (s *Snapshot) writeIDs(ctx context.Context, w io.Writer) error {
 // and even grow, but the order of tags stays, and of entries made meanwhile it does not matter whether
 // they are copied.
 func (s *Snapshot) writeShard(w io.Writer, what, number uint32, x *shard) error {
-	const piece = imageBytes / 8
+	const piece = pieceRows * accountBytes / 8
 	entries := make([]uint64, 0, 2*piece)
 	for tag, more := uint64(0), true; more; {
 		entries = entries[:0]
