@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -27,13 +26,12 @@ type log struct {
 	fault   error // a snapshot failed
 }
 
-// A logged request: what it is (1), then accounts or transfers of 128 bytes each, as they were given.
+// A logged request: what it is (1), then accounts or transfers in the form of the
+// wire, as they were given.
 const (
 	loggedAccounts  = 1
 	loggedTransfers = 2
 	loggedPulse     = 3
-
-	loggedBytes = 128
 )
 
 // Open opens the durable ledger in dir, creating it if need be: what a call has answered survives the
@@ -80,21 +78,21 @@ func (e *Engine) replay(l *log, mark journal.Position) error {
 
 // execute does a logged request again.
 func (e *Engine) execute(now uint64, request []byte) error {
-	if len(request) == 0 || (len(request)-1)%loggedBytes != 0 || len(request) > 1+batchMax*loggedBytes || now > timestampMax-batchMax {
+	if len(request) == 0 || (len(request)-1)%ledger.WireBytes != 0 || len(request) > 1+batchMax*ledger.WireBytes || now > timestampMax-batchMax {
 		return fmt.Errorf("%w: a request of %d bytes", ErrDamaged, len(request))
 	}
 	what, body := request[0], request[1:]
 	switch what {
 	case loggedAccounts:
-		accounts := make([]ledger.Account, len(body)/loggedBytes)
+		accounts := make([]ledger.Account, len(body)/ledger.WireBytes)
 		for i := range accounts {
-			accounts[i] = accountLogged(body[i*loggedBytes:])
+			accounts[i] = ledger.AccountOfWire(body[i*ledger.WireBytes:])
 		}
 		e.executeAccounts(now, accounts, nil)
 	case loggedTransfers:
-		transfers := make([]ledger.Transfer, len(body)/loggedBytes)
+		transfers := make([]ledger.Transfer, len(body)/ledger.WireBytes)
 		for i := range transfers {
-			transfers[i] = transferLogged(body[i*loggedBytes:])
+			transfers[i] = ledger.TransferOfWire(body[i*ledger.WireBytes:])
 		}
 		e.executeTransfers(now, transfers, nil)
 	case loggedPulse:
@@ -121,7 +119,7 @@ func (e *Engine) logAccounts(now uint64, accounts []ledger.Account) error {
 	}
 	b := append(e.log.buffer[:0], loggedAccounts)
 	for i := range accounts {
-		b = appendAccount(b, &accounts[i])
+		b = accounts[i].AppendWire(b)
 	}
 	e.log.buffer = b
 	return e.log.append(now, b)
@@ -133,7 +131,7 @@ func (e *Engine) logTransfers(now uint64, transfers []ledger.Transfer) error {
 	}
 	b := append(e.log.buffer[:0], loggedTransfers)
 	for i := range transfers {
-		b = appendTransfer(b, &transfers[i])
+		b = transfers[i].AppendWire(b)
 	}
 	e.log.buffer = b
 	e.log.since += len(transfers)
@@ -215,62 +213,4 @@ func (e *Engine) closeLog() error {
 		}
 	}
 	return errors.Join(err, l.journal.Close())
-}
-
-func appendID(b []byte, id ledger.Uint128) []byte {
-	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(b, id.Lo), id.Hi)
-}
-
-func idAt(b []byte) ledger.Uint128 {
-	return ledger.Uint128{Lo: binary.LittleEndian.Uint64(b), Hi: binary.LittleEndian.Uint64(b[8:])}
-}
-
-func appendAccount(b []byte, a *ledger.Account) []byte {
-	b = appendID(b, a.ID)
-	b = appendID(b, a.DebitsPending)
-	b = appendID(b, a.DebitsPosted)
-	b = appendID(b, a.CreditsPending)
-	b = appendID(b, a.CreditsPosted)
-	b = appendID(b, a.UserData128)
-	b = binary.LittleEndian.AppendUint64(b, a.UserData64)
-	b = binary.LittleEndian.AppendUint32(b, a.UserData32)
-	b = binary.LittleEndian.AppendUint32(b, a.Reserved)
-	b = binary.LittleEndian.AppendUint32(b, a.Ledger)
-	b = binary.LittleEndian.AppendUint16(b, a.Code)
-	b = binary.LittleEndian.AppendUint16(b, uint16(a.Flags))
-	return binary.LittleEndian.AppendUint64(b, a.Timestamp)
-}
-
-func accountLogged(b []byte) ledger.Account {
-	return ledger.Account{
-		ID: idAt(b), DebitsPending: idAt(b[16:]), DebitsPosted: idAt(b[32:]), CreditsPending: idAt(b[48:]), CreditsPosted: idAt(b[64:]),
-		UserData128: idAt(b[80:]), UserData64: binary.LittleEndian.Uint64(b[96:]), UserData32: binary.LittleEndian.Uint32(b[104:]),
-		Reserved: binary.LittleEndian.Uint32(b[108:]), Ledger: binary.LittleEndian.Uint32(b[112:]), Code: binary.LittleEndian.Uint16(b[116:]),
-		Flags: ledger.AccountFlags(binary.LittleEndian.Uint16(b[118:])), Timestamp: binary.LittleEndian.Uint64(b[120:]),
-	}
-}
-
-func appendTransfer(b []byte, t *ledger.Transfer) []byte {
-	b = appendID(b, t.ID)
-	b = appendID(b, t.DebitAccountID)
-	b = appendID(b, t.CreditAccountID)
-	b = appendID(b, t.Amount)
-	b = appendID(b, t.PendingID)
-	b = appendID(b, t.UserData128)
-	b = binary.LittleEndian.AppendUint64(b, t.UserData64)
-	b = binary.LittleEndian.AppendUint32(b, t.UserData32)
-	b = binary.LittleEndian.AppendUint32(b, t.Timeout)
-	b = binary.LittleEndian.AppendUint32(b, t.Ledger)
-	b = binary.LittleEndian.AppendUint16(b, t.Code)
-	b = binary.LittleEndian.AppendUint16(b, uint16(t.Flags))
-	return binary.LittleEndian.AppendUint64(b, t.Timestamp)
-}
-
-func transferLogged(b []byte) ledger.Transfer {
-	return ledger.Transfer{
-		ID: idAt(b), DebitAccountID: idAt(b[16:]), CreditAccountID: idAt(b[32:]), Amount: idAt(b[48:]), PendingID: idAt(b[64:]),
-		UserData128: idAt(b[80:]), UserData64: binary.LittleEndian.Uint64(b[96:]), UserData32: binary.LittleEndian.Uint32(b[104:]),
-		Timeout: binary.LittleEndian.Uint32(b[108:]), Ledger: binary.LittleEndian.Uint32(b[112:]), Code: binary.LittleEndian.Uint16(b[116:]),
-		Flags: ledger.TransferFlags(binary.LittleEndian.Uint16(b[118:])), Timestamp: binary.LittleEndian.Uint64(b[120:]),
-	}
 }

@@ -184,7 +184,7 @@ func (c *checksum) eviction(client, cluster ledger.Uint128, reason Reason) messa
 }
 
 func uint128At(b []byte, at int) ledger.Uint128 {
-	return ledger.Uint128{Lo: binary.LittleEndian.Uint64(b[at:]), Hi: binary.LittleEndian.Uint64(b[at+8:])}
+	return ledger.Uint128OfWire(b[at:])
 }
 
 func putUint128(b []byte, v ledger.Uint128) {

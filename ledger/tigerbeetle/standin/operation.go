@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/suanpan-bank/suanpan/ledger/embedded"
+
+	"github.com/suanpan-bank/suanpan/ledger"
 )
 
 // Operation is what a request asks the ledger to do.
@@ -34,13 +36,13 @@ var errUnknownOperation = errors.New("unknown operation")
 func execute(e *embedded.Engine, operation Operation, body []byte) (reply []byte, counts []int, err error) {
 	switch operation {
 	case CreateAccounts:
-		reply, counts, err = batches(body, accountSize, readAccount, e.CreateAccounts, resultSize, appendAccountResult)
+		reply, counts, err = batches(body, accountSize, ledger.AccountOfWire, e.CreateAccounts, resultSize, appendAccountResult)
 	case CreateTransfers:
-		reply, counts, err = batches(body, transferSize, readTransfer, e.CreateTransfers, resultSize, appendTransferResult)
+		reply, counts, err = batches(body, transferSize, ledger.TransferOfWire, e.CreateTransfers, resultSize, appendTransferResult)
 	case LookupAccounts:
-		reply, counts, err = batches(body, idSize, readID, e.LookupAccounts, accountSize, appendAccount)
+		reply, counts, err = batches(body, idSize, ledger.Uint128OfWire, e.LookupAccounts, accountSize, appendAccount)
 	case LookupTransfers:
-		reply, counts, err = batches(body, idSize, readID, e.LookupTransfers, transferSize, appendTransfer)
+		reply, counts, err = batches(body, idSize, ledger.Uint128OfWire, e.LookupTransfers, transferSize, appendTransfer)
 	case GetAccountTransfers:
 		reply, counts, err = batches(body, accountFilterSize, readAccountFilter, lone(e.AccountTransfers), transferSize, appendTransfer)
 	case GetAccountBalances:

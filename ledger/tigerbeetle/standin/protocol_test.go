@@ -267,7 +267,7 @@ func TestARepeatedRequestIsAnsweredAgainAndDoneOnce(t *testing.T) {
 		t.Fatalf("%+v", got)
 	}
 
-	p.send(p.request(2, LookupAccounts, appendTrailer(appendUint128(nil, ledger.U64(7)), []int{1}, idSize)))
+	p.send(p.request(2, LookupAccounts, appendTrailer(ledger.U64(7).AppendWire(nil), []int{1}, idSize)))
 	p.receive(commandReply)
 	p.unanswered(create) // too late: its client has had the answer and gone on
 	p.unanswered(p.request(4, CreateAccounts, accountsBody(8)))
@@ -484,7 +484,7 @@ func TestAReplyThatFitsNoMessageIsRefused(t *testing.T) {
 	const each = 4096 // accounts, of which two batches and a trailer are more than a message holds
 	var ids []byte
 	for range 2 * each {
-		ids = appendUint128(ids, ledger.U64(1))
+		ids = ledger.U64(1).AppendWire(ids)
 	}
 	p.send(p.request(2, LookupAccounts, appendTrailer(ids, []int{each, each}, idSize)))
 	p.evicted(ReasonInvalidRequestBody)

@@ -10,8 +10,8 @@ import (
 const (
 	registerSize      = 256
 	registerReplySize = 64
-	accountSize       = 128
-	transferSize      = 128
+	accountSize       = ledger.WireBytes
+	transferSize      = ledger.WireBytes
 	resultSize        = 16
 	idSize            = 16
 	accountFilterSize = 128
@@ -21,75 +21,9 @@ const (
 	changeEventSize   = 384
 )
 
-func readID(b []byte) ledger.Uint128 { return uint128At(b, 0) }
+func appendAccount(b []byte, a ledger.Account) []byte { return a.AppendWire(b) }
 
-func readAccount(b []byte) ledger.Account {
-	return ledger.Account{
-		ID:             uint128At(b, 0),
-		DebitsPending:  uint128At(b, 16),
-		DebitsPosted:   uint128At(b, 32),
-		CreditsPending: uint128At(b, 48),
-		CreditsPosted:  uint128At(b, 64),
-		UserData128:    uint128At(b, 80),
-		UserData64:     binary.LittleEndian.Uint64(b[96:]),
-		UserData32:     binary.LittleEndian.Uint32(b[104:]),
-		Reserved:       binary.LittleEndian.Uint32(b[108:]),
-		Ledger:         binary.LittleEndian.Uint32(b[112:]),
-		Code:           binary.LittleEndian.Uint16(b[116:]),
-		Flags:          ledger.AccountFlags(binary.LittleEndian.Uint16(b[118:])),
-		Timestamp:      binary.LittleEndian.Uint64(b[120:]),
-	}
-}
-
-func appendAccount(b []byte, a ledger.Account) []byte {
-	b = appendUint128(b, a.ID)
-	b = appendUint128(b, a.DebitsPending)
-	b = appendUint128(b, a.DebitsPosted)
-	b = appendUint128(b, a.CreditsPending)
-	b = appendUint128(b, a.CreditsPosted)
-	b = appendUint128(b, a.UserData128)
-	b = binary.LittleEndian.AppendUint64(b, a.UserData64)
-	b = binary.LittleEndian.AppendUint32(b, a.UserData32)
-	b = binary.LittleEndian.AppendUint32(b, a.Reserved)
-	b = binary.LittleEndian.AppendUint32(b, a.Ledger)
-	b = binary.LittleEndian.AppendUint16(b, a.Code)
-	b = binary.LittleEndian.AppendUint16(b, uint16(a.Flags))
-	return binary.LittleEndian.AppendUint64(b, a.Timestamp)
-}
-
-func readTransfer(b []byte) ledger.Transfer {
-	return ledger.Transfer{
-		ID:              uint128At(b, 0),
-		DebitAccountID:  uint128At(b, 16),
-		CreditAccountID: uint128At(b, 32),
-		Amount:          uint128At(b, 48),
-		PendingID:       uint128At(b, 64),
-		UserData128:     uint128At(b, 80),
-		UserData64:      binary.LittleEndian.Uint64(b[96:]),
-		UserData32:      binary.LittleEndian.Uint32(b[104:]),
-		Timeout:         binary.LittleEndian.Uint32(b[108:]),
-		Ledger:          binary.LittleEndian.Uint32(b[112:]),
-		Code:            binary.LittleEndian.Uint16(b[116:]),
-		Flags:           ledger.TransferFlags(binary.LittleEndian.Uint16(b[118:])),
-		Timestamp:       binary.LittleEndian.Uint64(b[120:]),
-	}
-}
-
-func appendTransfer(b []byte, t ledger.Transfer) []byte {
-	b = appendUint128(b, t.ID)
-	b = appendUint128(b, t.DebitAccountID)
-	b = appendUint128(b, t.CreditAccountID)
-	b = appendUint128(b, t.Amount)
-	b = appendUint128(b, t.PendingID)
-	b = appendUint128(b, t.UserData128)
-	b = binary.LittleEndian.AppendUint64(b, t.UserData64)
-	b = binary.LittleEndian.AppendUint32(b, t.UserData32)
-	b = binary.LittleEndian.AppendUint32(b, t.Timeout)
-	b = binary.LittleEndian.AppendUint32(b, t.Ledger)
-	b = binary.LittleEndian.AppendUint16(b, t.Code)
-	b = binary.LittleEndian.AppendUint16(b, uint16(t.Flags))
-	return binary.LittleEndian.AppendUint64(b, t.Timestamp)
-}
+func appendTransfer(b []byte, t ledger.Transfer) []byte { return t.AppendWire(b) }
 
 func appendResult(b []byte, timestamp uint64, status uint32) []byte {
 	b = binary.LittleEndian.AppendUint64(b, timestamp)
@@ -155,19 +89,19 @@ func readChangeFilter(b []byte) ledger.ChangeEventsFilter {
 }
 
 func appendBalance(b []byte, balance ledger.AccountBalance) []byte {
-	b = appendUint128(b, balance.DebitsPending)
-	b = appendUint128(b, balance.DebitsPosted)
-	b = appendUint128(b, balance.CreditsPending)
-	b = appendUint128(b, balance.CreditsPosted)
+	b = balance.DebitsPending.AppendWire(b)
+	b = balance.DebitsPosted.AppendWire(b)
+	b = balance.CreditsPending.AppendWire(b)
+	b = balance.CreditsPosted.AppendWire(b)
 	b = binary.LittleEndian.AppendUint64(b, balance.Timestamp)
 	return append(b, make([]byte, 56)...) // reserved
 }
 
 func appendChangeEvent(b []byte, e ledger.ChangeEvent) []byte {
-	b = appendUint128(b, e.Transfer.ID)
-	b = appendUint128(b, e.Transfer.Amount)
-	b = appendUint128(b, e.Transfer.PendingID)
-	b = appendUint128(b, e.Transfer.UserData128)
+	b = e.Transfer.ID.AppendWire(b)
+	b = e.Transfer.Amount.AppendWire(b)
+	b = e.Transfer.PendingID.AppendWire(b)
+	b = e.Transfer.UserData128.AppendWire(b)
 	b = binary.LittleEndian.AppendUint64(b, e.Transfer.UserData64)
 	b = binary.LittleEndian.AppendUint32(b, e.Transfer.UserData32)
 	b = binary.LittleEndian.AppendUint32(b, e.Transfer.Timeout)
@@ -185,19 +119,14 @@ func appendChangeEvent(b []byte, e ledger.ChangeEvent) []byte {
 }
 
 func appendChangedAccount(b []byte, a ledger.Account) []byte {
-	b = appendUint128(b, a.ID)
-	b = appendUint128(b, a.DebitsPending)
-	b = appendUint128(b, a.DebitsPosted)
-	b = appendUint128(b, a.CreditsPending)
-	b = appendUint128(b, a.CreditsPosted)
-	b = appendUint128(b, a.UserData128)
+	b = a.ID.AppendWire(b)
+	b = a.DebitsPending.AppendWire(b)
+	b = a.DebitsPosted.AppendWire(b)
+	b = a.CreditsPending.AppendWire(b)
+	b = a.CreditsPosted.AppendWire(b)
+	b = a.UserData128.AppendWire(b)
 	b = binary.LittleEndian.AppendUint64(b, a.UserData64)
 	b = binary.LittleEndian.AppendUint32(b, a.UserData32)
 	b = binary.LittleEndian.AppendUint16(b, a.Code)
 	return binary.LittleEndian.AppendUint16(b, uint16(a.Flags))
-}
-
-func appendUint128(b []byte, v ledger.Uint128) []byte {
-	b = binary.LittleEndian.AppendUint64(b, v.Lo)
-	return binary.LittleEndian.AppendUint64(b, v.Hi)
 }
