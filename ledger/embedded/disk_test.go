@@ -244,9 +244,16 @@ func TestASnapshotDoesNotCountBeforeTheLogIsDurable(t *testing.T) {
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
+	unfinished := filepath.Join(dir, "snapshot-00000000000000000009.state.tmp")
+	if err := os.WriteFile(unfinished, []byte("died here"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	again, mark := attach(t, dir)
 	if mark != 0 || again.accounts.n != 0 {
 		t.Fatalf("mark %d, %d accounts", mark, again.accounts.n)
+	}
+	if _, err := os.Stat(unfinished); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("an unfinished snapshot stays: %v", err)
 	}
 }
 

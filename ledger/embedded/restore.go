@@ -30,6 +30,9 @@ func Attach(dir string, options Options) (e *Engine, mark uint64, err error) {
 			e = nil
 		}
 	}()
+	if err := removeUnfinished(dir); err != nil {
+		return e, 0, err
+	}
 	resident := options.ResidentBytes
 	if resident == 0 {
 		resident = ResidentBytesDefault
@@ -49,6 +52,18 @@ func Attach(dir string, options Options) (e *Engine, mark uint64, err error) {
 	}
 	mark, err = e.load(paths[len(paths)-1])
 	return e, mark, err
+}
+
+// removeUnfinished removes what a process was still writing when it died: a snapshot of a large bank is large.
+func removeUnfinished(dir string) error {
+	paths, err := filepath.Glob(filepath.Join(dir, "*.tmp"))
+	for _, path := range paths {
+		err = errors.Join(err, os.Remove(path))
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	return nil
 }
 
 // markBytes is the memory for the newest marks: those of ten million transfers, so that leaving another
