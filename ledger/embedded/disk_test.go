@@ -378,6 +378,38 @@ func answersOf(e *Engine) (answers []any, err error) {
 	return answers, nil
 }
 
+// A node that lost the last decisions with its power makes others in their place. An index that still spoke
+// of the lost ones would leave the new ones out of every answer.
+func TestAFieldIndexOfTransfersBehindTheSnapshotIsForgotten(t *testing.T) {
+	long(t)
+	dir := t.TempDir()
+	e, _ := attach(t, dir)
+	newHistory(2).run(e, runRows+20_000)
+	if err := e.store.settled(); err != nil {
+		t.Fatal(err)
+	}
+	e.fields.ended.Wait()
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(e.fields.path(0)); err != nil {
+		t.Fatalf("the test was to have a run: %v", err)
+	}
+	again, _ := attach(t, dir) // no snapshot: all of it is to be made again
+	if _, err := os.Stat(again.fields.path(0)); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("the run is still there: %v", err)
+	}
+	newHistory(3).run(again, runRows+20_000)
+	s, err := again.BeginSnapshot(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(context.Background(), alwaysLogged); err != nil {
+		t.Fatal(err)
+	}
+	checkQueries(t, again)
+}
+
 // A lost field index costs time, not answers.
 func TestAMissingFieldIndexIsBuiltAgain(t *testing.T) {
 	long(t)

@@ -459,6 +459,9 @@ func (f *fields) restore(e *Engine) error {
 		}
 		f.runs = append(f.runs, r)
 	}
+	if err := f.forget(); err != nil {
+		return err
+	}
 	f.filled = uint32(len(f.runs)) << runShift
 	f.fill.first = f.filled
 	block := make([]transferRow, blockRows)
@@ -469,6 +472,21 @@ func (f *fields) restore(e *Engine) error {
 		if err := f.enter(block); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// forget removes the runs that are not open. They are of transfers that an earlier process made behind the
+// snapshot; those made again need not be the same, since its log may have lost the last of them.
+func (f *fields) forget() error {
+	paths, err := filepath.Glob(filepath.Join(f.dir, "fields-*.run"))
+	for _, path := range paths {
+		if !slices.ContainsFunc(f.runs, func(r *run) bool { return f.path(r.first) == path }) {
+			err = errors.Join(err, os.Remove(path))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
 	}
 	return nil
 }

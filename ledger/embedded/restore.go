@@ -48,7 +48,7 @@ func Attach(dir string, options Options) (e *Engine, mark uint64, err error) {
 		return e, 0, fmt.Errorf("ledger: %w", err)
 	}
 	if len(paths) == 0 {
-		return e, 0, nil
+		return e, 0, e.fields.forget()
 	}
 	mark, err = e.load(paths[len(paths)-1])
 	return e, mark, err
