@@ -134,6 +134,18 @@ func attach(t *testing.T, dir string) (*Engine, uint64) {
 	return e, mark
 }
 
+// save writes a snapshot.
+func save(t *testing.T, e *Engine, mark uint64) {
+	t.Helper()
+	s, err := e.BeginSnapshot(mark)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(context.Background(), alwaysLogged); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func alwaysLogged(context.Context) error { return nil }
 
 // A bank's history lies on disk, and its answers must not depend on where.
@@ -272,13 +284,7 @@ func TestDamageOnDiskIsFound(t *testing.T) {
 	dir := t.TempDir()
 	e, _ := attach(t, dir)
 	newHistory(2).run(e, runRows+20_000)
-	s, err := e.BeginSnapshot(7)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Write(context.Background(), alwaysLogged); err != nil {
-		t.Fatal(err)
-	}
+	save(t, e, 7)
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -400,13 +406,7 @@ func TestAFieldIndexOfTransfersBehindTheSnapshotIsForgotten(t *testing.T) {
 		t.Fatalf("the run is still there: %v", err)
 	}
 	newHistory(3).run(again, runRows+20_000)
-	s, err := again.BeginSnapshot(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Write(context.Background(), alwaysLogged); err != nil {
-		t.Fatal(err)
-	}
+	save(t, again, 1)
 	checkQueries(t, again)
 }
 
@@ -416,13 +416,7 @@ func TestAMissingFieldIndexIsBuiltAgain(t *testing.T) {
 	dir := t.TempDir()
 	e, _ := attach(t, dir)
 	newHistory(2).run(e, runRows+20_000)
-	s, err := e.BeginSnapshot(1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Write(context.Background(), alwaysLogged); err != nil {
-		t.Fatal(err)
-	}
+	save(t, e, 1)
 	if err := e.Close(); err != nil {
 		t.Fatal(err)
 	}
