@@ -411,6 +411,24 @@ func cpuSeconds(tb testing.TB) float64 {
 	return float64(usage.Utime.Nano()+usage.Stime.Nano()) / 1e9
 }
 
+// BenchmarkShardGrowth measures the pass in which one shard of fifty million ids makes room.
+func BenchmarkShardGrowth(b *testing.B) {
+	const entries = 50_000_000 / indexShards
+	random := rand.New(rand.NewPCG(1, 2))
+	for b.Loop() {
+		b.StopTimer()
+		var x index
+		for reference := uint32(1); reference <= entries; reference++ {
+			x.insert(random.Uint64()&^(indexShards-1), reference)
+		}
+		s := &x.shards[0]
+		b.StartTimer()
+		if !s.resize(s.places + s.places/5) {
+			b.Fatal("a fifth more places is not enough")
+		}
+	}
+}
+
 // BenchmarkChains measures a decision of four linked transfers, the shape most of the bank's
 // commands have.
 func BenchmarkChains(b *testing.B) {

@@ -29,7 +29,7 @@ import (
 // As a ledger.Ledger it takes the time from its clock and expires what is due before each call.
 // The reads among these methods serve the pipeline's engine too, which has no clock.
 //
-// Memory, beside a fixed 100 MB at most for rows on their way to the disk: about 170 bytes an account,
+// Memory, beside about 110 MB for rows and field index on their way to the disk: about 170 bytes an account,
 // 11 a transfer and 1 more for a two-phase one. Disk: 164 bytes a transfer and 40 for finding it by its
 // fields. References to rows have 31 bits: two billion transfers; docs/decisions/0009 says how to go on
 // from there.
@@ -79,7 +79,8 @@ type Options struct {
 	// SnapshotEvery is after how many transfers an engine made by Open saves its state.
 	// Zero: SnapshotEveryDefault.
 	SnapshotEvery int
-	// OnFault is told of what keeps an engine made by Open from saving its state. Nil: Close tells it.
+	// OnFault is told of what keeps an engine made by Open from saving its state; it must not call the
+	// engine. Nil: Close tells it.
 	OnFault func(error)
 	// Seedable allows Seed, for conformance runners.
 	Seedable bool

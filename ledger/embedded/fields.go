@@ -18,7 +18,7 @@ import (
 // for each field, the pairs (hash of the value, row) in order, so that a query reads one page per run
 // and field and then only rows that very likely match. Runs are built beside the engine and lie on disk,
 // with the first pair of each page in memory: 0.08 bytes a transfer. The pairs of the transfers that have
-// no run yet, up to two runs' worth, are in memory and searched one by one.
+// no run yet, up to five runs' worth, are in memory and searched one by one.
 //
 // Runs are derived from the rows: one that is missing or damaged at start is built again.
 type fields struct {

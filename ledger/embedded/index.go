@@ -13,7 +13,7 @@ import (
 // It is cut by hash into shards. Within a shard entries are kept in the order of their tags by linear
 // probing: a search stops at the first larger tag, so the table may be seven eighths full, and growing it
 // by a fifth is one pass in order. A shard grows by itself and they begin at different sizes, so that
-// one batch meets at most a few of these passes: two milliseconds each with fifty million ids.
+// one batch seldom meets more than one of these passes: seven milliseconds with fifty million ids.
 type index struct {
 	shards [indexShards]shard
 }
