@@ -107,7 +107,7 @@ func (j *Journal) settle(s *segment, b *batch, out []byte) {
 		s.marks = noteMark(s.marks, uint32(b.first-s.first)+uint32(i), j.before.offset+int64(offset))
 	}
 	s.end = j.before.offset + int64(len(out))
-	j.durable = j.before.last
+	j.durable.Store(uint64(j.before.last))
 	j.flushing = batch{}
 	j.full = nil
 	if j.flushed != nil {
@@ -233,7 +233,13 @@ func (j *Journal) rotate(old *segment, first journal.Position, n int64) (*segmen
 		err = noRetry(old.file.Datasync())
 	}
 	if err == nil {
-		err = noRetry(errors.Join(s.file.Datasync(), os.Rename(from, s.path), syncDir(j.dir)))
+		err = noRetry(s.file.Datasync())
+	}
+	if err == nil {
+		err = noRetry(os.Rename(from, s.path))
+	}
+	if err == nil {
+		err = noRetry(syncDir(j.dir))
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.file.Close())

@@ -71,7 +71,7 @@ type Journal struct {
 	active   batch // takes appends
 	flushing batch // being written
 	last     journal.Position
-	durable  journal.Position
+	durable  atomic.Uint64 // position; written under mu
 	flushed  chan struct{} // closed at the next flush or fault; nil when nobody waits
 	fault    error
 	full     error // why the disk takes nothing more for now
@@ -81,6 +81,7 @@ type Journal struct {
 	heads    heads
 	parties  []party  // number's
 	recent   *idIndex // of records since the last checkpoint began
+	emptied  *idIndex // the next recent
 	frozen   *frozen  // what a checkpoint is bringing to disk
 	runs     *runs    // what the checkpoints before brought there
 	from     journal.Position
@@ -257,11 +258,7 @@ func (j *Journal) First() journal.Position {
 func (j *Journal) first() journal.Position { return j.from }
 
 // Durable implements journal.Journal.
-func (j *Journal) Durable() journal.Position {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.durable
-}
+func (j *Journal) Durable() journal.Position { return journal.Position(j.durable.Load()) }
 
 // Last implements journal.Journal.
 func (j *Journal) Last() journal.Position {
@@ -272,9 +269,9 @@ func (j *Journal) Last() journal.Position {
 
 // WaitDurable implements journal.Journal.
 func (j *Journal) WaitDurable(ctx context.Context, position journal.Position) error {
-	for {
+	for j.Durable() < position {
 		j.mu.Lock()
-		if j.durable >= position {
+		if j.Durable() >= position { // since then
 			j.mu.Unlock()
 			return nil
 		}
@@ -293,6 +290,7 @@ func (j *Journal) WaitDurable(ctx context.Context, position journal.Position) er
 			return ctx.Err()
 		}
 	}
+	return nil
 }
 
 // Snapshot implements journal.Journal.
