@@ -6,9 +6,9 @@
 // states. Its newest part is in memory; checkpoint.go moves that to disk from time to time, so that opening
 // reads only the records behind the last checkpoint. ids.go and runs.go hold the ids, store.go the rest.
 //
-// Memory, stated for the defaults: 130 MB for the newest 1,000,000 records at most (ids and counters since the
-// last checkpoint and before it), 2.3 bytes for each older id up to filterBytesMax and 0.03 beyond, 48 MB for the
-// store's cache, 8 MB for the newest records and twice batchMax for those not flushed yet.
+// Memory: about 130 bytes for each record since the last checkpoint but one, which is 250,000 to 500,000 records and
+// at most 1,500,000 (see crowdedAfter); 2.3 bytes for each older id until that is filterBytesMax, 0.02 beyond; 48 MB
+// for the store; tailBytesMax of records on disk; batchMax for those not there yet, twice; 100 bytes a segment.
 package embedded
 
 import (
