@@ -18,7 +18,7 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 	n.journal, n.pipeline.journal = j, j
 	var fault error
 	replayed := Replay{engine: n.options.Engine}
-	intents := make(map[uint64]*journal.Record) // by customer
+	intents := make(map[uint64][]*journal.Record) // without an outcome, by customer
 	err := j.Scan(ctx, 1, func(rec *journal.Record) bool {
 		if fault = n.belongs(rec); fault != nil {
 			return false
@@ -29,11 +29,15 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 				fault = replayed.Chain(rec)
 			}
 		case journal.KindIntent:
-			intents[rec.Customer] = copyRecord(rec)
+			intents[rec.Customer] = append(intents[rec.Customer], copyRecord(rec))
 			n.ensure(bank.CustomerNo(rec.Customer)).customer.Seq = rec.Seq
 			return true
 		case journal.KindOutcome:
-			delete(intents, rec.Customer)
+			if open := intents[rec.Customer]; len(open) == 0 || open[0].Subject != rec.Subject || open[0].Command != rec.Command {
+				fault = fmt.Errorf("position %d: an outcome of customer %s that is not of the oldest intent", rec.Position, bank.CustomerNo(rec.Customer))
+			} else if intents[rec.Customer] = open[1:]; len(open) == 1 {
+				delete(intents, rec.Customer)
+			}
 		default:
 			return true
 		}
@@ -42,14 +46,16 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 		}
 		return fault == nil
 	})
-	for _, rec := range intents {
-		if fault != nil || err != nil {
-			break
-		}
-		var d *draft
-		if d, fault = n.adopt(rec); fault == nil {
-			d.own.intent = d
-			n.intents = append(n.intents, d)
+	for _, open := range intents {
+		for _, rec := range open {
+			if fault != nil || err != nil {
+				break
+			}
+			var d *draft
+			if d, fault = n.adopt(rec); fault == nil {
+				d.own.intents = append(d.own.intents, d)
+				n.intents = append(n.intents, d)
+			}
 		}
 	}
 	if err == nil {
