@@ -158,7 +158,7 @@ func (a *customerActor) dismiss(d *draft, waiting, deferred error) {
 	for _, req := range a.deferred {
 		req.finish(deferred)
 	}
-	d.waiting, a.deferred = nil, nil
+	d.request, d.waiting, a.deferred = nil, nil, nil
 }
 
 // storedIntent is what an intent keeps, in place of a receipt, to make the outcome of the ledger's answer.
