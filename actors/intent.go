@@ -30,18 +30,19 @@ func (a *customerActor) propose(req *Request, d *draft, s *submitter) {
 	if err := d.intend(); err != nil {
 		panic(err)
 	}
+	d.claim = bank.ClaimOf(&a.slot.customer, &d.decision, bank.Date(d.record.AccountingDate))
+	d.waiting = append(d.waiting, req)
 	if err := a.node.pipeline.propose(d); err != nil {
 		a.refused(req, d, err)
 		return
 	}
+	// From here on the submitter has the draft, but for who waits.
 	a.slot.customer.Seq = d.record.Seq
-	d.waiting = append(d.waiting, req)
 	a.await(d)
 }
 
 // await keeps an intent until its outcome is known.
 func (a *customerActor) await(d *draft) {
-	d.claim = bank.ClaimOf(&a.slot.customer, &d.decision, bank.Date(d.record.AccountingDate))
 	a.pending.Add(d.claim)
 	a.intents = append(a.intents, d)
 }
@@ -220,6 +221,7 @@ func (n *Node) adopt(rec *journal.Record) (*draft, error) {
 			d.payee.desk.Reserve(credit)
 		}
 	}
+	d.claim = bank.ClaimOf(&d.own.customer, &d.decision, bank.Date(rec.AccountingDate))
 	return d, nil
 }
 

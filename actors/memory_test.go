@@ -21,6 +21,8 @@ type memoryJournal struct {
 	heads     map[uint64]journal.Head
 	onDurable func(journal.Position)
 	refuse    error // what Append answers, once admitted
+
+	flushing sync.Mutex // one flush at a time: positions become durable in order
 }
 
 func newMemoryJournal() *memoryJournal {
@@ -95,6 +97,8 @@ func (j *memoryJournal) Append(rec *journal.Record) error {
 
 // flush makes everything appended durable, unless it is held and not forced.
 func (j *memoryJournal) flush(force bool) {
+	j.flushing.Lock()
+	defer j.flushing.Unlock()
 	j.mu.Lock()
 	if j.held && !force {
 		j.mu.Unlock()
