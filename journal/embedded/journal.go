@@ -10,10 +10,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -61,6 +63,10 @@ type Journal struct {
 	commands idIndex
 	subjects idIndex
 	found    []journal.Position
+
+	store  *store
+	saving sync.Mutex    // one SaveSnapshots at a time
+	saved  atomic.Uint64 // of the last upTo
 
 	spare chan *segment // capacity 1: the next segment, zeroed ahead of time
 	ended sync.WaitGroup
@@ -126,6 +132,14 @@ func open(dir string, options Options, write bool) (_ *Journal, err error) {
 			j.release()
 		}
 	}()
+	if j.store, err = openStore(dir, !write); err != nil {
+		return nil, err
+	}
+	saved, err := j.store.saved()
+	if err != nil {
+		return nil, err
+	}
+	j.saved.Store(uint64(saved))
 	if err := j.load(write); err != nil {
 		return nil, err
 	}
@@ -375,11 +389,92 @@ func (j *Journal) WaitDurable(ctx context.Context, position journal.Position) er
 	}
 }
 
-// Head implements journal.Journal.
-func (j *Journal) Head(customer uint64) journal.Head {
+// First implements journal.Journal.
+func (j *Journal) First() journal.Position {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.heads[customer]
+	if len(j.segments) == 0 {
+		return j.last + 1
+	}
+	return j.segments[0].first
+}
+
+// Head implements journal.Journal.
+func (j *Journal) Head(customer uint64) (journal.Head, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.heads[customer], nil
+}
+
+// ScanCustomer implements journal.Journal.
+func (j *Journal) ScanCustomer(ctx context.Context, customer uint64, from journal.Position, fn func(*journal.Record) bool) error {
+	return j.Scan(ctx, from, func(rec *journal.Record) bool { return !concerns(rec, customer) || fn(rec) })
+}
+
+// concerns reports whether the record is the customer's or gave it events.
+func concerns(rec *journal.Record, customer uint64) bool {
+	if rec.Kind == journal.KindClaim {
+		return false
+	}
+	return rec.Customer == customer || rec.Kind != journal.KindIntent &&
+		slices.ContainsFunc(rec.Events, func(e journal.Event) bool { return e.Customer == customer })
+}
+
+// Snapshot implements journal.Journal.
+func (j *Journal) Snapshot(customer uint64) (journal.Snapshot, error) { return j.store.snapshot(customer) }
+
+// Snapshots implements journal.Journal.
+func (j *Journal) Snapshots(ctx context.Context, customer uint64, fn func(*journal.Snapshot) bool) error {
+	err := j.store.snapshots(customer, func(s *journal.Snapshot) bool { return ctx.Err() == nil && fn(s) })
+	return errors.Join(err, ctx.Err())
+}
+
+// SaveSnapshots implements journal.Journal.
+func (j *Journal) SaveSnapshots(ctx context.Context, upTo journal.Position, states iter.Seq[journal.Snapshot]) error {
+	last := j.Last()
+	if upTo > last {
+		return fmt.Errorf("journal: snapshots up to position %d, the journal ends at %d", upTo, last)
+	}
+	if err := j.WaitDurable(ctx, last); err != nil {
+		return err
+	}
+	j.saving.Lock()
+	defer j.saving.Unlock()
+	if upTo <= j.Saved() {
+		upTo = 0
+	}
+	if err := j.store.save(upTo, states); err != nil {
+		return err
+	}
+	if upTo > 0 {
+		j.saved.Store(uint64(upTo))
+	}
+	return nil
+}
+
+// Saved implements journal.Journal.
+func (j *Journal) Saved() journal.Position { return journal.Position(j.saved.Load()) }
+
+// FindPerson implements journal.Journal.
+func (j *Journal) FindPerson(person ledger.Uint128) (uint64, error) { return j.store.findPerson(person) }
+
+// Retain implements journal.Journal.
+func (j *Journal) Retain(before journal.Position) error {
+	before = min(before, j.Saved()+1)
+	j.mu.Lock()
+	n := 0
+	for n+1 < len(j.segments) && j.segments[n+1].first <= before {
+		n++
+	}
+	gone := slices.Clone(j.segments[:n])
+	j.segments = slices.Delete(j.segments, 0, n)
+	j.mu.Unlock()
+	for _, s := range gone {
+		if err := errors.Join(s.file.Close(), os.Remove(s.path)); err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+	}
+	return nil
 }
 
 // FindCommand implements journal.Journal. It finds records that are not on disk yet, too.
@@ -551,6 +646,9 @@ func (j *Journal) release() error {
 	case s := <-j.spare:
 		errs = append(errs, s.file.Close())
 	default:
+	}
+	if j.store != nil {
+		errs = append(errs, j.store.close())
 	}
 	if j.lock != nil {
 		errs = append(errs, j.lock.Close())

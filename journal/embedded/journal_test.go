@@ -62,7 +62,7 @@ func (w *writer) record(customer, other uint64) *journal.Record {
 	w.n++
 	rec := &journal.Record{
 		Kind: journal.KindDecision, Shard: shard, Epoch: w.epochs[shard],
-		Customer: customer, Seq: w.j.Head(customer).Seq + 1,
+		Customer: customer, Seq: headOf(w.t, w.j, customer).Seq + 1,
 		Command: ledger.Uint128{Lo: w.n, Hi: customer}, BodyHash: ledger.U64(w.n), Subject: ledger.Uint128{Lo: w.n / 2, Hi: 1},
 		Time: int64(w.n) * 1e9, AccountingDate: 20261124, Channel: 1,
 		Transfers: []ledger.Transfer{{ID: ledger.U64(w.n), DebitAccountID: ledger.U64(1), CreditAccountID: ledger.U64(2), Amount: ledger.U64(w.n), Ledger: 156, Code: 1121}},
@@ -89,6 +89,15 @@ func (w *writer) flushed() {
 	if err := w.j.WaitDurable(context.Background(), w.j.Last()); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+func headOf(t *testing.T, j *Journal, customer uint64) journal.Head {
+	t.Helper()
+	head, err := j.Head(customer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return head
 }
 
 // contents copies all durable records.
@@ -124,7 +133,7 @@ func TestWhatWasAppendedIsThereInOrderAfterAReopen(t *testing.T) {
 	before := contents(t, j)
 	heads := map[uint64]journal.Head{}
 	for c := range uint64(20) {
-		heads[c] = j.Head(c)
+		heads[c] = headOf(t, j, c)
 	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)
@@ -134,8 +143,8 @@ func TestWhatWasAppendedIsThereInOrderAfterAReopen(t *testing.T) {
 		t.Fatalf("%d records before, %d after", len(before), len(after))
 	}
 	for c, head := range heads {
-		if again.Head(c) != head {
-			t.Errorf("customer %d: %+v, was %+v", c, again.Head(c), head)
+		if now := headOf(t, again, c); now != head {
+			t.Errorf("customer %d: %+v, was %+v", c, now, head)
 		}
 	}
 	if files, _ := segmentFiles(dir); len(files) < 5 {
@@ -570,10 +579,10 @@ func TestAnIntentTakesNoEventNumbersAndItsOutcomeAnswersForIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	j = opened(t, dir, Options{})
-	if h := j.Head(1); h != (journal.Head{Seq: 3, EventSeq: 2}) {
+	if h := headOf(t, j, 1); h != (journal.Head{Seq: 3, EventSeq: 2}) {
 		t.Errorf("payer: %+v", h)
 	}
-	if h := j.Head(2); h.EventSeq != 3 {
+	if h := headOf(t, j, 2); h.EventSeq != 3 {
 		t.Errorf("payee: %+v", h)
 	}
 	if rec, err := j.FindCommand(intent.Command); err != nil || rec.Kind != journal.KindOutcome {
