@@ -67,6 +67,13 @@ type Options struct {
 	// DeferredMax is how many commands of one customer may wait while the ledger has not answered an
 	// earlier one; over it they are refused at once. Zero: DeferredMaxDefault.
 	DeferredMax int
+	// CustomersMax is how many customers may be in memory, about; over it those leave who have been idle
+	// longest. Zero: CustomersMaxDefault.
+	CustomersMax int64
+	// PassivateAfter is how long a customer stays in memory whom nobody asks for. Zero: PassivateAfterDefault.
+	PassivateAfter time.Duration
+	// SnapshotEvery is after how many records customers that have changed are saved. Zero: SnapshotEveryDefault.
+	SnapshotEvery uint64
 }
 
 // RequestsMaxDefault bounds the commands under way in one node, DeferredMaxDefault those of one customer
@@ -87,6 +94,15 @@ type Node struct {
 	shards   [bank.ShardCount]shardState
 	intents  []*draft // found without an outcome by Recover, until Resume
 	requests atomic.Int64
+
+	now          atomic.Int64  // milliseconds since 1970, as of the last look for idle customers
+	inMemory     atomic.Int64  // customers
+	crowded      chan struct{} // capacity 1: there are more of them than there may be
+	unsaved      unsaved
+	saving       sync.Mutex        // one checkpoint or batch at a time; guards behind
+	behind       []bank.CustomerNo // saved states lack records that Recover saw
+	checkpointed atomic.Uint64     // where the last checkpoint began
+
 	stopping atomic.Bool
 	fault    chan error // capacity 1: the first fault stops the node
 	stopped  chan struct{}
@@ -101,15 +117,6 @@ type shardState struct {
 	epoch uint64 // of pid; guarded by mu
 }
 
-// slot is a customer known to this node. The state belongs to the customer's actor alone; the desk is
-// shared with payers.
-type slot struct {
-	customer bank.Customer
-	intent   *draft     // of an earlier process, without an outcome; for the actor to take over
-	mu       sync.Mutex // guards desk; taken inside the pipeline's lock, so held for moments only
-	desk     bank.Desk
-}
-
 // NewNode prepares a node; the journal is opened with OnDurable(node.Durable) and OnFault(node.Fault),
 // then given to Recover.
 func NewNode(options Options) *Node {
@@ -119,7 +126,18 @@ func NewNode(options Options) *Node {
 	if options.DeferredMax == 0 {
 		options.DeferredMax = DeferredMaxDefault
 	}
-	n := &Node{options: options, fault: make(chan error, 1), stopped: make(chan struct{})}
+	if options.CustomersMax == 0 {
+		options.CustomersMax = CustomersMaxDefault
+	}
+	if options.PassivateAfter == 0 {
+		options.PassivateAfter = PassivateAfterDefault
+	}
+	if options.SnapshotEvery == 0 {
+		options.SnapshotEvery = SnapshotEveryDefault
+	}
+	n := &Node{options: options, fault: make(chan error, 1), stopped: make(chan struct{}), crowded: make(chan struct{}, 1)}
+	n.unsaved.init()
+	n.tick()
 	n.pipeline.ledger = options.Engine
 	if options.Engine == nil {
 		n.options.Books = options.Ledger
@@ -158,15 +176,22 @@ func (n *Node) Faults() <-chan error { return n.fault }
 func (n *Node) System() *actor.ActorSystem { return n.system }
 
 // Connect names the payment channel and asks it again for every transfer that has no answer yet.
-func (n *Node) Connect(c Channel) {
+func (n *Node) Connect(c Channel) error {
 	n.channel = c
-	for i := range n.shards {
-		for _, s := range n.shards[i].slots {
-			for _, f := range s.customer.InFlight {
-				c.Send(n.requestOf(&s.customer, &f))
-			}
+	for _, no := range n.registry.opened() {
+		s, err := n.acquire(no, false)
+		if err != nil {
+			return err
 		}
+		if s == nil {
+			return fmt.Errorf("customer %s has transfers without an answer and is not known", no)
+		}
+		for _, f := range s.customer.InFlight {
+			c.Send(n.requestOf(&s.customer, &f))
+		}
+		s.release()
 	}
+	return nil
 }
 
 // Resume takes up what an earlier process left without the ledger's answer and begins to ask a ledger
@@ -232,7 +257,7 @@ func (n *Node) Shard(shard uint16) (*actor.PID, error) {
 		return nil, fmt.Errorf("claim shard %d: %w", shard, err)
 	}
 	props := actor.PropsFromProducer(func() actor.Actor {
-		return &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*actor.PID)}
+		return &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*customerActor)}
 	})
 	pid, err := n.system.Root.SpawnNamed(props, fmt.Sprintf("shard-%d", shard))
 	if err != nil {
@@ -271,30 +296,6 @@ func (n *Node) Close(ctx context.Context) error {
 		n.system.Shutdown()
 	})
 	return err
-}
-
-// slot finds a customer's slot, nil when the number is not known here.
-func (n *Node) slot(no bank.CustomerNo) *slot {
-	s := &n.shards[no.Shard()]
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.slots[no]
-}
-
-// ensure finds or makes a customer's slot.
-func (n *Node) ensure(no bank.CustomerNo) *slot {
-	if s := n.slot(no); s != nil {
-		return s
-	}
-	sh := &n.shards[no.Shard()]
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	s := sh.slots[no]
-	if s == nil {
-		s = &slot{customer: bank.Customer{No: no}}
-		sh.slots[no] = s
-	}
-	return s
 }
 
 func (n *Node) requestOf(c *bank.Customer, f *bank.InFlight) ChannelRequest {

@@ -147,7 +147,9 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	bankOf := cluster.New(s.node, cluster.Single{Node: s.node})
 	if o.channelDelay >= 0 {
 		s.channel = simulated.Open(bankOf, o.channelDelay, logger)
-		s.node.Connect(s.channel)
+		if err := s.node.Connect(s.channel); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.node.Resume(); err != nil {
 		return nil, err
