@@ -274,6 +274,9 @@ func (n *Node) Stopped() <-chan struct{} { return n.stopped }
 // UnderWay is the number of commands accepted and not yet answered.
 func (n *Node) UnderWay() int64 { return n.requests.Load() }
 
+// InMemory is how many customers are in memory.
+func (n *Node) InMemory() int64 { return n.inMemory.Load() }
+
 // Close takes no new commands, waits until those under way are answered or ctx ends, and stops the
 // actors. The journal is closed by its owner afterwards.
 func (n *Node) Close(ctx context.Context) error {
