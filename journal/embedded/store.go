@@ -16,9 +16,9 @@ import (
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
-// store is what is kept beside the log and replaced from time to time: customers' snapshots. It is off the
-// commit path and has no log of its own, since the journal is one: what it has not flushed, it makes again.
-// It is made when something is first saved.
+// store is what is kept beside the log and replaced from time to time: customers' counters and saved states, the
+// marks of old segments, and how far the index reaches. It is off the commit path and has no log of its own, since
+// the journal is one: what it has not flushed is made again. It is made when something is first saved.
 type store struct {
 	dir      string
 	readOnly bool
@@ -36,14 +36,15 @@ const (
 
 // The keys' first byte. Values are stored; never reuse one.
 const (
+	keyState    = 'I' // indexState
 	keySaved    = 'S' // position up to which every customer's state is saved
-	keySnapshot = 'c' // customer, big endian
+	keySnapshot = 'c' // customer, big endian: snapshot
+	keyHead     = 'h' // customer, big endian: counters and last record
+	keyMarks    = 'm' // first position of a segment, big endian: its marks
 	keyPerson   = 'p' // person: the customer who last had it
 )
 
-const snapshotVersion = 1
-
-var errMalformedSnapshot = errors.New("malformed snapshot")
+var errMalformedRow = errors.New("malformed row")
 
 func openStore(dir string, readOnly bool) (*store, error) {
 	s := &store{dir: filepath.Join(dir, "index"), readOnly: readOnly}
@@ -123,7 +124,7 @@ func (s *store) get(key []byte, read func(value []byte) error) error {
 func (s *store) saved() (position journal.Position, err error) {
 	err = s.get([]byte{keySaved}, func(value []byte) error {
 		if len(value) != 8 {
-			return errMalformedSnapshot
+			return errMalformedRow
 		}
 		position = journal.Position(binary.BigEndian.Uint64(value))
 		return nil
@@ -132,7 +133,7 @@ func (s *store) saved() (position journal.Position, err error) {
 }
 
 func (s *store) snapshot(customer uint64) (found journal.Snapshot, err error) {
-	err = s.get(customerKey(customer), func(value []byte) error {
+	err = s.get(rowKey(keySnapshot, customer), func(value []byte) error {
 		if err := decodeSnapshot(value, &found); err != nil {
 			return err
 		}
@@ -148,7 +149,7 @@ func (s *store) snapshots(customer uint64, fn func(*journal.Snapshot) bool) (err
 	if db == nil {
 		return err
 	}
-	rows, err := db.NewIter(&pebble.IterOptions{LowerBound: customerKey(customer), UpperBound: []byte{keySnapshot + 1}})
+	rows, err := db.NewIter(&pebble.IterOptions{LowerBound: rowKey(keySnapshot, customer), UpperBound: []byte{keySnapshot + 1}})
 	if err != nil {
 		return fmt.Errorf("journal: read %s: %w", s.dir, err)
 	}
@@ -157,7 +158,7 @@ func (s *store) snapshots(customer uint64, fn func(*journal.Snapshot) bool) (err
 	for rows.First(); rows.Valid(); rows.Next() {
 		key, value := rows.Key(), rows.Value()
 		if len(key) != 9 {
-			return fmt.Errorf("journal: read %s: %w", s.dir, errMalformedSnapshot)
+			return fmt.Errorf("journal: read %s: %w", s.dir, errMalformedRow)
 		}
 		if err := decodeSnapshot(value, &found); err != nil {
 			return fmt.Errorf("journal: read %s: customer %d: %w", s.dir, found.Customer, err)
@@ -174,7 +175,7 @@ func (s *store) snapshots(customer uint64, fn func(*journal.Snapshot) bool) (err
 func (s *store) findPerson(person ledger.Uint128) (customer uint64, err error) {
 	err = s.get(personKey(person), func(value []byte) error {
 		if len(value) != 8 {
-			return errMalformedSnapshot
+			return errMalformedRow
 		}
 		customer = binary.BigEndian.Uint64(value)
 		return nil
@@ -189,70 +190,139 @@ func (s *store) findPerson(person ledger.Uint128) (customer uint64, err error) {
 	return customer, err
 }
 
-// save writes the snapshots, and last that they are complete up to a position.
-func (s *store) save(upTo journal.Position, states iter.Seq[journal.Snapshot]) error {
+// rows writes rows in batches of bounded size.
+type rows struct {
+	store *store
+	db    *pebble.DB
+	batch *pebble.Batch
+	err   error
+}
+
+func (s *store) write() (*rows, error) {
 	db, err := s.open(true)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	batch := db.NewBatch()
-	defer func() { _ = batch.Close() }()
-	commit := func() error {
-		err := errors.Join(batch.Commit(pebble.NoSync), batch.Close())
-		batch = db.NewBatch()
+	return &rows{store: s, db: db, batch: db.NewBatch()}, nil
+}
+
+func (r *rows) set(key, value []byte) {
+	if r.err == nil {
+		r.err = r.batch.Set(key, value, nil)
+	}
+	if r.err == nil && r.batch.Len() > storeBatchBytes {
+		r.err = errors.Join(r.batch.Commit(pebble.NoSync), r.batch.Close())
+		r.batch = r.db.NewBatch()
+	}
+}
+
+// flush makes all rows durable, in the order in which they were set.
+func (r *rows) flush() error {
+	r.err = errors.Join(r.err, r.batch.Commit(pebble.NoSync), r.batch.Close())
+	if r.err == nil {
+		r.err = r.db.Flush()
+	}
+	if r.err != nil {
+		return fmt.Errorf("journal: write %s: %w", r.store.dir, r.err)
+	}
+	return nil
+}
+
+// save writes the snapshots, and last that they are complete up to a position.
+func (s *store) save(upTo journal.Position, states iter.Seq[journal.Snapshot]) error {
+	w, err := s.write()
+	if err != nil {
 		return err
 	}
 	var value []byte
 	for state := range states {
 		value = appendSnapshot(value[:0], &state)
-		err := batch.Set(customerKey(state.Customer), value, nil)
+		w.set(rowKey(keySnapshot, state.Customer), value)
 		if !state.Person.IsZero() {
-			err = errors.Join(err, batch.Set(personKey(state.Person), binary.BigEndian.AppendUint64(nil, state.Customer), nil))
-		}
-		if err == nil && batch.Len() > storeBatchBytes {
-			err = commit()
-		}
-		if err != nil {
-			return fmt.Errorf("journal: save snapshots in %s: %w", s.dir, err)
+			w.set(personKey(state.Person), binary.BigEndian.AppendUint64(nil, state.Customer))
 		}
 	}
 	if upTo > 0 {
-		err = batch.Set([]byte{keySaved}, binary.BigEndian.AppendUint64(nil, uint64(upTo)), nil)
+		w.set([]byte{keySaved}, binary.BigEndian.AppendUint64(nil, uint64(upTo)))
 	}
-	if err = errors.Join(err, commit()); err == nil {
-		err = db.Flush()
-	}
-	if err != nil {
-		return fmt.Errorf("journal: save snapshots in %s: %w", s.dir, err)
-	}
-	return nil
+	return w.flush()
 }
 
-func customerKey(customer uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte{keySnapshot}, customer)
+// checkpoint writes counters and marks, and last how far the index reaches with them.
+func (s *store) checkpoint(state *indexState, heads map[uint64]head, marks map[journal.Position][]mark) error {
+	w, err := s.write()
+	if err != nil {
+		return err
+	}
+	var key, value []byte
+	for customer, h := range heads {
+		key = binary.BigEndian.AppendUint64(append(key[:0], keyHead), customer)
+		value = appendHead(value[:0], h)
+		w.set(key, value)
+	}
+	for first, m := range marks {
+		w.set(rowKey(keyMarks, uint64(first)), appendMarks(nil, m))
+	}
+	w.set([]byte{keyState}, appendState(nil, state))
+	return w.flush()
+}
+
+// forget removes the marks of segments that are gone.
+func (s *store) forget(gone []*segment) error {
+	w, err := s.write()
+	if err != nil {
+		return err
+	}
+	for _, segment := range gone {
+		w.err = errors.Join(w.err, w.batch.Delete(rowKey(keyMarks, uint64(segment.first)), nil))
+	}
+	return w.flush()
+}
+
+func (s *store) head(customer uint64) (h head, err error) {
+	err = s.get(rowKey(keyHead, customer), func(value []byte) (err error) {
+		h, err = decodeHead(value)
+		return err
+	})
+	return h, err
+}
+
+func (s *store) marks(first journal.Position) (marks []mark, err error) {
+	err = s.get(rowKey(keyMarks, uint64(first)), func(value []byte) (err error) {
+		marks, err = decodeMarks(value)
+		return err
+	})
+	return marks, err
+}
+
+func (s *store) state() (state indexState, err error) {
+	err = s.get([]byte{keyState}, func(value []byte) (err error) {
+		state, err = decodeState(value)
+		return err
+	})
+	return state, err
+}
+
+// segments lists the segments whose marks are here.
+func (s *store) segments() (out []journal.Position, err error) {
+	db, err := s.open(false)
+	if db == nil {
+		return nil, err
+	}
+	rows, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyMarks}, UpperBound: []byte{keyMarks + 1}})
+	if err != nil {
+		return nil, fmt.Errorf("journal: read %s: %w", s.dir, err)
+	}
+	for rows.First(); rows.Valid(); rows.Next() {
+		if key := rows.Key(); len(key) == 9 {
+			out = append(out, journal.Position(binary.BigEndian.Uint64(key[1:])))
+		}
+	}
+	return out, rows.Close()
+}
+
+func rowKey(kind byte, number uint64) []byte {
+	return binary.BigEndian.AppendUint64([]byte{kind}, number)
 }
 
 func personKey(person ledger.Uint128) []byte { return appendID([]byte{keyPerson}, person) }
-
-func appendSnapshot(b []byte, s *journal.Snapshot) []byte {
-	b = append(b, snapshotVersion)
-	b = binary.AppendUvarint(b, s.Head.Seq)
-	b = binary.AppendUvarint(b, s.Head.EventSeq)
-	b = appendID(b, s.Person)
-	return append(b, s.State...)
-}
-
-// decodeSnapshot reads all but the customer. State shares b.
-func decodeSnapshot(b []byte, s *journal.Snapshot) error {
-	in := reader{b: b}
-	if version := in.bytes(1); version == nil || version[0] != snapshotVersion {
-		return errMalformedSnapshot
-	}
-	s.Head.Seq, s.Head.EventSeq = in.uvarint(1<<63), in.uvarint(1<<63)
-	s.Person = in.id()
-	if in.bad {
-		return errMalformedSnapshot
-	}
-	s.State = in.b
-	return nil
-}
