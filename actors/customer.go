@@ -40,15 +40,17 @@ func (s *shardActor) Receive(ctx actor.Context) {
 		c, err := s.child(ctx, m.Customer, false)
 		switch {
 		case err != nil:
-			m.done <- err
+			m.finish(err)
 		case c == nil:
-			m.done <- bank.ErrNotFound
+			m.finish(bank.ErrNotFound)
 		default:
 			s.send(ctx, c, m)
 		}
-	case *verdict:
+	case *answered:
 		s.answer(ctx, m.draft, m)
 	case *ledgerAway:
+		s.answer(ctx, m.draft, m)
+	case *unanswered:
 		s.answer(ctx, m.draft, m)
 	case *passivation:
 		s.passivate(ctx, m)
@@ -62,9 +64,10 @@ func isRegistration(r *Request) bool {
 	return ok
 }
 
-// answer brings news of a decision to the customer who took it. He is in memory until he knows its outcome.
+// answer brings news of a decision to the customer who took it. He is in memory until he knows its outcome; if
+// he has known it and left, or can't be read any more since the node stops, there is nothing to tell.
 func (s *shardActor) answer(ctx actor.Context, d *draft, news any) {
-	if c, err := s.child(ctx, bank.CustomerNo(d.record.Customer), false); err == nil {
+	if c, err := s.child(ctx, bank.CustomerNo(d.record.Customer), false); c != nil && err == nil {
 		s.send(ctx, c, news)
 	}
 }
@@ -85,8 +88,11 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (
 	if slot == nil {
 		return nil, err
 	}
-	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot, intent: slot.intent}
-	slot.intent = nil
+	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot}
+	for _, d := range slot.intents {
+		c.await(d)
+	}
+	slot.intents = nil
 	c.pid = ctx.Spawn(actor.PropsFromProducer(func() actor.Actor { return c }))
 	s.customers[no] = c
 	return c, nil
@@ -104,10 +110,10 @@ type customerActor struct {
 	handled atomic.Uint64 // of them
 
 	// Where the ledger is elsewhere:
-	intent   *draft     // decided, and not answered by the ledger
-	waiting  []*Request // to hear its outcome
-	deferred []*Request // to be decided after it
-	stopped  error      // the node stopped before the outcome was known
+	intents  []*draft     // decided and not answered by the ledger, in order
+	pending  bank.Pending // what they may do
+	deferred []*Request   // to be decided when outcomes are known, in order
+	stopped  error        // the node stopped before an outcome was known
 }
 
 // Receive handles a command or a read. A panic is a broken invariant: it stops the node, because what
@@ -124,13 +130,15 @@ func (a *customerActor) Receive(ctx actor.Context) {
 	case *Query:
 		m.node = a.node
 		m.Read(&View{Customer: &a.slot.customer, query: m, node: a.node})
-		a.node.pipeline.whenDurable(func(err error) { m.done <- err })
-	case *verdict:
-		a.hear(m)
+		a.node.pipeline.whenDurable(m.finish)
+	case *answered:
+		a.conclude(m.draft)
 	case *ledgerAway:
 		a.giveUp(m.draft)
+	case *unanswered:
+		a.stop(m.draft, m.cause)
 	case *checkpoint:
-		m.take(a.slot, a.intent)
+		m.take(a.slot, a.intents)
 		m.finished()
 	default:
 		return // the actor system's own
@@ -138,18 +146,31 @@ func (a *customerActor) Receive(ctx actor.Context) {
 	a.handled.Add(1)
 }
 
-// handle decides one command and hands the decision to the pipeline, which answers the caller.
+// handle answers a command that has been decided before and decides a new one, in its turn.
 func (a *customerActor) handle(req *Request) {
-	if a.repeated(req) || a.postponed(req) {
-		return
+	switch {
+	case a.repeated(req):
+	case a.stopped != nil:
+		req.finish(a.stopped)
+	case len(a.deferred) > 0 || !a.decide(req):
+		a.postpone(req)
 	}
+}
+
+// decide decides one command and hands the decision to the pipeline, which answers the caller. It reports
+// false, and has done nothing, if the decision depends on outcomes that are not known.
+func (a *customerActor) decide(req *Request) bool {
 	cmd := req.Call.Command
+	if a.pending.Holds(cmd) {
+		return false
+	}
 	now := a.node.options.Clock()
 	customer := &a.slot.customer
 	env := bank.Env{
 		Millis:    now.UnixMilli(),
 		Date:      bank.BookedOn(cmd, bank.DateOf(now)),
 		Catalogue: a.node.options.Catalogue,
+		Pending:   &a.pending,
 	}
 	if bank.NeedsBirth(cmd) {
 		env.Birth = a.birth()
@@ -158,7 +179,10 @@ func (a *customerActor) handle(req *Request) {
 	admitted, refusal, err := a.admit(credit, credits, &env)
 	if err != nil {
 		req.finish(err)
-		return
+		return true
+	}
+	if refusal != nil && a.pending.Any() {
+		return false // an intent of our own may be what the desk has no room beside
 	}
 	d := draft{request: req, operation: cmd.Operation(), own: a.slot, payee: admitted, credit: credit, record: journal.Record{
 		Kind: journal.KindDecision, Shard: a.shard, Epoch: a.epoch,
@@ -171,32 +195,37 @@ func (a *customerActor) handle(req *Request) {
 	} else {
 		d.decision, d.refusal = bank.Refused(customer, &env), refusal
 	}
+	if d.refusal != nil && !a.certain(cmd, &env, d.refusal) {
+		d.release()
+		return false
+	}
 	if d.refusal != nil && customer.Registered == 0 {
 		// Nobody: there is no customer whose journal could remember the refusal.
 		d.release()
 		req.receipt = bank.Receipt{Operation: cmd.Operation(), Refusal: d.refusal}
 		req.finish(nil)
-		return
+		return true
 	}
 	if err := d.compose(); err != nil {
 		panic(err)
 	}
 	if s := a.node.pipeline.submitter; s != nil && d.needs(s) {
 		a.propose(req, &d, s)
-		return
+		return true
 	}
 	if ask, ok := a.channelRequest(&d); ok {
 		req.after = func() {
-			if req.err == nil && req.receipt.Refusal == nil && a.node.channel != nil {
-				a.node.channel.Send(ask)
+			if req.err == nil && req.receipt.Refusal == nil {
+				a.node.ask(ask)
 			}
 		}
 	}
 	if err := a.node.pipeline.commit(&d); err != nil {
 		a.refused(req, &d, err)
-		return
+		return true
 	}
 	a.apply(&d)
+	return true
 }
 
 // apply folds a decision that has its place in the journal into the customer's state.

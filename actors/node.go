@@ -61,39 +61,32 @@ type Options struct {
 	// Sequence seeds process ids, so that replies to an earlier process on the same address can't be
 	// taken for ours (Proto.Actor counts from 1 in every process). Random.
 	Sequence uint64
-	// RequestsMax is how many commands may be under way at once; over it they are refused at once.
-	// Zero: RequestsMaxDefault.
+	// RequestsMax is how many commands, and as many reads, may be under way at once, CustomerMax how many of
+	// one customer, BytesMax how large the commands may be together; over it they are refused at once.
+	// Zero: the defaults of admission.go.
 	RequestsMax int64
-	// DeferredMax is how many commands of one customer may wait while the ledger has not answered an
-	// earlier one; over it they are refused at once. Zero: DeferredMaxDefault.
-	DeferredMax int
-	// CustomersMax is how many customers may be in memory, about; over it those leave who have been idle
-	// longest. Zero: CustomersMaxDefault.
-	CustomersMax int64
+	CustomerMax int32
+	BytesMax    int64
+	// InMemoryMax is how many customers may be in memory, about; over it those leave who have been idle
+	// longest. Zero: InMemoryMaxDefault.
+	InMemoryMax int64
 	// PassivateAfter is how long a customer stays in memory whom nobody asks for. Zero: PassivateAfterDefault.
 	PassivateAfter time.Duration
 	// SnapshotEvery is after how many records customers that have changed are saved. Zero: SnapshotEveryDefault.
 	SnapshotEvery uint64
 }
 
-// RequestsMaxDefault bounds the commands under way in one node, DeferredMaxDefault those of one customer
-// that wait for the ledger: more than any one request to the API can bring.
-const (
-	RequestsMaxDefault = 65_536
-	DeferredMaxDefault = 4096
-)
-
 // Node is the actors of one process with their journal and ledger.
 type Node struct {
-	options  Options
-	journal  journal.Journal
-	pipeline pipeline
-	system   *actor.ActorSystem
-	channel  Channel
-	registry registry
-	shards   [bank.ShardCount]shardState
-	intents  []*draft // found without an outcome by Recover, until Resume
-	requests atomic.Int64
+	options   Options
+	journal   journal.Journal
+	pipeline  pipeline
+	system    *actor.ActorSystem
+	channel   Channel
+	registry  registry
+	shards    [bank.ShardCount]shardState
+	intents   []*draft // found without an outcome by Recover, until Resume
+	admission admission
 
 	now          atomic.Int64  // milliseconds since 1970, as of the last look for idle customers
 	inMemory     atomic.Int64  // customers
@@ -120,14 +113,8 @@ type shardState struct {
 // NewNode prepares a node; the journal is opened with OnDurable(node.Durable) and OnFault(node.Fault),
 // then given to Recover.
 func NewNode(options Options) *Node {
-	if options.RequestsMax == 0 {
-		options.RequestsMax = RequestsMaxDefault
-	}
-	if options.DeferredMax == 0 {
-		options.DeferredMax = DeferredMaxDefault
-	}
-	if options.CustomersMax == 0 {
-		options.CustomersMax = CustomersMaxDefault
+	if options.InMemoryMax == 0 {
+		options.InMemoryMax = InMemoryMaxDefault
 	}
 	if options.PassivateAfter == 0 {
 		options.PassivateAfter = PassivateAfterDefault
@@ -136,13 +123,14 @@ func NewNode(options Options) *Node {
 		options.SnapshotEvery = SnapshotEveryDefault
 	}
 	n := &Node{options: options, fault: make(chan error, 1), stopped: make(chan struct{}), crowded: make(chan struct{}, 1)}
+	n.admission.init(&options)
 	n.unsaved.init()
 	n.tick()
 	n.pipeline.ledger = options.Engine
 	if options.Engine == nil {
 		n.options.Books = options.Ledger
 		s := newSubmitter(options.Ledger, options.Logger)
-		s.conclude, s.tell, s.fault = n.pipeline.conclude, n.tell, n.Fault
+		s.tell, s.fault = n.tell, n.Fault
 		n.pipeline.submitter = s
 	}
 	n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
@@ -194,6 +182,13 @@ func (n *Node) Connect(c Channel) error {
 	return nil
 }
 
+// ask asks the channel, if there is one.
+func (n *Node) ask(r ChannelRequest) {
+	if n.channel != nil {
+		n.channel.Send(r)
+	}
+}
+
 // Resume takes up what an earlier process left without the ledger's answer and begins to ask a ledger
 // elsewhere. It is called once, after Recover and Connect and before any command is sent.
 func (n *Node) Resume() error {
@@ -205,7 +200,6 @@ func (n *Node) Resume() error {
 		if _, err := n.Shard(d.record.Shard); err != nil {
 			return err
 		}
-		d.record.Epoch = n.shards[d.record.Shard].epoch
 		s.adopt(d)
 	}
 	n.intents = nil
@@ -272,7 +266,7 @@ func (n *Node) Shard(shard uint16) (*actor.PID, error) {
 func (n *Node) Stopped() <-chan struct{} { return n.stopped }
 
 // UnderWay is the number of commands accepted and not yet answered.
-func (n *Node) UnderWay() int64 { return n.requests.Load() }
+func (n *Node) UnderWay() int64 { return n.admission.requests.Load() }
 
 // InMemory is how many customers are in memory.
 func (n *Node) InMemory() int64 { return n.inMemory.Load() }
@@ -284,10 +278,10 @@ func (n *Node) Close(ctx context.Context) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	var err error
-	for n.requests.Load() > 0 && err == nil {
+	for n.admission.requests.Load() > 0 && err == nil {
 		select {
 		case <-ctx.Done():
-			err = errors.Join(fmt.Errorf("%d commands unanswered", n.requests.Load()), ctx.Err())
+			err = errors.Join(fmt.Errorf("%d commands unanswered", n.admission.requests.Load()), ctx.Err())
 		case <-tick.C:
 		}
 	}

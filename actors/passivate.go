@@ -20,8 +20,8 @@ import (
 
 // Defaults and limits of passivation.
 const (
-	// CustomersMaxDefault is how many customers may be in memory, about: 200 MB.
-	CustomersMaxDefault = 100_000
+	// InMemoryMaxDefault is how many customers may be in memory, about: 200 MB.
+	InMemoryMaxDefault = 100_000
 	// PassivateAfterDefault is how long a customer stays whom nobody asks for.
 	PassivateAfterDefault = 10 * time.Minute
 	passivateLook         = 100 * time.Millisecond // how exactly it is known when somebody was last asked for
@@ -52,7 +52,7 @@ func (n *Node) keepRoom(ctx context.Context) {
 		case <-crowded:
 		}
 		now := n.tick()
-		if n.inMemory.Load() > n.options.CustomersMax && n.makeRoom(ctx) == 0 {
+		if n.inMemory.Load() > n.options.InMemoryMax && n.makeRoom(ctx) == 0 {
 			crowded = nil // all are busy: look again at the next tick
 		}
 		after := n.options.PassivateAfter.Milliseconds()
@@ -76,7 +76,7 @@ func (n *Node) makeRoom(ctx context.Context) int64 {
 	for i := range n.shards {
 		used = n.shards[i].lastUses(used)
 	}
-	room := int64(len(used)) - n.options.CustomersMax + n.options.CustomersMax/roomShare
+	room := int64(len(used)) - n.options.InMemoryMax + n.options.InMemoryMax/roomShare
 	if room <= 0 {
 		return 0
 	}
@@ -162,7 +162,7 @@ func (s *shardActor) passivate(ctx actor.Context, p *passivation) {
 // idle reports whether the actor has handled all that was sent to it, waits for nothing, and is alone with its
 // customer. Only its parent may ask, who alone sends to it.
 func (a *customerActor) idle(durable journal.Position) bool {
-	return a.handled.Load() == a.sent && a.intent == nil && a.slot.users.Load() == 1 && journal.Position(a.slot.touched.Load()) <= durable
+	return a.handled.Load() == a.sent && len(a.intents) == 0 && a.slot.users.Load() == 1 && journal.Position(a.slot.touched.Load()) <= durable
 }
 
 // checkpoint puts the states of the shard's customers aside that have changed; those who are busy do it
@@ -172,9 +172,9 @@ func (s *shardActor) checkpoint(ctx actor.Context, c *checkpoint) {
 		child := s.customers[slot.customer.No]
 		switch {
 		case child == nil:
-			c.take(slot, slot.intent)
+			c.take(slot, slot.intents)
 		case child.handled.Load() == child.sent:
-			c.take(slot, child.intent)
+			c.take(slot, child.intents)
 		default:
 			c.left.Add(1)
 			s.send(ctx, child, c)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/journal"
@@ -20,7 +21,7 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 	n.checkpointed.Store(uint64(j.Saved()))
 	r := recovery{
 		node: n, saved: j.Saved(), replayed: Replay{engine: n.options.Engine},
-		intents: make(map[uint64]*journal.Record), records: make(map[bank.CustomerNo]int32),
+		intents: make(map[uint64][]*journal.Record), records: make(map[bank.CustomerNo]int32),
 		hot: make(map[bank.CustomerNo]*slot), asked: make(map[ledger.Uint128]bank.CustomerNo),
 	}
 	if err := r.run(ctx, j); err != nil {
@@ -35,7 +36,7 @@ type recovery struct {
 	saved    journal.Position // every customer's state counts the records up to there
 	counted  journal.Position // registrations up to there are counted
 	replayed Replay
-	intents  map[uint64]*journal.Record         // without an outcome, by customer
+	intents  map[uint64][]*journal.Record       // without an outcome, by customer, in order
 	records  map[bank.CustomerNo]int32          // that concern a customer behind saved
 	hot      map[bank.CustomerNo]*slot          // customers with many of them
 	asked    map[ledger.Uint128]bank.CustomerNo // transfers whose channel has not answered
@@ -79,15 +80,33 @@ func (r *recovery) read(rec *journal.Record) error {
 	}
 	switch rec.Kind {
 	case journal.KindIntent:
-		r.intents[rec.Customer] = copyRecord(rec)
+		r.intents[rec.Customer] = append(r.intents[rec.Customer], copyRecord(rec))
 		return r.concerns(bank.CustomerNo(rec.Customer), rec)
 	case journal.KindOutcome:
-		delete(r.intents, rec.Customer)
+		if err := r.concluded(rec); err != nil {
+			return err
+		}
 	case journal.KindDecision:
 	default:
 		return nil
 	}
 	return r.happened(rec)
+}
+
+// concluded takes the outcome's intent out of those without one. An intent that is not here is behind the
+// saved position, and the saved state counts its outcome.
+func (r *recovery) concluded(rec *journal.Record) error {
+	open := r.intents[rec.Customer]
+	switch slices.IndexFunc(open, func(d *journal.Record) bool { return d.Subject == rec.Subject && d.Command == rec.Command }) {
+	case -1:
+	case 0:
+		if r.intents[rec.Customer] = open[1:]; len(open) == 1 {
+			delete(r.intents, rec.Customer)
+		}
+	default:
+		return fmt.Errorf("position %d: an outcome of customer %s that is not of the oldest intent", rec.Position, bank.CustomerNo(rec.Customer))
+	}
+	return nil
 }
 
 // happened notes what a decision or an outcome did to whom.
@@ -161,14 +180,16 @@ func (r *recovery) finish(j journal.Journal) error {
 	for no := range r.records {
 		r.node.behind = append(r.node.behind, no)
 	}
-	for _, rec := range r.intents {
-		d, err := r.node.adopt(rec)
-		if err != nil {
-			return err
+	for _, open := range r.intents {
+		for _, rec := range open {
+			d, err := r.node.adopt(rec)
+			if err != nil {
+				return err
+			}
+			d.own.intents = append(d.own.intents, d) // keeps it in memory
+			d.own.release()
+			r.node.intents = append(r.node.intents, d)
 		}
-		d.own.intent = d // keeps it in memory
-		d.own.release()
-		r.node.intents = append(r.node.intents, d)
 	}
 	return nil
 }

@@ -17,7 +17,8 @@ import (
 // the journal when somebody asks for it again.
 type slot struct {
 	customer bank.Customer
-	intent   *draft        // of an earlier process, without an outcome; for the actor to take over
+	intents  []*draft      // of an earlier process, without an outcome, in order; for the actor to take over
+	batch    *batch        // that its intents are under way in; guarded by the submitter's lock
 	users    atomic.Int32  // who need it in memory: the customer's actor, decisions that credit the customer
 	used     atomic.Int64  // the node's time when it was last asked for, milliseconds
 	touched  atomic.Uint64 // position of the last record that changed it
@@ -84,7 +85,7 @@ func (n *Node) make(sh *shardState, no bank.CustomerNo) *slot {
 	}
 	s.users.Add(1)
 	sh.mu.Unlock()
-	if made && n.inMemory.Add(1) > n.options.CustomersMax {
+	if made && n.inMemory.Add(1) > n.options.InMemoryMax {
 		wake(n.crowded)
 	}
 	return s
@@ -233,7 +234,7 @@ func (n *Node) evict(no bank.CustomerNo) bool {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	s := sh.slots[no]
-	if s == nil || s.users.Load() > 0 || s.intent != nil || journal.Position(s.touched.Load()) > n.journal.Durable() {
+	if s == nil || s.users.Load() > 0 || len(s.intents) > 0 || journal.Position(s.touched.Load()) > n.journal.Durable() {
 		return false
 	}
 	if s.changed.Load() {

@@ -110,18 +110,19 @@ func (c *checkpoint) finished() {
 	}
 }
 
-// take puts a state aside; the caller owns it. A decision without an outcome must be read again at a start.
-func (c *checkpoint) take(s *slot, open *draft) {
+// take puts a state aside; the caller owns it. Decisions without an outcome, in order, must be read again at a
+// start.
+func (c *checkpoint) take(s *slot, open []*draft) {
 	state, err := s.snapshot()
 	if err != nil {
 		panic(err) // plain data: a programming error
 	}
 	c.node.unsaved.put(state)
-	if open == nil {
+	if len(open) == 0 {
 		return
 	}
 	s.changed.Store(true) // the next checkpoint must not overlook it either
-	before := uint64(open.intended) - 1
+	before := uint64(open[0].intended) - 1
 	for at := c.upTo.Load(); before < at && !c.upTo.CompareAndSwap(at, before); at = c.upTo.Load() {
 	}
 }

@@ -126,7 +126,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	}
 	options := actors.Options{
 		Ledger: s.ledger, Clock: time.Now, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
-		CustomersMax: o.customersMax, PassivateAfter: o.passivateAfter, SnapshotEvery: o.snapshotEvery,
+		InMemoryMax: o.inMemoryMax, PassivateAfter: o.passivateAfter, SnapshotEvery: o.snapshotEvery,
 	}
 	if s.books != nil {
 		options.Engine, options.Books, options.EngineAt = s.books, s.books, s.books.position()
@@ -265,8 +265,8 @@ func (s *server) close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// saveCustomersMax is how long a node that stops may take to save its customers.
-const saveCustomersMax = 5 * time.Second
+// saveInMemoryMax is how long a node that stops may take to save its customers.
+const saveInMemoryMax = 5 * time.Second
 
 // saveCustomers saves those that have changed since the last checkpoint. If that fails the next start has to
 // read more, and nothing else.
@@ -278,7 +278,7 @@ func (s *server) saveCustomers(ctx context.Context) {
 	if s.faulted.Load() {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, saveCustomersMax)
+	ctx, cancel := context.WithTimeout(ctx, saveInMemoryMax)
 	defer cancel()
 	if err := s.node.Checkpoint(ctx); err != nil {
 		s.logger.Warn("not all customers are saved; the next start will take longer", "cause", err)

@@ -29,7 +29,7 @@ type payment struct {
 func TestKilledTwentyTimesNothingAcknowledgedIsLostOrDoneTwice(t *testing.T) {
 	// With snapshots of customers and ledger all the time some kills meet one being written, and with so few
 	// customers in memory some meet one who leaves or comes back.
-	p := startProcess(t, "--channel-delay", "20ms", "--snapshot-every", "200", "--customers-max", "4")
+	p := startProcess(t, "--channel-delay", "20ms", "--snapshot-every", "200", "--customers-in-memory", "4")
 	const workers, accounts, funds = 8, 16, int64(1_000_000)
 	var numbers []string
 	for i := range accounts {

@@ -30,7 +30,7 @@ type serveOptions struct {
 	ledger         string
 	tigerbeetle    tigerbeetleOptions
 	snapshotEvery  uint64
-	customersMax   int64
+	inMemoryMax    int64
 	passivateAfter time.Duration
 	channelDelay   time.Duration
 	demo           bool
@@ -65,7 +65,7 @@ func serveCommand() *cobra.Command {
 	f.Uint64Var(&o.tigerbeetle.cluster, "tigerbeetle-cluster", 0, "the cluster's `id`")
 	f.Uint64Var(&o.snapshotEvery, "snapshot-every", actors.SnapshotEveryDefault,
 		"records of the journal between two snapshots of customers, and of the ledger in this process")
-	f.Int64Var(&o.customersMax, "customers-max", actors.CustomersMaxDefault,
+	f.Int64Var(&o.inMemoryMax, "customers-in-memory", actors.InMemoryMaxDefault,
 		"customers in memory, about; over it those leave who have been idle longest")
 	f.DurationVar(&o.passivateAfter, "passivate-after", actors.PassivateAfterDefault, "how long an idle customer stays in memory")
 	f.DurationVar(&o.channelDelay, "channel-delay", 200*time.Millisecond,
@@ -84,8 +84,8 @@ const drainTimeout = 20 * time.Second
 const extraProcs = 2
 
 func serve(ctx context.Context, o serveOptions, out io.Writer) error {
-	if o.customersMax < 1 || o.passivateAfter <= 0 || o.snapshotEvery < 1 {
-		return errors.New("--customers-max, --passivate-after and --snapshot-every must be above zero")
+	if o.inMemoryMax < 1 || o.passivateAfter <= 0 || o.snapshotEvery < 1 {
+		return errors.New("--customers-in-memory, --passivate-after and --snapshot-every must be above zero")
 	}
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + extraProcs)
