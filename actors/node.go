@@ -90,6 +90,7 @@ type Node struct {
 
 	now          atomic.Int64  // milliseconds since 1970, as of the last look for idle customers
 	inMemory     atomic.Int64  // customers
+	passivated   atomic.Int64  // times that one has left memory
 	crowded      chan struct{} // capacity 1: there are more of them than there may be
 	unsaved      unsaved
 	saving       sync.Mutex        // one checkpoint or batch at a time; guards behind
@@ -268,8 +269,9 @@ func (n *Node) Stopped() <-chan struct{} { return n.stopped }
 // UnderWay is the number of commands accepted and not yet answered.
 func (n *Node) UnderWay() int64 { return n.admission.requests.Load() }
 
-// InMemory is how many customers are in memory.
-func (n *Node) InMemory() int64 { return n.inMemory.Load() }
+// InMemory is how many customers are in memory, Passivated how often one has left it.
+func (n *Node) InMemory() int64   { return n.inMemory.Load() }
+func (n *Node) Passivated() int64 { return n.passivated.Load() }
 
 // Close takes no new commands, waits until those under way are answered or ctx ends, and stops the
 // actors. The journal is closed by its owner afterwards.

@@ -49,13 +49,17 @@ var testClock = func() func() time.Time {
 	return func() time.Time { return at }
 }()
 
-func openOffice(t *testing.T, j *memoryJournal) *office {
+func openOffice(t *testing.T, j *memoryJournal, change ...func(*Options)) *office {
 	t.Helper()
 	engine := embedded.New(embedded.Options{})
-	n := NewNode(Options{
+	options := Options{
 		Engine: engine, Books: engine, Clock: testClock, Catalogue: bank.DefaultCatalogue(),
 		Unseal: func(b []byte) ([]byte, error) { return b, nil }, Logger: slog.New(slog.DiscardHandler), Sequence: 7,
-	})
+	}
+	for _, set := range change {
+		set(&options)
+	}
+	n := NewNode(options)
 	j.onDurable = n.Durable
 	if err := n.Recover(t.Context(), j); err != nil {
 		t.Fatal(err)

@@ -249,6 +249,7 @@ func (n *Node) evict(no bank.CustomerNo) bool {
 	}
 	delete(sh.slots, no)
 	n.inMemory.Add(-1)
+	n.passivated.Add(1)
 	return true
 }
 
