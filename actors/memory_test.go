@@ -3,6 +3,8 @@ package actors
 import (
 	"context"
 	"errors"
+	"iter"
+	"maps"
 	"slices"
 	"sync"
 
@@ -13,20 +15,24 @@ import (
 // memoryJournal is a journal whose disk the test holds in its hand: what is appended becomes durable
 // when the test says so, or never.
 type memoryJournal struct {
-	mu        sync.Mutex
-	records   []*journal.Record
-	durable   int
-	held      bool // flush only when told
-	epochs    map[uint16]uint64
-	heads     map[uint64]journal.Head
-	onDurable func(journal.Position)
-	refuse    error // what Append answers, once admitted
+	mu         sync.Mutex
+	records    []*journal.Record
+	durable    int
+	held       bool                               // flush only when told
+	commands   map[ledger.Uint128]*journal.Record // the last of each
+	epochs     map[uint16]uint64
+	heads      map[uint64]journal.Head
+	onDurable  func(journal.Position)
+	refuse     error // what Append answers, once admitted
+	refuseSave error // what SaveSnapshots answers
+	snapshots  map[uint64]journal.Snapshot
+	saved      journal.Position
 
 	flushing sync.Mutex // one flush at a time: positions become durable in order
 }
 
 func newMemoryJournal() *memoryJournal {
-	return &memoryJournal{epochs: map[uint16]uint64{}, heads: map[uint64]journal.Head{}}
+	return &memoryJournal{commands: map[ledger.Uint128]*journal.Record{}, epochs: map[uint16]uint64{}, heads: map[uint64]journal.Head{}, snapshots: map[uint64]journal.Snapshot{}}
 }
 
 // reopened is what another process finds: the durable records.
@@ -38,6 +44,8 @@ func (j *memoryJournal) reopened() *memoryJournal {
 		n.take(rec)
 	}
 	n.durable = len(n.records)
+	maps.Copy(n.snapshots, j.snapshots)
+	n.saved = j.saved
 	return n
 }
 
@@ -62,6 +70,7 @@ func (j *memoryJournal) take(rec *journal.Record) {
 	kept.Accounts, kept.Transfers = slices.Clone(rec.Accounts), slices.Clone(rec.Transfers)
 	kept.Events, kept.Receipt = slices.Clone(rec.Events), slices.Clone(rec.Receipt)
 	j.records = append(j.records, &kept)
+	j.commands[rec.Command] = &kept
 }
 
 func (j *memoryJournal) Claim(shard uint16) (uint64, error) {
@@ -134,11 +143,78 @@ func (j *memoryJournal) WaitDurable(context.Context, journal.Position) error {
 	return errors.New("not needed by the actors")
 }
 
-func (j *memoryJournal) Head(customer uint64) journal.Head {
+func (j *memoryJournal) First() journal.Position { return 1 }
+
+func (j *memoryJournal) Head(customer uint64) (journal.Head, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.heads[customer]
+	return j.heads[customer], nil
 }
+
+func (j *memoryJournal) ScanCustomer(ctx context.Context, customer uint64, from journal.Position, fn func(*journal.Record) bool) error {
+	return j.Scan(ctx, from, func(rec *journal.Record) bool {
+		given := rec.Kind != journal.KindIntent && slices.ContainsFunc(rec.Events, func(e journal.Event) bool { return e.Customer == customer })
+		return rec.Kind == journal.KindClaim || rec.Customer != customer && !given || fn(rec)
+	})
+}
+
+func (j *memoryJournal) Snapshot(customer uint64) (journal.Snapshot, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s := j.snapshots[customer]
+	s.State = slices.Clone(s.State)
+	return s, nil
+}
+
+func (j *memoryJournal) Snapshots(_ context.Context, customer uint64, fn func(*journal.Snapshot) bool) error {
+	j.mu.Lock()
+	saved := maps.Clone(j.snapshots)
+	j.mu.Unlock()
+	for _, c := range slices.Sorted(maps.Keys(saved)) {
+		if s := saved[c]; c >= customer && !fn(&s) {
+			break
+		}
+	}
+	return nil
+}
+
+// SaveSnapshots refuses what the test keeps from the disk, instead of waiting for it.
+func (j *memoryJournal) SaveSnapshots(_ context.Context, upTo journal.Position, states iter.Seq[journal.Snapshot]) error {
+	j.flush(false)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.held && j.durable < len(j.records) {
+		return errors.New("records are not durable")
+	}
+	if j.refuseSave != nil {
+		return j.refuseSave
+	}
+	for s := range states {
+		s.State = slices.Clone(s.State)
+		j.snapshots[s.Customer] = s
+	}
+	j.saved = max(j.saved, upTo)
+	return nil
+}
+
+func (j *memoryJournal) Saved() journal.Position {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.saved
+}
+
+func (j *memoryJournal) FindPerson(person ledger.Uint128) (uint64, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for customer, s := range j.snapshots {
+		if s.Person == person {
+			return customer, nil
+		}
+	}
+	return 0, nil
+}
+
+func (j *memoryJournal) Retain(journal.Position) error { return nil }
 
 func (j *memoryJournal) Scan(_ context.Context, from journal.Position, fn func(*journal.Record) bool) error {
 	j.mu.Lock()
@@ -155,12 +231,7 @@ func (j *memoryJournal) Scan(_ context.Context, from journal.Position, fn func(*
 func (j *memoryJournal) FindCommand(id ledger.Uint128) (*journal.Record, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, rec := range slices.Backward(j.records) {
-		if rec.Command == id {
-			return rec, nil
-		}
-	}
-	return nil, nil
+	return j.commands[id], nil
 }
 
 func (j *memoryJournal) FindSubject(id ledger.Uint128) (found []*journal.Record, err error) {

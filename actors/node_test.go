@@ -49,19 +49,25 @@ var testClock = func() func() time.Time {
 	return func() time.Time { return at }
 }()
 
-func openOffice(t *testing.T, j *memoryJournal) *office {
+func openOffice(t *testing.T, j *memoryJournal, change ...func(*Options)) *office {
 	t.Helper()
 	engine := embedded.New(embedded.Options{})
-	n := NewNode(Options{
+	options := Options{
 		Engine: engine, Books: engine, Clock: testClock, Catalogue: bank.DefaultCatalogue(),
 		Unseal: func(b []byte) ([]byte, error) { return b, nil }, Logger: slog.New(slog.DiscardHandler), Sequence: 7,
-	})
+	}
+	for _, set := range change {
+		set(&options)
+	}
+	n := NewNode(options)
 	j.onDurable = n.Durable
 	if err := n.Recover(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
 	o := &office{tb: t, node: n, journal: j, engine: engine, channel: &silentChannel{}, opened: uint64(j.Last()) + 1}
-	n.Connect(o.channel)
+	if err := n.Connect(o.channel); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		j.hold(false)
 		j.flush(true)
@@ -70,6 +76,14 @@ func openOffice(t *testing.T, j *memoryJournal) *office {
 		_ = n.Close(ctx)
 	})
 	return o
+}
+
+// slot finds a customer in memory; nil: he is not.
+func (n *Node) slot(no bank.CustomerNo) *slot {
+	s := &n.shards[no.Shard()]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.slots[no]
 }
 
 // send puts the commands on their way and returns how to wait for them.
