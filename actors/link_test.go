@@ -140,12 +140,13 @@ func (l *link) AccountTransfers(ctx context.Context, f ledger.AccountFilter) ([]
 // branch is an office whose ledger is elsewhere.
 type branch struct {
 	*office
-	link *link
+	link   *link
+	change []func(*Options)
 }
 
-func openBranch(t testing.TB, j *memoryJournal, e *embedded.Engine) *branch {
+func openBranch(t testing.TB, j *memoryJournal, e *embedded.Engine, change ...func(*Options)) *branch {
 	t.Helper()
-	b := prepareBranch(t, j, newLink(e))
+	b := prepareBranch(t, j, newLink(e), change...)
 	if err := b.node.Resume(); err != nil {
 		t.Fatal(err)
 	}
@@ -153,19 +154,25 @@ func openBranch(t testing.TB, j *memoryJournal, e *embedded.Engine) *branch {
 }
 
 // prepareBranch opens a branch and does not resume what an earlier one left.
-func prepareBranch(t testing.TB, j *memoryJournal, l *link) *branch {
+func prepareBranch(t testing.TB, j *memoryJournal, l *link, change ...func(*Options)) *branch {
 	t.Helper()
-	n := NewNode(Options{
+	options := Options{
 		Ledger: l, Clock: testClock, Catalogue: bank.DefaultCatalogue(),
 		Unseal: func(b []byte) ([]byte, error) { return b, nil }, Logger: slog.New(slog.DiscardHandler), Sequence: 7,
-	})
+	}
+	for _, set := range change {
+		set(&options)
+	}
+	n := NewNode(options)
 	n.pipeline.submitter.retryMin, n.pipeline.submitter.retryMax = time.Millisecond, 20*time.Millisecond // many failures
 	j.onDurable = n.Durable
 	if err := n.Recover(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
-	b := &branch{&office{tb: t, node: n, journal: j, channel: &silentChannel{}, opened: uint64(j.Last()) + 1}, l}
-	n.Connect(b.channel)
+	b := &branch{&office{tb: t, node: n, journal: j, channel: &silentChannel{}, opened: uint64(j.Last()) + 1}, l, change}
+	if err := n.Connect(b.channel); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		l.mend()
 		j.hold(false)
@@ -176,6 +183,9 @@ func prepareBranch(t testing.TB, j *memoryJournal, l *link) *branch {
 			t.Error(err)
 		}
 	})
+	if len(change) > 0 {
+		b.kept()
+	}
 	return b
 }
 
@@ -183,7 +193,7 @@ func prepareBranch(t testing.TB, j *memoryJournal, l *link) *branch {
 // is. The dead one reaches neither any more.
 func (b *branch) restarted() *branch {
 	b.tb.Helper()
-	return openBranch(b.tb, b.die(), b.link.Engine)
+	return openBranch(b.tb, b.die(), b.link.Engine, b.change...)
 }
 
 func (b *branch) die() *memoryJournal {

@@ -15,21 +15,25 @@ import (
 // memoryJournal is a journal whose disk the test holds in its hand: what is appended becomes durable
 // when the test says so, or never.
 type memoryJournal struct {
-	mu        sync.Mutex
-	records   []*journal.Record
-	durable   int
-	held      bool // flush only when told
-	epochs    map[uint16]uint64
-	heads     map[uint64]journal.Head
-	onDurable func(journal.Position)
-	refuse    error // what Append answers, once admitted
-	full      error // what Admit answers
-	snapshots map[uint64]journal.Snapshot
-	saved     journal.Position
+	mu         sync.Mutex
+	records    []*journal.Record
+	durable    int
+	held       bool                               // flush only when told
+	commands   map[ledger.Uint128]*journal.Record // the last of each
+	epochs     map[uint16]uint64
+	heads      map[uint64]journal.Head
+	onDurable  func(journal.Position)
+	refuse     error // what Append answers, once admitted
+	full       error // what Admit answers
+	refuseSave error // what SaveSnapshots answers
+	snapshots  map[uint64]journal.Snapshot
+	saved      journal.Position
+
+	flushing sync.Mutex // one flush at a time: positions become durable in order
 }
 
 func newMemoryJournal() *memoryJournal {
-	return &memoryJournal{epochs: map[uint16]uint64{}, heads: map[uint64]journal.Head{}, snapshots: map[uint64]journal.Snapshot{}}
+	return &memoryJournal{commands: map[ledger.Uint128]*journal.Record{}, epochs: map[uint16]uint64{}, heads: map[uint64]journal.Head{}, snapshots: map[uint64]journal.Snapshot{}}
 }
 
 // reopened is what another process finds: the durable records.
@@ -67,6 +71,7 @@ func (j *memoryJournal) take(rec *journal.Record) {
 	kept.Accounts, kept.Transfers = slices.Clone(rec.Accounts), slices.Clone(rec.Transfers)
 	kept.Events, kept.Receipt = slices.Clone(rec.Events), slices.Clone(rec.Receipt)
 	j.records = append(j.records, &kept)
+	j.commands[rec.Command] = &kept
 }
 
 func (j *memoryJournal) Claim(shard uint16) (uint64, error) {
@@ -105,6 +110,8 @@ func (j *memoryJournal) Append(rec *journal.Record) error {
 
 // flush makes everything appended durable, unless it is held and not forced.
 func (j *memoryJournal) flush(force bool) {
+	j.flushing.Lock()
+	defer j.flushing.Unlock()
 	j.mu.Lock()
 	if j.held && !force {
 		j.mu.Unlock()
@@ -175,23 +182,22 @@ func (j *memoryJournal) Snapshots(_ context.Context, customer uint64, fn func(*j
 	return nil
 }
 
-// SaveSnapshots waits for nothing: what is held is never saved.
+// SaveSnapshots refuses what the test keeps from the disk, instead of waiting for it.
 func (j *memoryJournal) SaveSnapshots(_ context.Context, upTo journal.Position, states iter.Seq[journal.Snapshot]) error {
+	j.flush(false)
 	j.mu.Lock()
-	ahead := j.durable < len(j.records)
-	j.mu.Unlock()
-	if ahead {
+	defer j.mu.Unlock()
+	if j.held && j.durable < len(j.records) {
 		return errors.New("records are not durable")
+	}
+	if j.refuseSave != nil {
+		return j.refuseSave
 	}
 	for s := range states {
 		s.State = slices.Clone(s.State)
-		j.mu.Lock()
 		j.snapshots[s.Customer] = s
-		j.mu.Unlock()
 	}
-	j.mu.Lock()
 	j.saved = max(j.saved, upTo)
-	j.mu.Unlock()
 	return nil
 }
 
@@ -229,12 +235,7 @@ func (j *memoryJournal) Scan(_ context.Context, from journal.Position, fn func(*
 func (j *memoryJournal) FindCommand(id ledger.Uint128) (*journal.Record, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, rec := range slices.Backward(j.records) {
-		if rec.Command == id {
-			return rec, nil
-		}
-	}
-	return nil, nil
+	return j.commands[id], nil
 }
 
 func (j *memoryJournal) FindSubject(id ledger.Uint128) (found []*journal.Record, err error) {

@@ -61,32 +61,42 @@ type Options struct {
 	// Sequence seeds process ids, so that replies to an earlier process on the same address can't be
 	// taken for ours (Proto.Actor counts from 1 in every process). Random.
 	Sequence uint64
-	// RequestsMax is how many commands may be under way at once; over it they are refused at once.
-	// Zero: RequestsMaxDefault.
+	// RequestsMax is how many commands, and as many reads, may be under way at once, CustomerMax how many of
+	// one customer, BytesMax how large the commands may be together; over it they are refused at once.
+	// Zero: the defaults of admission.go.
 	RequestsMax int64
-	// DeferredMax is how many commands of one customer may wait while the ledger has not answered an
-	// earlier one; over it they are refused at once. Zero: DeferredMaxDefault.
-	DeferredMax int
+	CustomerMax int32
+	BytesMax    int64
+	// InMemoryMax is how many customers may be in memory, about; over it those leave who have been idle
+	// longest. Zero: InMemoryMaxDefault.
+	InMemoryMax int64
+	// PassivateAfter is how long a customer stays in memory whom nobody asks for. Zero: PassivateAfterDefault.
+	PassivateAfter time.Duration
+	// SnapshotEvery is after how many records customers that have changed are saved. Zero: SnapshotEveryDefault.
+	SnapshotEvery uint64
 }
-
-// RequestsMaxDefault bounds the commands under way in one node, DeferredMaxDefault those of one customer
-// that wait for the ledger: more than any one request to the API can bring.
-const (
-	RequestsMaxDefault = 65_536
-	DeferredMaxDefault = 4096
-)
 
 // Node is the actors of one process with their journal and ledger.
 type Node struct {
-	options  Options
-	journal  journal.Journal
-	pipeline pipeline
-	system   *actor.ActorSystem
-	channel  Channel
-	registry registry
-	shards   [bank.ShardCount]shardState
-	intents  []*draft // found without an outcome by Recover, until Resume
-	requests atomic.Int64
+	options   Options
+	journal   journal.Journal
+	pipeline  pipeline
+	system    *actor.ActorSystem
+	channel   Channel
+	registry  registry
+	shards    [bank.ShardCount]shardState
+	intents   []*draft // found without an outcome by Recover, until Resume
+	admission admission
+
+	now          atomic.Int64  // milliseconds since 1970, as of the last look for idle customers
+	inMemory     atomic.Int64  // customers
+	passivated   atomic.Int64  // times that one has left memory
+	crowded      chan struct{} // capacity 1: there are more of them than there may be
+	unsaved      unsaved
+	saving       sync.Mutex        // one checkpoint or batch at a time; guards behind
+	behind       []bank.CustomerNo // saved states lack records that Recover saw
+	checkpointed atomic.Uint64     // where the last checkpoint began
+
 	stopping atomic.Bool
 	fault    chan error // capacity 1: the first fault stops the node
 	stopped  chan struct{}
@@ -101,30 +111,27 @@ type shardState struct {
 	epoch uint64 // of pid; guarded by mu
 }
 
-// slot is a customer known to this node. The state belongs to the customer's actor alone; the desk is
-// shared with payers.
-type slot struct {
-	customer bank.Customer
-	intent   *draft     // of an earlier process, without an outcome; for the actor to take over
-	mu       sync.Mutex // guards desk; taken inside the pipeline's lock, so held for moments only
-	desk     bank.Desk
-}
-
 // NewNode prepares a node; the journal is opened with OnDurable(node.Durable) and OnFault(node.Fault),
 // then given to Recover.
 func NewNode(options Options) *Node {
-	if options.RequestsMax == 0 {
-		options.RequestsMax = RequestsMaxDefault
+	if options.InMemoryMax == 0 {
+		options.InMemoryMax = InMemoryMaxDefault
 	}
-	if options.DeferredMax == 0 {
-		options.DeferredMax = DeferredMaxDefault
+	if options.PassivateAfter == 0 {
+		options.PassivateAfter = PassivateAfterDefault
 	}
-	n := &Node{options: options, fault: make(chan error, 1), stopped: make(chan struct{})}
+	if options.SnapshotEvery == 0 {
+		options.SnapshotEvery = SnapshotEveryDefault
+	}
+	n := &Node{options: options, fault: make(chan error, 1), stopped: make(chan struct{}), crowded: make(chan struct{}, 1)}
+	n.admission.init(&options)
+	n.unsaved.init()
+	n.tick()
 	n.pipeline.ledger = options.Engine
 	if options.Engine == nil {
 		n.options.Books = options.Ledger
 		s := newSubmitter(options.Ledger, options.Logger)
-		s.conclude, s.tell, s.fault = n.pipeline.conclude, n.tell, n.Fault
+		s.tell, s.fault = n.tell, n.Fault
 		n.pipeline.submitter = s
 	}
 	n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
@@ -158,14 +165,28 @@ func (n *Node) Faults() <-chan error { return n.fault }
 func (n *Node) System() *actor.ActorSystem { return n.system }
 
 // Connect names the payment channel and asks it again for every transfer that has no answer yet.
-func (n *Node) Connect(c Channel) {
+func (n *Node) Connect(c Channel) error {
 	n.channel = c
-	for i := range n.shards {
-		for _, s := range n.shards[i].slots {
-			for _, f := range s.customer.InFlight {
-				c.Send(n.requestOf(&s.customer, &f))
-			}
+	for _, no := range n.registry.opened() {
+		s, err := n.acquire(no, false)
+		if err != nil {
+			return err
 		}
+		if s == nil {
+			return fmt.Errorf("customer %s has transfers without an answer and is not known", no)
+		}
+		for _, f := range s.customer.InFlight {
+			c.Send(n.requestOf(&s.customer, &f))
+		}
+		s.release()
+	}
+	return nil
+}
+
+// ask asks the channel, if there is one.
+func (n *Node) ask(r ChannelRequest) {
+	if n.channel != nil {
+		n.channel.Send(r)
 	}
 }
 
@@ -180,7 +201,6 @@ func (n *Node) Resume() error {
 		if _, err := n.Shard(d.record.Shard); err != nil {
 			return err
 		}
-		d.record.Epoch = n.shards[d.record.Shard].epoch
 		s.adopt(d)
 	}
 	n.intents = nil
@@ -232,7 +252,7 @@ func (n *Node) Shard(shard uint16) (*actor.PID, error) {
 		return nil, fmt.Errorf("claim shard %d: %w", shard, err)
 	}
 	props := actor.PropsFromProducer(func() actor.Actor {
-		return &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*actor.PID)}
+		return &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*customerActor)}
 	})
 	pid, err := n.system.Root.SpawnNamed(props, fmt.Sprintf("shard-%d", shard))
 	if err != nil {
@@ -247,7 +267,11 @@ func (n *Node) Shard(shard uint16) (*actor.PID, error) {
 func (n *Node) Stopped() <-chan struct{} { return n.stopped }
 
 // UnderWay is the number of commands accepted and not yet answered.
-func (n *Node) UnderWay() int64 { return n.requests.Load() }
+func (n *Node) UnderWay() int64 { return n.admission.requests.Load() }
+
+// InMemory is how many customers are in memory, Passivated how often one has left it.
+func (n *Node) InMemory() int64   { return n.inMemory.Load() }
+func (n *Node) Passivated() int64 { return n.passivated.Load() }
 
 // Close takes no new commands, waits until those under way are answered or ctx ends, and stops the
 // actors. The journal is closed by its owner afterwards.
@@ -256,10 +280,10 @@ func (n *Node) Close(ctx context.Context) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	var err error
-	for n.requests.Load() > 0 && err == nil {
+	for n.admission.requests.Load() > 0 && err == nil {
 		select {
 		case <-ctx.Done():
-			err = errors.Join(fmt.Errorf("%d commands unanswered", n.requests.Load()), ctx.Err())
+			err = errors.Join(fmt.Errorf("%d commands unanswered", n.admission.requests.Load()), ctx.Err())
 		case <-tick.C:
 		}
 	}
@@ -271,30 +295,6 @@ func (n *Node) Close(ctx context.Context) error {
 		n.system.Shutdown()
 	})
 	return err
-}
-
-// slot finds a customer's slot, nil when the number is not known here.
-func (n *Node) slot(no bank.CustomerNo) *slot {
-	s := &n.shards[no.Shard()]
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.slots[no]
-}
-
-// ensure finds or makes a customer's slot.
-func (n *Node) ensure(no bank.CustomerNo) *slot {
-	if s := n.slot(no); s != nil {
-		return s
-	}
-	sh := &n.shards[no.Shard()]
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	s := sh.slots[no]
-	if s == nil {
-		s = &slot{customer: bank.Customer{No: no}}
-		sh.slots[no] = s
-	}
-	return s
 }
 
 func (n *Node) requestOf(c *bank.Customer, f *bank.InFlight) ChannelRequest {

@@ -49,19 +49,25 @@ var testClock = func() func() time.Time {
 	return func() time.Time { return at }
 }()
 
-func openOffice(t *testing.T, j *memoryJournal) *office {
+func openOffice(t *testing.T, j *memoryJournal, change ...func(*Options)) *office {
 	t.Helper()
 	engine := embedded.New(embedded.Options{})
-	n := NewNode(Options{
+	options := Options{
 		Engine: engine, Books: engine, Clock: testClock, Catalogue: bank.DefaultCatalogue(),
 		Unseal: func(b []byte) ([]byte, error) { return b, nil }, Logger: slog.New(slog.DiscardHandler), Sequence: 7,
-	})
+	}
+	for _, set := range change {
+		set(&options)
+	}
+	n := NewNode(options)
 	j.onDurable = n.Durable
 	if err := n.Recover(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
 	o := &office{tb: t, node: n, journal: j, engine: engine, channel: &silentChannel{}, opened: uint64(j.Last()) + 1}
-	n.Connect(o.channel)
+	if err := n.Connect(o.channel); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		j.hold(false)
 		j.flush(true)
@@ -72,6 +78,14 @@ func openOffice(t *testing.T, j *memoryJournal) *office {
 	return o
 }
 
+// slot finds a customer in memory; nil: he is not.
+func (n *Node) slot(no bank.CustomerNo) *slot {
+	s := &n.shards[no.Shard()]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.slots[no]
+}
+
 // send puts the commands on their way and returns how to wait for them.
 func (o *office) send(calls ...*bank.Call) func() {
 	o.tb.Helper()
@@ -79,10 +93,8 @@ func (o *office) send(calls ...*bank.Call) func() {
 	if err != nil {
 		o.tb.Fatal(err)
 	}
-	var requests []*Request
 	for _, call := range calls {
 		req := group.Request(bank.DeciderOf(call.Command), call)
-		requests = append(requests, req)
 		if m, ok := call.Command.(*bank.RegisterCustomer); ok {
 			if r, err := o.node.Enroll(req, m); err != nil || r != nil {
 				req.Refuse(r)
@@ -93,9 +105,13 @@ func (o *office) send(calls ...*bank.Call) func() {
 		if err != nil {
 			o.tb.Fatal(err)
 		}
+		if err := o.node.Admit(req); err != nil {
+			req.Fail(err)
+			continue
+		}
 		o.node.System().Root.Send(pid, req)
 	}
-	return func() { group.Wait(nil, requests...) }
+	return func() { group.Wait(nil) }
 }
 
 func (o *office) call(cmd bank.Command) *bank.Call {

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/journal"
@@ -16,25 +17,41 @@ type draft struct {
 	decision  bank.Decision
 	refusal   *bank.Refusal
 	own       *slot
-	payee     *slot // whose desk admitted credit; nil when none was asked
+	payee     *slot // whose desk admitted credit, in memory as long as the draft is; nil when none was asked
 	credit    bank.Credit
 
 	// Of a decision whose ledger is elsewhere:
-	receipt  *bank.Receipt // once it is concluded
-	doubtful bool          // its chain may have been sent; the submitter's lock guards it
+	intended journal.Position // where the intent is
+	claim    bank.Claim       // what it may do to its customer's state
+	waiting  []*Request       // to hear its outcome; the actor's until it is concluded
+	after    func()           // runs before they hear of a durable outcome; may be nil
+	receipt  bank.Receipt     // once it is answered
+	doubtful bool             // its chain may have been sent; the submitter's lock guards it
+}
+
+var drafts = sync.Pool{New: func() any { return new(draft) }}
+
+// newDraft returns an empty draft, whose slices may have room from an earlier decision.
+func newDraft() *draft { return drafts.Get().(*draft) }
+
+// reuse gives the draft of a decision back that is in the journal, which has copied it.
+func (d *draft) reuse() {
+	accounts, transfers, events := d.record.Accounts[:0], d.record.Transfers[:0], d.record.Events
+	clear(events)
+	*d = draft{record: journal.Record{Accounts: accounts, Transfers: transfers, Events: events[:0]}}
+	drafts.Put(d)
 }
 
 // publish shows the desks what was decided. The pipeline calls it before the receipt can leave: whoever
 // has heard that an account is open may pay into it.
 func (d *draft) publish() {
 	on := bank.Date(d.record.AccountingDate)
-	if len(d.decision.Events) > 0 {
-		d.own.mu.Lock()
-		for _, e := range d.decision.Events {
-			d.own.desk.Apply(e, on)
-		}
-		d.own.mu.Unlock()
+	d.own.mu.Lock()
+	for _, e := range d.decision.Events {
+		d.own.desk.Apply(e, on)
 	}
+	d.own.note(&d.record)
+	d.own.mu.Unlock()
 	if d.payee == nil {
 		return
 	}
@@ -43,7 +60,9 @@ func (d *draft) publish() {
 		d.payee.desk.Apply(e, on)
 	}
 	d.payee.desk.Release(d.credit)
+	d.payee.note(&d.record)
 	d.payee.mu.Unlock()
+	d.payee.release()
 }
 
 // release gives the credit permit of a decision that was not written back.
@@ -54,6 +73,7 @@ func (d *draft) release() {
 	d.payee.mu.Lock()
 	d.payee.desk.Release(d.credit)
 	d.payee.mu.Unlock()
+	d.payee.release()
 }
 
 // storedReceipt is what a record keeps for the caller besides its events.
@@ -71,16 +91,13 @@ func (d *draft) compose() error {
 		return nil
 	}
 	stamp := uint64(rec.Channel)<<48 | uint64(rec.Teller)<<32
-	if n := len(d.decision.Legs); n > 0 {
-		rec.Transfers = make([]ledger.Transfer, n)
-		for i := range d.decision.Legs {
-			rec.Transfers[i] = transferOf(&d.decision.Legs[i], d.decision.Txn, rec.AccountingDate, stamp, i+1 < n)
-		}
+	for i := range d.decision.Legs {
+		last := i+1 == len(d.decision.Legs)
+		rec.Transfers = append(rec.Transfers, transferOf(&d.decision.Legs[i], d.decision.Txn, rec.AccountingDate, stamp, !last))
 	}
 	for i := range d.decision.Opens {
 		rec.Accounts = append(rec.Accounts, accountOf(&d.decision.Opens[i]))
 	}
-	rec.Events = make([]journal.Event, 0, len(d.decision.Events)+len(d.decision.PayeeEvents))
 	for _, e := range d.decision.Events {
 		if err := d.addEvent(rec.Customer, e); err != nil {
 			return err
@@ -104,7 +121,7 @@ func (d *draft) addEvent(customer uint64, e bank.Event) error {
 }
 
 // settle takes the ledger's answer: with a refusal nothing has happened, without one everything has.
-func (d *draft) settle(results []ledger.CreateTransferResult, account func(ledger.Uint128) ledger.Account) bank.Receipt {
+func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.Affected) bank.Balance) bank.Receipt {
 	rec := &d.record
 	for i, r := range results {
 		if r.Status == ledger.TransferCreated || r.Status == ledger.TransferLinkedEventFailed {
@@ -115,7 +132,7 @@ func (d *draft) settle(results []ledger.CreateTransferResult, account func(ledge
 		for j := range results {
 			rec.Results[j] = results[j].Status
 		}
-		rec.Events = nil
+		rec.Events = rec.Events[:0]
 		d.decision.Events, d.decision.PayeeEvents = nil, nil
 		break
 	}
@@ -128,7 +145,7 @@ func (d *draft) settle(results []ledger.CreateTransferResult, account func(ledge
 		Events:    d.decision.Events,
 	}
 	for _, a := range d.decision.Affects {
-		receipt.Balances = append(receipt.Balances, balanceOf(a.Account, account(ledger.Uint128(a.Ledger))))
+		receipt.Balances = append(receipt.Balances, balance(a))
 	}
 	kept, err := bank.Encode(storedReceipt{receipt.Operation, receipt.Refusal, receipt.Balances})
 	if err != nil {

@@ -5,19 +5,22 @@ package actors
 // The problem: a ledger in another process answers later, or not at all; when it does not answer, nobody
 // knows whether it has moved the money; and meanwhile the bank must not stop, forget or repeat itself.
 //
-// Three invariants. (1) A chain reaches the ledger only when the intent it belongs to is on disk, so that
+// Four invariants. (1) A chain reaches the ledger only when the intent it belongs to is on disk, so that
 // whoever finds the intent can ask again with the same ids. (2) Every intent gets exactly one outcome, from
-// the ledger's answer and from nothing else: no timeout, restart or caller's patience decides it. (3) No
-// actor, and never the pipeline's lock, waits for the ledger.
+// the ledger's answer and from nothing else: no timeout, restart or caller's patience decides it. (3) A
+// customer's chains are carried out, and his outcomes journalled, in the order of his intents. (4) No actor,
+// and never the pipeline's lock, waits for the ledger.
 //
-//  1. The actor decides and proposes: the decision is journalled as an intent (journal.KindIntent). Until
-//     the outcome the actor decides nothing else for its customer; later commands are deferred.
+//  1. The actor decides and proposes: the decision is journalled as an intent (journal.KindIntent). The actor
+//     goes on with the next command, as far as it can be decided whatever the outcome is (intent.go).
 //  2. The flusher calls take: the intent is durable and waits here.
 //  3. run gathers what waits into a batch that fits one request, and carries at most batchesMax of them at
 //     a time: the accounts the chains need, the chains themselves in one call, the balances the receipts
-//     show in another.
-//  4. The answers become outcomes (journal.KindOutcome) in the journal; when these are durable each actor
-//     hears its verdict, applies the events, answers whoever waits and goes on with what it deferred.
+//     show in another. A customer's intents travel in one batch at a time, in order; so (3) holds whatever
+//     batches overtake each other, and a customer with all the traffic fills a batch by himself.
+//  4. The actors are told. Each journals the outcomes (journal.KindOutcome) of its intents, applies their
+//     events and goes on with what waited for them; callers hear when the outcome is durable. The actor is
+//     the only one that appends records of its customer, so that each has the number after the last.
 //
 // When a call fails the ledger counts as away: waiting callers are told to repeat, new commands that need
 // the ledger are refused before anything is written, and the batch stays as it is and asks again, after
@@ -51,11 +54,10 @@ const (
 
 // submitter carries intents to the ledger and brings their outcomes back.
 type submitter struct {
-	ledger   ledger.Ledger
-	conclude func(*draft) error // journals an outcome
-	tell     func(*draft, any)  // sends to the customer's actor; never blocks
-	fault    func(error)        // stops the node; not to be called with mu held
-	logger   *slog.Logger
+	ledger ledger.Ledger
+	tell   func(*draft, any) // sends to the customer's actor; never blocks
+	fault  func(error)       // stops the node; not to be called with mu held
+	logger *slog.Logger
 
 	retryMin, retryMax time.Duration
 
@@ -78,14 +80,17 @@ type submitter struct {
 	away     chan struct{} // closed when the ledger is back; nil while it is there
 }
 
-// verdict tells an actor what became of its intent: err is set when the node stops without knowing.
-type verdict struct {
-	draft *draft
-	err   error
-}
+// answered tells an actor that the ledger has answered an intent. Those of one customer come in order.
+type answered struct{ draft *draft }
 
 // ledgerAway tells an actor that its intent's outcome will not be known soon.
 type ledgerAway struct{ draft *draft }
+
+// unanswered tells an actor that its intent's outcome will not be known to this process, which stops.
+type unanswered struct {
+	draft *draft
+	cause error
+}
 
 func newSubmitter(l ledger.Ledger, logger *slog.Logger) *submitter {
 	s := &submitter{
@@ -137,7 +142,7 @@ func (s *submitter) take(d *draft, err error) {
 		err = s.stopped
 	}
 	if err != nil {
-		s.tell(d, &verdict{d, err})
+		s.tell(d, &unanswered{d, err})
 		return
 	}
 	s.queue = append(s.queue, d)
@@ -156,7 +161,7 @@ func (s *submitter) fail(cause error) {
 	}
 	s.stopped = cause
 	for d := range s.open {
-		s.tell(d, &verdict{d, cause})
+		s.tell(d, &unanswered{d, cause})
 	}
 }
 
@@ -289,36 +294,43 @@ func (s *submitter) gather() *batch {
 	}
 	b := &batch{}
 	limit := min(s.batchMax, s.ledger.Limits().BatchMax) // the ledger may have learned a smaller one
-	n := 0
-	for _, d := range s.queue {
+	rest := s.queue[:0]
+	for i, d := range s.queue {
 		if s.resting > 0 && !d.doubtful || !b.fits(d, limit) {
+			rest = append(rest, s.queue[i:]...)
 			break
 		}
+		if d.own.batch != nil && d.own.batch != b {
+			rest = append(rest, d) // those before it must be answered first
+			continue
+		}
 		b.add(d)
+		d.own.batch = b
 		if !d.doubtful {
 			d.doubtful = true
 			s.doubtful++
 		}
-		n++
 	}
-	if n == 0 {
+	clear(s.queue[len(rest):])
+	s.queue = rest
+	if len(b.drafts) == 0 {
 		return nil
 	}
-	rest := copy(s.queue, s.queue[n:])
-	clear(s.queue[rest:])
-	s.queue = s.queue[:rest]
 	s.underWay++
 	return b
 }
 
-// carry asks the ledger about a batch until it has answered all of it, then journals the outcomes. A panic
-// is a broken invariant of money: the node stops.
+// carry asks the ledger about a batch until it has answered all of it, then tells the actors. A panic is a
+// broken invariant of money: the node stops.
 func (s *submitter) carry(b *batch) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.fault(fmt.Errorf("ledger: broken invariant: %v\n%s", cause, debug.Stack()))
 		}
 		s.mu.Lock()
+		for _, d := range b.drafts {
+			d.own.batch = nil
+		}
 		s.underWay--
 		s.wake()
 		s.mu.Unlock()
@@ -337,20 +349,21 @@ func (s *submitter) carry(b *batch) {
 			return
 		}
 	}
-	for i, d := range b.drafts {
-		b.settle(i)
-		if err := s.conclude(d); err != nil {
-			s.fault(fmt.Errorf("journal the outcome of %s: %w", bank.TxnID(d.record.Subject), err))
-			return
-		}
-		s.mu.Lock()
-		delete(s.open, d)
-		s.doubtful--
-		s.mu.Unlock()
-		// Only now may others leave these accounts out of their intents: whoever reads the journal finds
-		// them opened first.
-		s.known.add(d.record.Accounts)
+	b.settle()
+	for _, d := range b.drafts {
+		s.tell(d, &answered{d})
 	}
+}
+
+// concluded forgets an intent whose outcome has its place in the journal.
+func (s *submitter) concluded(d *draft) {
+	s.mu.Lock()
+	delete(s.open, d)
+	s.doubtful--
+	s.mu.Unlock()
+	// Only now may others leave these accounts out of their intents: whoever reads the journal finds
+	// them opened first.
+	s.known.add(d.record.Accounts)
 }
 
 // wait returns when the ledger is back and a pause is over; false when the work ends.
@@ -471,12 +484,16 @@ func (p *pipeline) propose(d *draft) error {
 	if err := p.place(&d.record); err != nil {
 		return err
 	}
+	d.intended = d.record.Position
+	d.own.mu.Lock()
+	d.own.note(&d.record)
+	d.own.mu.Unlock()
 	p.submitter.note(d)
 	p.queue = append(p.queue, waiting{position: d.record.Position, deliver: func(err error) { p.submitter.take(d, err) }})
 	return nil
 }
 
-// conclude journals the draft's outcome and has its actor told when it is durable.
+// conclude journals the draft's outcome and has everyone told when it is durable.
 func (p *pipeline) conclude(d *draft) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -487,7 +504,7 @@ func (p *pipeline) conclude(d *draft) error {
 		return err
 	}
 	d.publish()
-	p.queue = append(p.queue, waiting{position: d.record.Position, deliver: func(err error) { p.submitter.tell(d, &verdict{d, err}) }})
+	p.queue = append(p.queue, waiting{position: d.record.Position, deliver: d.tell})
 	return nil
 }
 

@@ -44,7 +44,7 @@ func (c *Cluster) Do(ctx context.Context, call *bank.Call) {
 	}
 	req := group.Request(0, call)
 	c.send(req)
-	if !group.Wait(c.until(ctx), req) {
+	if !group.Wait(c.until(ctx)) {
 		call.Err = bank.ErrOutcomeUnknown
 	}
 }
@@ -61,14 +61,10 @@ func (c *Cluster) DoAll(ctx context.Context, calls []*bank.Call) {
 		}
 		return
 	}
-	requests := make([]*actors.Request, len(calls))
-	for i, call := range calls {
-		requests[i] = group.Request(0, call)
+	for _, call := range calls {
+		c.send(group.Request(0, call))
 	}
-	for _, req := range requests {
-		c.send(req)
-	}
-	if !group.Wait(c.until(ctx), requests...) {
+	if !group.Wait(c.until(ctx)) {
 		for _, call := range calls {
 			call.Err = bank.ErrOutcomeUnknown
 		}
@@ -99,6 +95,10 @@ func (c *Cluster) send(req *actors.Request) {
 	}
 	pid, err := c.directory.Route(req.Customer.Shard())
 	if err != nil {
+		req.Fail(err)
+		return
+	}
+	if err := c.node.Admit(req); err != nil {
 		req.Fail(err)
 		return
 	}
@@ -148,6 +148,9 @@ func ask[T any](ctx context.Context, c *Cluster, no bank.CustomerNo, read func(*
 	var fault error
 	var seen *T
 	q := actors.NewQuery(no, func(v *actors.View) { seen, fault = read(v) })
+	if err := c.node.AdmitRead(q); err != nil {
+		return out, err
+	}
 	c.node.System().Root.Send(pid, q)
 	if err := q.Wait(ctx, c.until(ctx)); err != nil {
 		return out, err

@@ -27,8 +27,9 @@ type payment struct {
 // customers the day after. Killed twenty times at random moments under load, this one must do
 // neither, and its books must agree after every restart.
 func TestKilledTwentyTimesNothingAcknowledgedIsLostOrDoneTwice(t *testing.T) {
-	// With a snapshot of the ledger every second or so, some kills meet one being written.
-	p := startProcess(t, "--channel-delay", "20ms", "--snapshot-every", "1")
+	// With snapshots of customers and ledger all the time some kills meet one being written, and with so few
+	// customers in memory some meet one who leaves or comes back.
+	p := startProcess(t, "--channel-delay", "20ms", "--snapshot-every", "200", "--customers-in-memory", "4")
 	const workers, accounts, funds = 8, 16, int64(1_000_000)
 	var numbers []string
 	for i := range accounts {
