@@ -67,6 +67,9 @@ type Options struct {
 	// DeferredMax is how many commands of one customer may wait while the ledger has not answered an
 	// earlier one; over it they are refused at once. Zero: DeferredMaxDefault.
 	DeferredMax int
+
+	// system is lent by the simulation, which begins many nodes; nil: the node makes its own.
+	system *actor.ActorSystem
 }
 
 // RequestsMaxDefault bounds the commands under way in one node, DeferredMaxDefault those of one customer
@@ -82,6 +85,7 @@ type Node struct {
 	journal  journal.Journal
 	pipeline pipeline
 	system   *actor.ActorSystem
+	spawning []actor.PropsOption // of every actor; the simulation gives them mailboxes of its own
 	channel  Channel
 	registry registry
 	shards   [bank.ShardCount]shardState
@@ -127,7 +131,10 @@ func NewNode(options Options) *Node {
 		s.conclude, s.tell, s.fault = n.pipeline.conclude, n.tell, n.Fault
 		n.pipeline.submitter = s
 	}
-	n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
+	n.system = options.system
+	if n.system == nil {
+		n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
+	}
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()
 	for i := range n.shards {
@@ -233,7 +240,7 @@ func (n *Node) Shard(shard uint16) (*actor.PID, error) {
 	}
 	props := actor.PropsFromProducer(func() actor.Actor {
 		return &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*actor.PID)}
-	})
+	}, n.spawning...)
 	pid, err := n.system.Root.SpawnNamed(props, fmt.Sprintf("shard-%d", shard))
 	if err != nil {
 		return nil, fmt.Errorf("start shard %d: %w", shard, err)

@@ -1,9 +1,12 @@
 package actors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/journal"
@@ -42,7 +45,7 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 		}
 		return fault == nil
 	})
-	for _, rec := range intents {
+	for _, rec := range slices.SortedFunc(maps.Values(intents), byPosition) {
 		if fault != nil || err != nil {
 			break
 		}
@@ -60,6 +63,8 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 	}
 	return nil
 }
+
+func byPosition(a, b *journal.Record) int { return cmp.Compare(a.Position, b.Position) }
 
 // ErrOtherLedger: the journal was written with another kind of ledger than the one it is opened with.
 var ErrOtherLedger = errors.New("the journal belongs to another ledger")
