@@ -174,7 +174,8 @@ func (s *simulation) failf(format string, args ...any) {
 
 func (s *simulation) note(what, format string, args ...any) {
 	s.tally[what]++
-	s.trace = append(s.trace, fmt.Sprintf("%4d %s: ", len(s.trace), what)+fmt.Sprintf(format, args...))
+	line, _, _ := strings.Cut(fmt.Sprintf(format, args...), "\n") // a stack's addresses differ from run to run
+	s.trace = append(s.trace, fmt.Sprintf("%4d %s: %s", len(s.trace), what, line))
 }
 
 // now is the bank's clock: that of the bubble, and what the simulation has moved it on by.
@@ -385,6 +386,7 @@ func (s *simulation) start() {
 	}
 	p.node.Connect(s.channel)
 	go func() { p.ready <- p.node.Resume() }()
+	synctest.Wait()
 }
 
 func (p *process) faulty() bool { return len(p.node.fault) > 0 }
