@@ -279,8 +279,8 @@ func (s *simulation) refused(op *operation) []serial.Step {
 	case *bank.CreditInbound:
 		step = s.limited(op, code, 0, m.Account, m.AmountFen)
 	case *bank.ChannelResult:
-		if code == bank.TransferSettledElse {
-			step = serial.Settled{Transfer: s.world.transfers[m.Transfer].place}
+		if f := s.world.transfers[m.Transfer]; f != nil && code == bank.TransferSettledElse {
+			step = serial.Settled{Transfer: f.place}
 		}
 	case *bank.BuyDeposit:
 		step = s.limited(op, code, m.Account, 0, m.AmountFen)
