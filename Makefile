@@ -8,6 +8,8 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages whose goroutines share memory; the others are pure or single-threaded.
 RACE        := ./actors/... ./channels/... ./cluster/... ./ingress/... ./journal/... ./ledger/... ./streams/...
 FUZZTIME    ?= 5s
+# How many fuzz targets run at once: one for each of two processors.
+FUZZERS     ?= 2
 
 .PHONY: run build test race lint fuzz bench bench-journal bench-ledger tools clean
 
@@ -29,12 +31,14 @@ lint: ## Formatting, vet, staticcheck, tidy module.
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 
-fuzz: ## Every fuzz target for FUZZTIME (default 5s).
-	@for pkg in $$($(GO) list ./...); do \
-	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
-	  done; \
-	done
+fuzz: ## Every fuzz target for FUZZTIME (default 5s), FUZZERS of them at a time with one worker each.
+	@set -e; targets=$$(for pkg in $$($(GO) list ./...); do \
+	  list=$$($(GO) test -list '^Fuzz' $$pkg) || { echo "$$list" >&2; exit 1; }; \
+	  echo "$$list" | sed -n "s|^Fuzz.*|$$pkg &|p"; \
+	done); \
+	echo "$$targets" | xargs -P $(FUZZERS) -L 1 sh -c '\
+	  out=$$($(GO) test -run "^$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) -parallel 1 $$0 2>&1) \
+	  && echo "ok $$0 $$1" || { echo "FAILED $$0 $$1"; echo "$$out"; exit 255; }'
 
 bench: build ## Throughput and latency against a do-nothing handler; figures in bench/latest.json.
 	$(GO) run ./bench $(BENCHFLAGS)

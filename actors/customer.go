@@ -93,7 +93,7 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (
 		c.await(d)
 	}
 	slot.intents = nil
-	c.pid = ctx.Spawn(actor.PropsFromProducer(func() actor.Actor { return c }))
+	c.pid = ctx.Spawn(actor.PropsFromProducer(func() actor.Actor { return c }, s.node.spawning...))
 	s.customers[no] = c
 	return c, nil
 }

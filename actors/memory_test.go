@@ -103,8 +103,11 @@ func (j *memoryJournal) Append(rec *journal.Record) error {
 	}
 	rec.Position = journal.Position(len(j.records) + 1)
 	j.take(rec)
+	held := j.held
 	j.mu.Unlock()
-	go j.flush(false)
+	if !held {
+		go j.flush(false)
+	}
 	return nil
 }
 

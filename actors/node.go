@@ -74,6 +74,9 @@ type Options struct {
 	PassivateAfter time.Duration
 	// SnapshotEvery is after how many records customers that have changed are saved. Zero: SnapshotEveryDefault.
 	SnapshotEvery uint64
+
+	// system is lent by the simulation, which begins many nodes; nil: the node makes its own.
+	system *actor.ActorSystem
 }
 
 // Node is the actors of one process with their journal and ledger.
@@ -82,6 +85,7 @@ type Node struct {
 	journal   journal.Journal
 	pipeline  pipeline
 	system    *actor.ActorSystem
+	spawning  []actor.PropsOption // of every actor; the simulation gives them mailboxes of its own
 	channel   Channel
 	registry  registry
 	shards    [bank.ShardCount]shardState
@@ -134,7 +138,10 @@ func NewNode(options Options) *Node {
 		s.tell, s.fault = n.tell, n.Fault
 		n.pipeline.submitter = s
 	}
-	n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
+	n.system = options.system
+	if n.system == nil {
+		n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
+	}
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()
 	for i := range n.shards {
@@ -253,7 +260,7 @@ func (n *Node) Shard(shard uint16) (*actor.PID, error) {
 	}
 	props := actor.PropsFromProducer(func() actor.Actor {
 		return &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*customerActor)}
-	})
+	}, n.spawning...)
 	pid, err := n.system.Root.SpawnNamed(props, fmt.Sprintf("shard-%d", shard))
 	if err != nil {
 		return nil, fmt.Errorf("start shard %d: %w", shard, err)

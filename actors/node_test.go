@@ -455,3 +455,19 @@ func TestRingsOfTransfersDoNotBlockEachOther(t *testing.T) {
 		t.Errorf("debits %s, credits %s", debits, credits)
 	}
 }
+
+// A customer who pays into an account of his own both pays and receives; he hears of the payment, the first
+// time and every time he asks again.
+func TestAPaymentToOneselfIsToldTheSameAgain(t *testing.T) {
+	o := openOffice(t, newMemoryJournal())
+	a := o.customer("a", 1000)
+	second := o.do(&bank.OpenAccount{Customer: a.Customer(), Class: 2, FaceToFace: true, Card: bank.CardSealed{Token: "card a"}})
+	to := second.Events[0].(*bank.AccountOpened).AccountNo
+	call := o.call(&bank.TransferInternal{Payer: a, Payee: to, AmountFen: 300})
+	o.send(call)()
+	repeat := again(call)
+	o.send(repeat)()
+	if call.Err != nil || repeat.Err != nil || len(call.Receipt.Events) != 1 || len(repeat.Receipt.Events) != 1 {
+		t.Errorf("first %+v %v, repeated %+v %v", call.Receipt, call.Err, repeat.Receipt, repeat.Err)
+	}
+}

@@ -115,7 +115,7 @@ func (p *pipeline) commit(d *draft) error {
 		// Admitted under the same lock, so this is the disk: a ledger in this process is now ahead of the
 		// journal for good, and the node must stop.
 		p.stop(err)
-		return err
+		return p.fault
 	}
 	d.publish()
 	if d.own.customer.Registered == 0 {

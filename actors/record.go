@@ -173,9 +173,17 @@ func receiptOf(rec *journal.Record) (bank.Receipt, error) {
 		if err != nil {
 			return bank.Receipt{}, fmt.Errorf("event at position %d: %w", rec.Position, err)
 		}
-		r.Events = append(r.Events, e)
+		if !received(e) {
+			r.Events = append(r.Events, e)
+		}
 	}
 	return r, nil
+}
+
+// received tells the payee's event from those of the customer who decided, who may be the same person.
+func received(e bank.Event) bool {
+	m, ok := e.(*bank.InternalTransferred)
+	return ok && m.Role == bank.RolePayee
 }
 
 func transferOf(leg *bank.Leg, txn bank.TxnID, date uint32, stamp uint64, linked bool) ledger.Transfer {

@@ -1,9 +1,11 @@
 package actors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/suanpan-bank/suanpan/bank"
@@ -177,22 +179,20 @@ func (r *recovery) finish(j journal.Journal) error {
 	for _, no := range r.asked {
 		r.node.registry.open[no] = struct{}{}
 	}
-	for no := range r.records {
-		r.node.behind = append(r.node.behind, no)
-	}
-	for _, open := range r.intents {
-		for _, rec := range open {
-			d, err := r.node.adopt(rec)
-			if err != nil {
-				return err
-			}
-			d.own.intents = append(d.own.intents, d) // keeps it in memory
-			d.own.release()
-			r.node.intents = append(r.node.intents, d)
+	r.node.behind = slices.Sorted(maps.Keys(r.records))
+	for _, rec := range slices.SortedFunc(slices.Values(slices.Concat(slices.Collect(maps.Values(r.intents))...)), byPosition) {
+		d, err := r.node.adopt(rec)
+		if err != nil {
+			return err
 		}
+		d.own.intents = append(d.own.intents, d) // keeps it in memory
+		d.own.release()
+		r.node.intents = append(r.node.intents, d)
 	}
 	return nil
 }
+
+func byPosition(a, b *journal.Record) int { return cmp.Compare(a.Position, b.Position) }
 
 // ErrOtherLedger: the journal was written with another kind of ledger than the one it is opened with.
 var ErrOtherLedger = errors.New("the journal belongs to another ledger")

@@ -27,11 +27,14 @@ package actors
 // ever longer pauses, when a probe has been answered. The ids are the same, so what had happened answers
 // "exists" and what had been refused is refused again.
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,9 +72,10 @@ type submitter struct {
 
 	known accountSet
 
-	mu       sync.Mutex // taken inside the pipeline's lock, never the other way round
-	queue    []*draft   // durable and not under way; those whose chain may have been sent come first
-	open     map[*draft]bool
+	mu       sync.Mutex        // taken inside the pipeline's lock, never the other way round
+	queue    []*draft          // durable and not under way; those whose chain may have been sent come first
+	open     map[*draft]uint64 // their places in the order of proposal
+	noted    uint64
 	doubtful int // of open: those whose chain may have been sent
 	underWay int // batches
 	resting  int // looks at the ledger that keep new batches back
@@ -95,7 +99,7 @@ type unanswered struct {
 func newSubmitter(l ledger.Ledger, logger *slog.Logger) *submitter {
 	s := &submitter{
 		ledger: l, logger: logger, work: make(chan struct{}, 1), doubt: make(chan struct{}, 1),
-		open: make(map[*draft]bool), batchMax: l.Limits().BatchMax,
+		open: make(map[*draft]uint64), batchMax: l.Limits().BatchMax,
 		retryMin: retryMin, retryMax: retryMax,
 	}
 	s.known.ids = make(map[ledger.Uint128]struct{})
@@ -120,7 +124,7 @@ func (s *submitter) close() {
 // note counts an intent as soon as it has its place in the journal.
 func (s *submitter) note(d *draft) {
 	s.mu.Lock()
-	s.open[d] = true
+	s.opened(d)
 	s.mu.Unlock()
 }
 
@@ -129,7 +133,7 @@ func (s *submitter) adopt(d *draft) {
 	s.mu.Lock()
 	d.doubtful = true
 	s.doubtful++
-	s.open[d] = true
+	s.opened(d)
 	s.queue = append(s.queue, d)
 	s.mu.Unlock()
 }
@@ -160,9 +164,20 @@ func (s *submitter) fail(cause error) {
 		return
 	}
 	s.stopped = cause
-	for d := range s.open {
+	for _, d := range s.inOrder() {
 		s.tell(d, &unanswered{d, cause})
 	}
+}
+
+// opened counts an intent; the lock is held.
+func (s *submitter) opened(d *draft) {
+	s.noted++
+	s.open[d] = s.noted
+}
+
+// inOrder lists the open intents as they were proposed; the lock is held.
+func (s *submitter) inOrder() []*draft {
+	return slices.SortedFunc(maps.Keys(s.open), func(a, b *draft) int { return cmp.Compare(s.open[a], s.open[b]) })
 }
 
 func (s *submitter) wake() {
@@ -207,7 +222,7 @@ func (s *submitter) lost(cause error) {
 		return
 	}
 	s.away = make(chan struct{})
-	for d := range s.open {
+	for _, d := range s.inOrder() {
 		s.tell(d, &ledgerAway{d})
 	}
 	s.logger.Warn("the ledger is away; commands that need it are refused until it answers", "unresolved", len(s.open), "cause", cause)
@@ -517,6 +532,7 @@ func (p *pipeline) place(rec *journal.Record) error {
 	err := p.journal.Append(rec)
 	if err != nil && !errors.Is(err, journal.ErrStale) && !errors.Is(err, journal.ErrRecordTooLarge) {
 		p.stop(err)
+		return p.fault
 	}
 	return err
 }

@@ -1,6 +1,8 @@
 package streams
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/suanpan-bank/suanpan/ledger"
@@ -41,6 +43,27 @@ func FuzzDecode(f *testing.F) {
 		}
 		for i := range env.Entries {
 			env.Entries[i].Apply(func(uint32, ledger.Uint128) *Balances { return new(Balances) })
+		}
+	})
+}
+
+// The cursor's file may be torn or somebody else's. Then the relay begins where the partitions say.
+func FuzzCursor(f *testing.F) {
+	f.Add([]byte(`{"cluster_id":"c","position":7,"ends":{"accounts":[1,2]}}`))
+	f.Add([]byte(`{"cluster_id":"other","position":7,"ends":{}}`))
+	f.Add([]byte(`{"cluster_id":"c","position":-1}`))
+	path := filepath.Join(f.TempDir(), "cursor")
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := &Relay{options: RelayOptions{CursorPath: path, ClusterID: "c"}}
+		c, err := r.load()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.ClusterID != "c" && (c.Position != 0 || c.Ends != nil) {
+			t.Fatalf("a stranger's cursor was believed: %+v", c)
 		}
 	})
 }

@@ -380,3 +380,35 @@ func TestADataDirectoryStaysWithItsLedger(t *testing.T) {
 		}
 	}
 }
+
+// payment is a transfer a worker wants: he repeats it under its key until he is told the outcome.
+type payment struct {
+	key, from, to string
+	fen           int64
+	kind          string
+	id            string // as acknowledged
+}
+
+func (p *payment) body() string {
+	if p.kind == "out" {
+		return fmt.Sprintf(`{"kind":"out","from_account":%q,"to_bound_card":true,"amount_fen":%d}`, p.from, p.fen)
+	}
+	return fmt.Sprintf(`{"kind":"internal","from_account":%q,"to_account":%q,"amount_fen":%d}`, p.from, p.to, p.fen)
+}
+
+// until repeats the payment under its key until it is acknowledged; false when it was refused.
+func (p *payment) until(bank *process, alive *sync.RWMutex) bool {
+	for {
+		pass(alive)
+		status, v, err := bank.post("/v1/transfers", p.key, p.body())
+		switch {
+		case err != nil || status == http.StatusServiceUnavailable || status == http.StatusGatewayTimeout:
+			time.Sleep(5 * time.Millisecond)
+		case status == http.StatusCreated:
+			p.id = v["transfer_id"].(string)
+			return true
+		default:
+			return false
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -64,4 +65,21 @@ func TestAddressesAreNumbersOrNamesWithAPort(t *testing.T) {
 	if _, err := parseAddresses(nil); err == nil {
 		t.Error("no address at all was accepted")
 	}
+}
+
+// What an operator writes as an address reaches a client that aborts the process on what it can't read.
+func FuzzParseAddresses(f *testing.F) {
+	for _, text := range []string{"3001", "127.0.0.1:3001", "[::1]:3001", "::1", "tb-0.tb:3001", "a,b:1", "", "0", "1.2.3.4:0", "1.2.3.4:65536"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		addresses, err := parseAddresses([]string{text})
+		if err != nil {
+			return
+		}
+		a := addresses[0]
+		if a.port == 0 || a.ip.IsValid() == (a.name != "") || strings.ContainsAny(a.name, ", \x00\n") {
+			t.Fatalf("%q is read as %+v", text, a)
+		}
+	})
 }

@@ -1,0 +1,127 @@
+package ingress
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/suanpan-bank/suanpan/bank"
+)
+
+// refusingBank refuses every command and has nothing to show.
+type refusingBank struct{}
+
+func (refusingBank) Do(_ context.Context, call *bank.Call) {
+	call.Receipt = bank.Receipt{Refusal: &bank.Refusal{Code: bank.AccountUnknown}}
+}
+
+func (b refusingBank) DoAll(ctx context.Context, calls []*bank.Call) {
+	for _, call := range calls {
+		b.Do(ctx, call)
+	}
+}
+func (refusingBank) Ready() error { return nil }
+func (refusingBank) Customer(context.Context, bank.CustomerNo) (v bank.CustomerView, err error) {
+	return v, bank.ErrNotFound
+}
+func (refusingBank) Account(context.Context, bank.AccountNo) (v bank.AccountView, err error) {
+	return v, bank.ErrNotFound
+}
+func (refusingBank) Statement(context.Context, bank.AccountNo, uint64, int) (v bank.StatementPage, err error) {
+	return v, bank.ErrNotFound
+}
+func (refusingBank) Transfer(context.Context, bank.TxnID) (v bank.TransferView, err error) {
+	return v, bank.ErrNotFound
+}
+func (refusingBank) Deposit(context.Context, bank.ContractNo) (v bank.DepositView, err error) {
+	return v, bank.ErrNotFound
+}
+func (refusingBank) Loan(context.Context, bank.ContractNo) (v bank.LoanView, err error) {
+	return v, bank.ErrNotFound
+}
+
+func fuzzedServer() *Server {
+	return New(Options{
+		Bank: refusingBank{}, Vault: plain{}, Logger: slog.New(slog.DiscardHandler),
+		Clock: func() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) },
+	})
+}
+
+// Whatever path, key and body a request has, the answer is one the bank means: never a panic's 500.
+func FuzzRequest(f *testing.F) {
+	const payment = `{"kind":"internal","from_account":"9990221000000000105","to_account":"9990221000000000204","amount_fen":1}`
+	f.Add("POST", "/v1/transfers", "key", []byte(payment))
+	f.Add("POST", "/v1/batches", "key", []byte(`{"operations":[{"operation":"transfer","idempotency_key":"1","body":`+payment+`}]}`))
+	f.Add("POST", "/v1/customers/C0000000018/accounts", "key", []byte(`{"class":"I","face_to_face":true}`))
+	f.Add("GET", "/v1/accounts/9990221000000000105/transactions?limit=2&after=1", "", []byte{})
+	f.Add("GET", "/v1/transfers/01M8323B800000000200000005", "", []byte{})
+	s := fuzzedServer()
+	f.Fuzz(func(t *testing.T, method, uri, key string, body []byte) {
+		var request fasthttp.Request
+		request.Header.SetMethod(method)
+		request.SetRequestURI(uri)
+		request.Header.Set("Idempotency-Key", key)
+		request.Header.SetContentType("application/json")
+		request.SetBody(body)
+		var ctx fasthttp.RequestCtx
+		ctx.Init(&request, nil, nil)
+		s.handle(&ctx)
+		if status := ctx.Response.StatusCode(); status >= 500 || status < 200 {
+			t.Fatalf("%d %s", status, ctx.Response.Body())
+		}
+	})
+}
+
+// A batch's body comes from a machine that may be wrong, or not the one it says it is.
+func FuzzBatch(f *testing.F) {
+	const payment = `{"kind":"internal","from_account":"9990221000000000105","to_account":"9990221000000000204","amount_fen":1}`
+	for _, operations := range []string{
+		`{"operation":"transfer","idempotency_key":"1","body":` + payment + `}`,
+		`{"operation":"transfer","idempotency_key":"1","body":` + payment + `},{"operation":"transfer","idempotency_key":"1","body":{}}`,
+		`{"operation":"none","idempotency_key":"","body":null}`,
+	} {
+		f.Add([]byte(`{"operations":[` + operations + `]}`))
+	}
+	s := fuzzedServer()
+	f.Fuzz(func(t *testing.T, body []byte) {
+		var request fasthttp.Request
+		request.Header.SetMethod("POST")
+		request.SetRequestURI("/v1/batches")
+		request.Header.SetContentType("application/json")
+		request.SetBody(body)
+		var ctx fasthttp.RequestCtx
+		ctx.Init(&request, nil, nil)
+		s.handle(&ctx)
+		if status := ctx.Response.StatusCode(); status >= 500 || status < 200 {
+			t.Fatalf("%d %s", status, ctx.Response.Body())
+		}
+	})
+}
+
+// Two keys must never be one command, and one key always the same.
+func FuzzIdempotencyKey(f *testing.F) {
+	f.Add([]byte("key"), []byte("yek"))
+	f.Add([]byte{}, []byte(" "))
+	f.Add([]byte("ключ"), bytes.Repeat([]byte("k"), idempotencyKeyMax+1))
+	f.Fuzz(func(t *testing.T, a, b []byte) {
+		for _, key := range [][]byte{a, b} {
+			good := len(key) > 0 && len(key) <= idempotencyKeyMax
+			for _, c := range key {
+				good = good && c > ' ' && c <= '~'
+			}
+			if (checkKey(key) == nil) != good {
+				t.Fatalf("%q: %v", key, checkKey(key))
+			}
+		}
+		cmd := &bank.TransferInternal{Payer: 9990221000000000105, Payee: 9990221000000000204, AmountFen: 1}
+		x, _ := callOf("transfer", cmd, a)
+		y, _ := callOf("transfer", cmd, b)
+		if (x.Key == y.Key) != bytes.Equal(a, b) || x.Body != y.Body {
+			t.Fatalf("%q and %q: %v %v", a, b, x.Key, y.Key)
+		}
+	})
+}
