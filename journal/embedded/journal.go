@@ -72,7 +72,6 @@ type Journal struct {
 	flushing batch // being written
 	last     journal.Position
 	durable  atomic.Uint64 // position; written under mu
-	flushed  chan struct{} // closed at the next flush or fault; nil when nobody waits
 	fault    error
 	full     error // why the disk takes nothing more for now
 	closing  bool
@@ -279,10 +278,14 @@ func (j *Journal) WaitDurable(ctx context.Context, position journal.Position) er
 			j.mu.Unlock()
 			return err
 		}
-		if j.flushed == nil {
-			j.flushed = make(chan struct{})
+		b := &j.active
+		if position < b.first {
+			b = &j.flushing
 		}
-		flushed := j.flushed
+		if b.flushed == nil {
+			b.flushed = make(chan struct{})
+		}
+		flushed := b.flushed
 		j.mu.Unlock()
 		select {
 		case <-flushed:
