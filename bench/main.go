@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -31,6 +32,7 @@ type options struct {
 	binary      string
 	force       bool
 	out         string
+	only        *regexp.Regexp
 	short       bool
 }
 
@@ -78,6 +80,10 @@ func parseOptions(args []string) (options, error) {
 	f.StringVar(&o.binary, "binary", "./bin/suanpan", "`program` that serves the bank")
 	f.BoolVar(&o.force, "force", false, "measure although the machine is busy or the data would lie in memory")
 	f.StringVar(&o.out, "out", "", "`file` for the figures (default "+latest+"; with -short none)")
+	f.Func("only", "run only the trials whose names match the `pattern`, and keep no figures", func(pattern string) (err error) {
+		o.only, err = regexp.Compile(pattern)
+		return err
+	})
 	f.BoolVar(&o.short, "short", false, "a smoke test: 10,000 customers, one round of a second a trial, unless other flags say so")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -106,8 +112,11 @@ func (o *options) setConnections(list string) error {
 
 // fill sets what depends on other flags. A smoke test leaves the last real figures alone.
 func (o *options) fill(given map[string]bool) {
+	if !given["only"] {
+		o.only = regexp.MustCompile("")
+	}
 	if !o.short {
-		if !given["out"] {
+		if !given["out"] && !given["only"] {
 			o.out = latest
 		}
 		return
@@ -157,30 +166,27 @@ func run(ctx context.Context, o options, out, progress io.Writer) (err error) {
 			err = errors.Join(err, fmt.Errorf("remove the bench's data: %w", e))
 		}
 	}()
-	echo, err := startEcho(ctx)
-	if err != nil {
-		return err
-	}
-	defer echo.stop()
-	bank, err := startBank(ctx, o.binary, filepath.Join(dir, "bank"))
-	if err != nil {
-		return err
-	}
-	defer bank.stop()
-
-	b := newBench(o, dir, echo, bank, progress)
+	b := newBench(o, dir, progress)
 	b.busiest = quiet
+	defer b.stop()
+	if err := b.start(ctx); err != nil {
+		return err
+	}
 	if err := b.populate(ctx); err != nil {
-		return errors.Join(err, bank.alive())
+		return errors.Join(err, b.alive())
 	}
 	if err := b.measure(ctx); err != nil {
-		return errors.Join(err, bank.alive())
+		return errors.Join(err, b.alive())
+	}
+	if err := b.profile(ctx); err != nil {
+		return errors.Join(err, b.alive())
 	}
 	rows, err := b.rows()
 	if err != nil {
 		return err
 	}
 	printTable(out, rows)
+	b.printStages(out)
 	if o.out != "" {
 		if err := writeRows(o.out, rows); err != nil {
 			return err

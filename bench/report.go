@@ -34,9 +34,10 @@ type comparison struct {
 }
 
 const (
-	perSecond  = "1/s"
-	micro      = "µs"
-	perRequest = "µs/request"
+	perSecond   = "1/s"
+	micro       = "µs"
+	perRequest  = "µs/request"
+	perTransfer = "µs/transfer"
 )
 
 // comparisons in the order of the table.
@@ -50,29 +51,37 @@ func (b *bench) comparisons() []comparison {
 		add(measure+", p99", micro, trial, p99, against, p99)
 		add(measure+", p99.9", micro, trial, p999, against, p999)
 	}
-	for _, n := range b.connections {
-		measure, echo, bank := fmt.Sprintf("transfers, %d connections", n), echoTrial(n), spreadTrial(n)
-		add(measure, perSecond, bank, rate, echo, rate)
-		latencies(measure, bank, echo)
-		add(measure+", server CPU", perRequest, bank, serverCPU, echo, serverCPU)
-		add(measure+", server CPU until it is idle again", perRequest, bank, wholeCPU, echo, wholeCPU)
-		add(measure+", load generator CPU", perRequest, bank, clientCPU, echo, clientCPU)
+	for _, s := range []*server{b.bank, b.silent} {
+		for _, n := range b.connections {
+			measure, echo, bank := fmt.Sprintf("%s: transfers, %d connections", s.name, n), echoTrial(n), spreadTrial(s, n)
+			add(measure, perSecond, bank, rate, echo, rate)
+			latencies(measure, bank, echo)
+			add(measure+", server CPU", perRequest, bank, serverCPU, echo, serverCPU)
+			add(measure+", server CPU until it is idle again", perRequest, bank, wholeCPU, echo, wholeCPU)
+			add(measure+", load generator CPU", perRequest, bank, clientCPU, echo, clientCPU)
+		}
+		hot, spread := fmt.Sprintf("%s: one hot customer, %d connections", s.name, b.spread()), spreadTrial(s, b.spread())
+		add(hot, perSecond, of(s, hotTrial), rate, spread, rate)
+		latencies(hot, of(s, hotTrial), spread)
+		add(hot+", server CPU", perRequest, of(s, hotTrial), serverCPU, spread, serverCPU)
+
+		add(s.name+": lone client, p50", micro, of(s, loneTrial), p50, flushTrial, p50)
+		add(s.name+": lone client, p99", micro, of(s, loneTrial), p99, flushTrial, p99)
+
+		batch := fmt.Sprintf("%s: batches of %d transfers, %d connections", s.name, batchTransfers, batchConnections)
+		add(batch+", transfers", perSecond, of(s, batchTrial), rate, echoTrial(b.spread()), rate)
+		latencies(batch+", a batch", of(s, batchTrial), "")
+		add(batch+", server CPU", perTransfer, of(s, batchTrial), serverCPU, echoTrial(b.spread()), serverCPU)
+		add(batch+", server CPU until it is idle again", perTransfer, of(s, batchTrial), wholeCPU, echoTrial(b.spread()), wholeCPU)
+
+		for _, share := range openShares {
+			open := fmt.Sprintf("%s: open loop at %.0f %%", s.name, 100*share)
+			add(open, perSecond, openTrial(s, share), rate, spread, rate)
+			latencies(open, openTrial(s, share), "")
+		}
 	}
-	hot, spread := fmt.Sprintf("one hot customer, %d connections", b.spread()), spreadTrial(b.spread())
-	add(hot, perSecond, hotTrial, rate, spread, rate)
-	latencies(hot, hotTrial, spread)
-	add(hot+", server CPU", perRequest, hotTrial, serverCPU, spread, serverCPU)
-
-	add("lone client, p50", micro, loneTrial, p50, flushTrial, p50)
-	add("lone client, p99", micro, loneTrial, p99, flushTrial, p99)
 	add("lone client of the echo, p50", micro, loneEchoTrial, p50, flushTrial, p50)
-
-	batch := fmt.Sprintf("batches of %d transfers, %d connections", batchTransfers, batchConnections)
-	add(batch+", transfers", perSecond, batchTrial, rate, echoTrial(b.spread()), rate)
-	latencies(batch+", a batch", batchTrial, "")
-	add(batch+", server CPU", "µs/transfer", batchTrial, serverCPU, echoTrial(b.spread()), serverCPU)
-	add(batch+", server CPU until it is idle again", "µs/transfer", batchTrial, wholeCPU, echoTrial(b.spread()), wholeCPU)
-	return all
+	return slices.DeleteFunc(all, func(c comparison) bool { return len(b.samples[c.trial]) == 0 })
 }
 
 // rows are all figures of the run.

@@ -22,11 +22,12 @@ import (
 
 // server is a process under measurement.
 type server struct {
-	name    string
-	address string
-	cmd     *exec.Cmd
-	output  *tail
-	exited  chan struct{} // closed when the process has been waited for
+	name     string
+	address  string
+	profiles string // address of pprof
+	cmd      *exec.Cmd
+	output   *tail
+	exited   chan struct{} // closed when the process has been waited for
 }
 
 // childRole names, in the environment, what a process that runs this same program is to be.
@@ -133,16 +134,15 @@ func startEcho(ctx context.Context) (*server, error) {
 }
 
 // startBank starts the bank with its data in dir.
-func startBank(ctx context.Context, binary, dir string) (*server, error) {
+func startBank(ctx context.Context, name, binary, dir string, flags ...string) (*server, error) {
 	address, err1 := freeAddress()
 	kafka, err2 := freeAddress()
-	if err := errors.Join(err1, err2); err != nil {
+	profiles, err3 := freeAddress()
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	s := &server{
-		name: "bank", address: address,
-		cmd: command(ctx, binary, "serve", "--data", dir, "--http", address, "--kafka", kafka),
-	}
+	args := append([]string{"serve", "--data", dir, "--http", address, "--kafka", kafka, "--pprof", profiles}, flags...)
+	s := &server{name: name, address: address, profiles: profiles, cmd: command(ctx, binary, args...)}
 	if err := s.start(); err != nil {
 		return nil, err
 	}

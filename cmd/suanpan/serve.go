@@ -24,6 +24,7 @@ type serveOptions struct {
 	data          string
 	http          string
 	kafka         string
+	stream        string
 	pprof         string
 	ledger        string
 	tigerbeetle   tigerbeetleOptions
@@ -32,6 +33,12 @@ type serveOptions struct {
 	demo          bool
 	verbose       bool
 }
+
+// The values of --stream.
+const (
+	streamEmbedded = "embedded"
+	streamOff      = "off"
+)
 
 // tigerbeetleOptions say where the ledger is with --ledger tigerbeetle.
 type tigerbeetleOptions struct {
@@ -56,6 +63,8 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.data, "data", "./data", "`directory` that holds journal, stream, reports and keys")
 	f.StringVar(&o.http, "http", "127.0.0.1:8080", "`address` of the API")
 	f.StringVar(&o.kafka, "kafka", "127.0.0.1:9092", "`address` of the Kafka-protocol broker")
+	f.StringVar(&o.stream, "stream", streamEmbedded, "who hears of events: "+streamEmbedded+", a Kafka-protocol broker and the reports in this process, or "+
+		streamOff+", nobody: the journal keeps them for a later start with a stream")
 	f.StringVar(&o.ledger, "ledger", ledgerEmbedded, "where the ledger is: "+ledgerEmbedded+", in this process, or "+ledgerTigerBeetle)
 	f.StringSliceVar(&o.tigerbeetle.addresses, "tigerbeetle-addresses", nil, "the cluster's replicas in their order, `host:port,…`")
 	f.Uint64Var(&o.tigerbeetle.cluster, "tigerbeetle-cluster", 0, "the cluster's `id`")
@@ -137,7 +146,7 @@ func greet(out io.Writer, b *server, o serveOptions) {
 	base := "http://" + b.httpAddr()
 	fmt.Fprintf(out, `Suanpan (算盘) is open.
   API      %[1]s        (description: %[1]s/openapi.json)
-  Kafka    %[2]s   (topics bank.customer.v1, bank.account.v1, bank.deposit.v1, bank.loan.v1)
+  Kafka    %[2]s
   data     %[3]s
   ledger   %[4]s
 
@@ -148,5 +157,5 @@ NO=$(curl -sS %[1]s/v1/customers/$ID/accounts -H 'Idempotency-Key: try-2' -d '{"
 curl -sS %[1]s/v1/transfers -H 'Idempotency-Key: try-3' -d "{\"kind\":\"in_bound\",\"to_account\":\"$NO\",\"amount_fen\":100000}"; sleep 1; curl -sS %[1]s/v1/accounts/$NO
 
 Stop with Ctrl-C.
-`, base, b.kafkaAddr(), data, b.ledgerName(o))
+`, base, b.streamName(), data, b.ledgerName(o))
 }
