@@ -1,8 +1,6 @@
 package bank
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
@@ -272,17 +270,20 @@ func crockfordValue(c byte) int {
 	return -1
 }
 
-// TransferID is the ledger id of one leg: 48 bits of the decision's millisecond, 80 of a hash of
-// business id, leg and attempt (SPEC 0.8). Retrying anything therefore asks for the same transfer.
+// TransferAttemptMax is the last attempt that a transfer id can tell apart.
+const TransferAttemptMax = 3
+
+// TransferID is the ledger id of one leg (SPEC 0.8): 48 bits of the decision's millisecond, then 30 of
+// customer, 40 of decision number, 8 of leg and 2 of attempt. Retrying anything therefore asks for the same
+// transfer, and no two legs have the same id (docs/decisions/0014).
 func TransferID(t TxnID, leg, attempt uint8) U128 {
-	var in [18]byte
-	binary.LittleEndian.PutUint64(in[0:], t.Lo)
-	binary.LittleEndian.PutUint64(in[8:], t.Hi)
-	in[16], in[17] = leg, attempt
-	h := sha256.Sum256(in[:])
+	if attempt > TransferAttemptMax {
+		panic("bank: an attempt beyond what a transfer id can hold")
+	}
+	customer := uint64(t.Customer())
 	return U128{
-		Hi: t.Hi&^0xFFFF | uint64(binary.LittleEndian.Uint16(h[8:])),
-		Lo: binary.LittleEndian.Uint64(h[0:]),
+		Hi: t.Hi&^0xFFFF | customer>>14,
+		Lo: customer<<50 | t.Seq()<<10 | uint64(leg)<<2 | uint64(attempt),
 	}
 }
 
