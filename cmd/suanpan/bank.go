@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -49,10 +50,11 @@ type server struct {
 	report    *reporting.Report
 	api       *ingress.Server
 	http      net.Listener
-	consumers []worker    // in the order in which they are stopped
-	fault     chan error  // capacity 1
-	faulted   atomic.Bool // something can't go on; there is nothing to drain
-	reporting atomic.Bool // report is open
+	consumers []worker     // in the order in which they are stopped
+	fault     chan error   // capacity 1
+	faulted   atomic.Bool  // something can't go on; there is nothing to drain
+	reporting atomic.Bool  // report is open
+	audits    atomic.Int64 // reads that wait for the stream
 }
 
 // worker is a goroutine of the server and how to end it.
@@ -193,6 +195,7 @@ func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.L
 	}
 	options := streams.RelayOptions{
 		Journal: s.journal, Broker: s.broker.Addr(), CursorPath: at.cursor(), ClusterID: s.broker.ClusterID(), Logger: logger,
+		Pace: streams.Pace{Busy: s.busy},
 	}
 	if s.books != nil {
 		options.Transfers = s.books
@@ -200,6 +203,7 @@ func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.L
 	s.relay = streams.NewRelay(options)
 	s.report, err = reporting.Open(reporting.Options{
 		Path: at.report(), Broker: s.broker.Addr(), ClusterID: s.broker.ClusterID(), Catalogue: catalogue, Logger: logger,
+		Pace: streams.Pace{Busy: s.busy},
 	})
 	if err != nil {
 		return err
@@ -207,6 +211,15 @@ func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.L
 	s.reporting.Store(true)
 	s.consumers = []worker{s.run("relay", s.relay.Run), s.run("report", s.report.Run)}
 	return nil
+}
+
+// busyPerCore is how many commands for each core must be under way for requests to count as waiting for the
+// processor: fewer are what waits for the disk when there is time.
+const busyPerCore = 16
+
+// busy reports whether relay and report are to make room for requests.
+func (s *server) busy() bool {
+	return s.audits.Load() == 0 && s.node.UnderWay() > int64(busyPerCore*runtime.NumCPU())
 }
 
 // openVault opens the data directory's key. A new one is made only where there is nothing yet that an

@@ -34,6 +34,8 @@ func (s *server) pages() map[string]ingress.Page {
 func (s *server) evidence(ctx context.Context) (*audit.Evidence, error) {
 	ctx, cancel := context.WithTimeout(ctx, evidenceWait)
 	defer cancel()
+	s.audits.Add(1)
+	defer s.audits.Add(-1)
 	var at journal.Position
 	var ledger *audit.Books
 	err := s.node.AtRest(ctx, func(position journal.Position) (err error) {

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -191,9 +192,18 @@ type payload struct {
 	} `json:"allocation"`
 }
 
+// counted are the events that mean something for products.
+var counted = []string{
+	"AccountOpened", "DepositOpened", "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity",
+	"CreditLineGranted", "LoanDisbursed", "RepaymentApplied", "LoanPrepaid", "LoanSettled",
+}
+
 // event counts what the domain event means for products. Types that came after this program are passed
 // over: their entries have been counted.
 func (c *changes) event(env *streams.Envelope) error {
+	if !slices.Contains(counted, env.Type) {
+		return nil
+	}
 	var e payload
 	if err := json.Unmarshal(env.Payload, &e); err != nil {
 		return fmt.Errorf("payload of %s: %w", env.Type, err)

@@ -36,6 +36,7 @@ type Options struct {
 	ClusterID string // of the broker; offsets kept under another id are forgotten
 	Catalogue *bank.Catalogue
 	Logger    *slog.Logger
+	Pace      streams.Pace // zero: it never rests
 }
 
 // Limits of the consumer.
@@ -168,9 +169,11 @@ func (r *Report) Run(ctx context.Context) error {
 				more = false
 			}
 		}
+		begun := time.Now()
 		if err := r.apply(batch); err != nil {
 			return fmt.Errorf("report: %w", err)
 		}
+		r.options.Pace.Rest(ctx, time.Since(begun))
 	}
 }
 
