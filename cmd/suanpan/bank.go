@@ -9,7 +9,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -55,6 +54,7 @@ type server struct {
 	faulted   atomic.Bool  // something can't go on; there is nothing to drain
 	reporting atomic.Bool  // report is open
 	audits    atomic.Int64 // reads that wait for the stream
+	load      load
 }
 
 // worker is a goroutine of the server and how to end it.
@@ -213,14 +213,8 @@ func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.L
 	return nil
 }
 
-// busyPerCore is how many commands for each core must be under way for requests to count as waiting for the
-// processor: fewer are what waits for the disk when there is time.
-const busyPerCore = 16
-
 // busy reports whether relay and report are to make room for requests.
-func (s *server) busy() bool {
-	return s.audits.Load() == 0 && s.node.UnderWay() > int64(busyPerCore*runtime.NumCPU())
-}
+func (s *server) busy() bool { return s.audits.Load() == 0 && s.load.Busy() }
 
 // openVault opens the data directory's key. A new one is made only where there is nothing yet that an
 // old one could have sealed.
