@@ -55,21 +55,29 @@ var stageRules = []stage{
 
 const otherStage = "everything else"
 
-// stages are shares of the CPU time, and how many microseconds of it a request took.
+// stages are shares of the CPU time, and how many microseconds of it a transfer took.
 type stages struct {
-	shares     map[string]float64
-	perRequest float64 // µs
-	file       string  // the whole profile
+	shares      map[string]float64
+	perTransfer float64 // µs
+	file        string  // the whole profile
 }
 
-// profile runs the busiest trial of each bank once more, with the profiler on: it costs a few percent, so
+// profiled are the trials whose CPU is looked into.
+func (b *bench) profiled() (names []string) {
+	for _, s := range []*server{b.bank, b.silent} {
+		names = append(names, spreadTrial(s, b.spread()), of(s, batchTrial))
+	}
+	return names
+}
+
+// profile runs the busiest trials of each bank once more, with the profiler on: it costs a few percent, so
 // the figures of this run are not kept.
 func (b *bench) profile(ctx context.Context) error {
-	for _, s := range []*server{b.silent, b.bank} {
-		t := trial{name: spreadTrial(s, b.spread()), on: s, connections: b.spread(), transfers: 1}
-		if !b.only.MatchString(t.name) {
+	for _, t := range b.chosen() {
+		if !slices.Contains(b.profiled(), t.name) {
 			continue
 		}
+		s := t.on
 		type fetched struct {
 			p   *profile.Profile
 			raw []byte
@@ -92,11 +100,11 @@ func (b *bench) profile(ctx context.Context) error {
 		if got.err != nil {
 			return got.err
 		}
-		file := filepath.Join(filepath.Dir(b.binary), "cpu-"+strings.ReplaceAll(s.name, " ", "-")+".pprof")
+		file := filepath.Join(filepath.Dir(b.binary), "cpu-"+strings.NewReplacer(" ", "-", ",", "").Replace(t.name)+".pprof")
 		if err := os.WriteFile(file, got.raw, 0o644); err != nil {
 			return fmt.Errorf("keep the profile: %w", err)
 		}
-		b.stages[s.name] = stages{shares: shareOut(got.p), perRequest: serverCPU(sample), file: file}
+		b.stages[t.name] = stages{shares: shareOut(got.p), perTransfer: serverCPU(sample), file: file}
 	}
 	return nil
 }
@@ -155,12 +163,12 @@ func stageOf(s *profile.Sample) string {
 
 // printStages prints the stages of each bank, largest first.
 func (b *bench) printStages(out io.Writer) {
-	for _, s := range []*server{b.bank, b.silent} {
-		found, ok := b.stages[s.name]
+	for _, trial := range b.profiled() {
+		found, ok := b.stages[trial]
 		if !ok {
 			continue
 		}
-		fmt.Fprintf(out, "\n%s, %d connections: CPU by stage (whole profile: %s)\n", s.name, b.spread(), found.file)
+		fmt.Fprintf(out, "\n%s: CPU by stage, of a transfer (whole profile: %s)\n", trial, found.file)
 		names := make([]string, 0, len(found.shares))
 		for name := range found.shares {
 			names = append(names, name)
@@ -168,7 +176,7 @@ func (b *bench) printStages(out io.Writer) {
 		slices.SortFunc(names, func(x, y string) int { return cmp.Compare(found.shares[y], found.shares[x]) })
 		w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 		for _, name := range names {
-			fmt.Fprintf(w, "%5.1f %%\t%5.2f µs\t%s\n", 100*found.shares[name], found.shares[name]*found.perRequest, name)
+			fmt.Fprintf(w, "%5.1f %%\t%5.2f µs\t%s\n", 100*found.shares[name], found.shares[name]*found.perTransfer, name)
 		}
 		_ = w.Flush() // as the table before it
 	}
