@@ -29,6 +29,7 @@ type load struct {
 	Seed        uint64        // of the choice of accounts
 	WarmUp      time.Duration // before the window, not measured
 	Window      time.Duration // measured
+	Until       uint64        // transfers after which nothing new is sent; 0: only the window ends it
 	ServerPID   int           // whose CPU is taken at both ends of the window
 }
 
@@ -267,7 +268,7 @@ func (g *generator) turn() error {
 		var err error
 		g.serverCPUStart, g.ownCPUStart, err = g.usage()
 		return err
-	case g.phase == measuring && now >= g.windowStart+g.load.Window:
+	case g.phase == measuring && (now >= g.windowStart+g.load.Window || g.load.Until > 0 && g.Succeeded >= g.load.Until):
 		g.phase = draining
 		g.Window = now - g.windowStart
 		server, own, err := g.usage()

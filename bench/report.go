@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -103,6 +104,7 @@ func (b *bench) rows() ([]row, error) {
 		r.Value, r.Baseline = round(r.Value, decimals(r.Value)), round(r.Baseline, decimals(r.Baseline))
 		rows = append(rows, r)
 	}
+	rows = append(rows, b.growth.rows()...)
 	rows = append(rows,
 		row{
 			Measure: "setup through batches, operations", Unit: perSecond,
@@ -184,19 +186,44 @@ func printTable(out io.Writer, rows []row) {
 	_ = w.Flush() // a table that can't be printed has nobody to tell
 }
 
-// writeRows replaces the file at once, so that a reader never finds half of it.
-func writeRows(path string, rows []row) error {
-	b, err := json.MarshalIndent(rows, "", "  ")
+// writeFigures writes the rows as JSON, and beside them the rounds for benchstat.
+func (b *bench) writeFigures(rows []row) error {
+	figures, err := json.MarshalIndent(rows, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write the figures: %w", err)
 	}
-	if err := os.WriteFile(path+".tmp", append(b, '\n'), 0o644); err != nil {
+	if err := replace(b.out, append(figures, '\n')); err != nil {
+		return err
+	}
+	return replace(strings.TrimSuffix(b.out, ".json")+".txt", b.benchmarkText())
+}
+
+// replace replaces a file at once, so that a reader never finds half of it.
+func replace(path string, content []byte) error {
+	if err := os.WriteFile(path+".tmp", content, 0o644); err != nil {
 		return fmt.Errorf("write the figures: %w", err)
 	}
 	if err := os.Rename(path+".tmp", path); err != nil {
 		return fmt.Errorf("write the figures: %w", err)
 	}
 	return nil
+}
+
+// benchmarkText is the run as package testing would print it, a line for each round, for benchstat: it tells
+// a difference from noise.
+func (b *bench) benchmarkText() []byte {
+	text := []byte("Unit req/s better=higher\n")
+	for _, t := range b.trials() {
+		name := strings.NewReplacer(", ", "/", " ", "-", "-%", "%").Replace(t.name)
+		for _, s := range b.samples[t.name] {
+			text = fmt.Appendf(text, "Benchmark%s 1", name)
+			if t.on != nil {
+				text = fmt.Appendf(text, " %.0f req/s %.2f server-µs/op", rate(s), serverCPU(s))
+			}
+			text = fmt.Appendf(text, " %.0f p50-µs %.0f p99-µs\n", p50(s), p99(s))
+		}
+	}
+	return text
 }
 
 // decimals keeps about three digits of small values.

@@ -126,7 +126,7 @@ func startEcho(ctx context.Context) (*server, error) {
 		s.address = line
 		return ok
 	}
-	if err := s.await(ctx, address); err != nil {
+	if err := s.await(ctx, startTimeout, address); err != nil {
 		s.stop()
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func startBank(ctx context.Context, name, binary, dir string, flags ...string) (
 		status, _, err := get("http://" + address + "/readyz")
 		return err == nil && status == http.StatusOK
 	}
-	if err := s.await(ctx, ready); err != nil {
+	if err := s.await(ctx, startTimeout, ready); err != nil {
 		s.stop()
 		return nil, err
 	}
@@ -191,9 +191,9 @@ func (s *server) start() error {
 	return nil
 }
 
-// await polls until the server is ready.
-func (s *server) await(ctx context.Context, ready func() bool) error {
-	timeout := time.NewTimer(startTimeout)
+// await polls until the server is ready, no longer than longest.
+func (s *server) await(ctx context.Context, longest time.Duration, ready func() bool) error {
+	timeout := time.NewTimer(longest)
 	defer timeout.Stop()
 	for !ready() {
 		select {
@@ -202,7 +202,7 @@ func (s *server) await(ctx context.Context, ready func() bool) error {
 		case <-s.exited:
 			return s.alive()
 		case <-timeout.C:
-			return fmt.Errorf("the %s is not ready after %v; it said: %s", s.name, startTimeout, s.output)
+			return fmt.Errorf("the %s is not ready after %v; it said: %s", s.name, longest, s.output)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

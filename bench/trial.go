@@ -36,8 +36,9 @@ type bench struct {
 	options
 	dir      string
 	echo     *server
-	bank     *server // complete: stream, broker and reports beside it
-	silent   *server // the same without a stream
+	bank     *server   // complete: stream, broker and reports beside it
+	silent   *server   // the same without a stream
+	others   []*server // each for one figure
 	progress io.Writer
 
 	run     string // begins idempotency keys
@@ -50,6 +51,7 @@ type bench struct {
 	settleShare float64 // used by others meanwhile
 
 	stages map[string]stages // where the CPU went, by trial
+	growth growth
 }
 
 const (
@@ -86,7 +88,7 @@ func (b *bench) start(ctx context.Context) (err error) {
 }
 
 func (b *bench) servers() (started []*server) {
-	for _, s := range []*server{b.echo, b.bank, b.silent} {
+	for _, s := range append([]*server{b.echo, b.bank, b.silent}, b.others...) {
 		if s != nil {
 			started = append(started, s)
 		}
@@ -168,10 +170,10 @@ func (b *bench) populate(ctx context.Context) error {
 
 // accountsOf is the file of the server's account numbers; the echo is sent the bank's.
 func (b *bench) accountsOf(s *server) string {
-	if s == b.silent {
-		return filepath.Join(b.dir, "accounts-silent")
+	if s == b.echo {
+		s = b.bank
 	}
-	return filepath.Join(b.dir, "accounts")
+	return filepath.Join(b.dir, s.name+" accounts")
 }
 
 // measure runs all trials in turn, round after round, so that a slow change of the machine meets both
