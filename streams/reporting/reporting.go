@@ -51,11 +51,12 @@ const (
 
 // Report is the database and its consumer.
 type Report struct {
-	options Options
-	write   *sql.DB // one connection
-	read    *sql.DB
-	offsets map[place]int64      // next to read
-	known   map[string]*progress // of customers of late
+	options  Options
+	write    *sql.DB // one connection
+	read     *sql.DB
+	progress *sql.Stmt            // progressQuery; closed with write
+	offsets  map[place]int64      // next to read
+	known    map[string]*progress // of customers of late
 }
 
 // place is a partition.
@@ -102,9 +103,16 @@ func Open(options Options) (*Report, error) {
 	return r, nil
 }
 
+// The database's cache and how much of its log gathers before it is written back: the accounts of 100,000
+// customers fit.
+const (
+	cacheKiB        = 64 << 10
+	checkpointPages = 16 << 10 // of 4 KiB
+)
+
 func database(path string) (*sql.DB, error) {
 	dsn := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: url.Values{
-		"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)"},
+		"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", fmt.Sprintf("cache_size(-%d)", cacheKiB), fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages)},
 	}.Encode()}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
@@ -130,8 +138,10 @@ func (r *Report) prepare() error {
 			return err
 		}
 	}
-	offsets, err := offsetsIn(context.Background(), r.write)
-	r.offsets = offsets
+	if r.progress, err = r.write.Prepare(progressQuery); err != nil {
+		return err
+	}
+	r.offsets, err = offsetsIn(context.Background(), r.write)
 	return err
 }
 
