@@ -31,13 +31,13 @@ const module = "github.com/suanpan-bank/suanpan/"
 // stageRules in the order of a request's life. A rule's frames are looked for before those of the rules
 // behind it, so what names a function stands before what names its package.
 var stageRules = []stage{
-	{"kernel: disk", []string{"os.(*File)", module + "journal/embedded.(*disk", "golang.org/x/sys/unix.Fdatasync", "modernc.org/"}},
-	{"kernel: sockets", []string{"internal/poll.(*FD).Read", "internal/poll.(*FD).Write", "runtime.netpoll", "net.(*conn)"}},
+	{"kernel: disk", []string{"os.(*File)", "golang.org/x/sys/unix."}},
+	{"kernel: sockets", []string{"net.(*netFD)", "net.(*conn)", "runtime.netpoll"}},
 	{"scheduler: threads and goroutines", []string{"runtime.schedule", "runtime.findRunnable", "runtime.mcall", "runtime.park_m", "runtime.goready", "runtime.ready",
 		"runtime.wakep", "runtime.futex", "runtime.mstart", "runtime.sysmon", "runtime.gopark", "runtime.chansend", "runtime.chanrecv", "runtime.selectgo", "sync.runtime_"}},
 	{"stacks grown", []string{"runtime.newstack", "runtime.morestack", "runtime.copystack"}},
 	{"garbage collection", []string{"runtime.gcBgMarkWorker", "runtime.gcAssistAlloc", "runtime.bgsweep", "runtime.bgscavenge", "runtime.gcStart", "runtime.gcMark", "runtime.mProf"}},
-	{"report", []string{module + "streams/reporting"}},
+	{"report, its database included", []string{module + "streams/reporting", "database/sql", "modernc.org/"}},
 	{"broker", []string{module + "streams/broker", "github.com/twmb/franz-go"}},
 	{"relay", []string{module + "streams", "github.com/segmentio/kafka-go"}},
 	{"reply", []string{module + "ingress.(*Server).reply", module + "ingress.(*Server).write", module + "ingress.append"}},
