@@ -62,7 +62,7 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) *
 	}
 	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot, intent: slot.intent}
 	slot.intent = nil
-	pid := ctx.Spawn(actor.PropsFromProducer(func() actor.Actor { return c }, actor.WithDispatcher(s.node.dispatcher)))
+	pid := ctx.Spawn(actor.PropsFromProducer(func() actor.Actor { return c }, actor.WithDispatcher(s.node.workers)))
 	s.customers[no] = pid
 	return pid
 }

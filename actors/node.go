@@ -78,20 +78,20 @@ const (
 
 // Node is the actors of one process with their journal and ledger.
 type Node struct {
-	options    Options
-	journal    journal.Journal
-	pipeline   pipeline
-	system     *actor.ActorSystem
-	dispatcher *dispatcher
-	channel    Channel
-	registry   registry
-	shards     [bank.ShardCount]shardState
-	intents    []*draft // found without an outcome by Recover, until Resume
-	requests   atomic.Int64
-	stopping   atomic.Bool
-	fault      chan error // capacity 1: the first fault stops the node
-	stopped    chan struct{}
-	once       sync.Once
+	options  Options
+	journal  journal.Journal
+	pipeline pipeline
+	system   *actor.ActorSystem
+	workers  *dispatcher
+	channel  Channel
+	registry registry
+	shards   [bank.ShardCount]shardState
+	intents  []*draft // found without an outcome by Recover, until Resume
+	requests atomic.Int64
+	stopping atomic.Bool
+	fault    chan error // capacity 1: the first fault stops the node
+	stopped  chan struct{}
+	once     sync.Once
 }
 
 // shardState is what a shard's actor owns on this node.
@@ -129,7 +129,7 @@ func NewNode(options Options) *Node {
 		n.pipeline.submitter = s
 	}
 	n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
-	n.dispatcher = newDispatcher(n.stopped)
+	n.workers = newDispatcher(n.stopped)
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()
 	for i := range n.shards {
@@ -235,7 +235,7 @@ func (n *Node) Shard(shard uint16) (*actor.PID, error) {
 	}
 	props := actor.PropsFromProducer(func() actor.Actor {
 		return &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*actor.PID)}
-	}, actor.WithDispatcher(n.dispatcher))
+	}, actor.WithDispatcher(n.workers))
 	pid, err := n.system.Root.SpawnNamed(props, fmt.Sprintf("shard-%d", shard))
 	if err != nil {
 		return nil, fmt.Errorf("start shard %d: %w", shard, err)
