@@ -5,6 +5,7 @@ DATA        ?= ./data
 HTTP        ?= 127.0.0.1:8080
 KAFKA       ?= 127.0.0.1:9092
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 # Packages whose goroutines share memory; the others are pure or single-threaded.
 RACE        := ./actors/... ./channels/... ./cluster/... ./ingress/... ./journal/... ./ledger/... ./streams/...
 FUZZTIME    ?= 5s
@@ -40,8 +41,10 @@ fuzz: ## Every fuzz target for FUZZTIME (default 5s), FUZZERS of them at a time 
 	  out=$$($(GO) test -run "^$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) -parallel 1 $$0 2>&1) \
 	  && echo "ok $$0 $$1" || { echo "FAILED $$0 $$1"; echo "$$out"; exit 255; }'
 
-bench: build ## Throughput and latency against a do-nothing handler; figures in bench/latest.json.
+bench: build ## Throughput and latency against a do-nothing handler; figures in bench/latest.json, compared with the last run's.
+	@if [ -f bench/latest.txt ]; then cp bench/latest.txt bench/previous.txt; fi
 	$(GO) run ./bench $(BENCHFLAGS)
+	@if [ -f bench/previous.txt ]; then $(GO) run $(BENCHSTAT) bench/previous.txt bench/latest.txt; fi
 
 bench-journal: ## The journal against Pebble and the disk, and with ten million records: three minutes, 7 GB of disk.
 	$(GO) test -run '^$$' -bench 'Writers|History' -benchtime 1x -cpu 4 -v -timeout 30m ./journal/embedded

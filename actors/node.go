@@ -86,6 +86,7 @@ type Node struct {
 	pipeline  pipeline
 	system    *actor.ActorSystem
 	spawning  []actor.PropsOption // of every actor; the simulation gives them mailboxes of its own
+	workers   *dispatcher
 	channel   Channel
 	registry  registry
 	shards    [bank.ShardCount]shardState
@@ -142,6 +143,8 @@ func NewNode(options Options) *Node {
 	if n.system == nil {
 		n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
 	}
+	n.workers = newDispatcher(n.stopped)
+	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers)}
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()
 	for i := range n.shards {

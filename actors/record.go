@@ -76,13 +76,6 @@ func (d *draft) release() {
 	d.payee.release()
 }
 
-// storedReceipt is what a record keeps for the caller besides its events.
-type storedReceipt struct {
-	Operation string         `cbor:"1,keyasint"`
-	Refusal   *bank.Refusal  `cbor:"2,keyasint,omitempty"`
-	Balances  []bank.Balance `cbor:"3,keyasint,omitempty"`
-}
-
 // compose fills the record from the decision: chain, accounts and encoded events.
 func (d *draft) compose() error {
 	rec := &d.record
@@ -147,7 +140,7 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 	for _, a := range d.decision.Affects {
 		receipt.Balances = append(receipt.Balances, balance(a))
 	}
-	kept, err := bank.Encode(storedReceipt{receipt.Operation, receipt.Refusal, receipt.Balances})
+	kept, err := bank.Encode(&bank.StoredReceipt{Operation: receipt.Operation, Refusal: receipt.Refusal, Balances: receipt.Balances})
 	if err != nil {
 		panic(fmt.Sprintf("receipt can't be encoded: %v", err)) // plain data: a programming error
 	}
@@ -157,7 +150,7 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 
 // receiptOf reads the first result of a command back from its record.
 func receiptOf(rec *journal.Record) (bank.Receipt, error) {
-	var kept storedReceipt
+	var kept bank.StoredReceipt
 	if err := bank.Decode(rec.Receipt, &kept); err != nil {
 		return bank.Receipt{}, fmt.Errorf("receipt at position %d: %w", rec.Position, err)
 	}

@@ -10,8 +10,8 @@ import (
 // What a record keeps for the caller answers his repeats for years. It is read whole or refused.
 func FuzzStoredReceipt(f *testing.F) {
 	for _, kept := range []any{
-		storedReceipt{"transfer_internal", nil, []bank.Balance{{Account: 1, PostedFen: 2}}},
-		storedReceipt{Operation: "transfer_out", Refusal: &bank.Refusal{Code: bank.InsufficientFunds, Field: "amount_fen"}},
+		&bank.StoredReceipt{Operation: "transfer_internal", Balances: []bank.Balance{{Account: 1, PostedFen: 2}}},
+		&bank.StoredReceipt{Operation: "transfer_out", Refusal: &bank.Refusal{Code: bank.InsufficientFunds, Field: "amount_fen"}},
 		storedIntent{"transfer_internal", []bank.RefusalCode{""}, []storedAffected{{1, bank.U128{Lo: 1}}}},
 	} {
 		b, err := bank.Encode(kept)
@@ -27,7 +27,7 @@ func FuzzStoredReceipt(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kept []byte, kind uint16, event []byte) {
 		rec := &journal.Record{Customer: 1, Receipt: kept, Events: []journal.Event{{Customer: 1, Type: kind, Body: event}}}
 		if r, err := receiptOf(rec); err == nil {
-			if _, err := bank.Encode(storedReceipt{r.Operation, r.Refusal, r.Balances}); err != nil {
+			if _, err := bank.Encode(&bank.StoredReceipt{Operation: r.Operation, Refusal: r.Refusal, Balances: r.Balances}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -94,13 +94,23 @@ var (
 )
 
 // Encode returns the stored form of an event, command or other value of this package.
-func Encode(v any) ([]byte, error) { return encoding().Marshal(v) }
+func Encode(v any) ([]byte, error) {
+	if f, ok := v.(frequent); ok {
+		return f.appendStored(make([]byte, 0, frequentSize)), nil
+	}
+	return encoding().Marshal(v)
+}
 
 // Decode reads the stored form into v; unknown fields are passed over, so older code reads newer records.
 func Decode(b []byte, v any) error { return decoding().Unmarshal(b, v) }
 
 // DecodeEvent reads an event from the journal.
 func DecodeEvent(t EventType, body []byte) (Event, error) {
+	if t == EventInternalTransferred {
+		if e := new(InternalTransferred); e.readStored(body) {
+			return e, nil
+		}
+	}
 	k, ok := eventKinds()[t]
 	if !ok {
 		return nil, fmt.Errorf("event type %d is not known to this version", t)

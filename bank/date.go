@@ -58,9 +58,11 @@ func parseDigits(s string) (Date, error) {
 }
 
 // String is YYYY-MM-DD, empty for no date.
-func (d Date) String() string {
+func (d Date) String() string { return string(d.append(nil)) }
+
+func (d Date) append(out []byte) []byte {
 	if d == 0 {
-		return ""
+		return out
 	}
 	b := [10]byte{4: '-', 7: '-'}
 	n := uint32(d)
@@ -68,11 +70,14 @@ func (d Date) String() string {
 		b[i] = byte('0' + n%10)
 		n /= 10
 	}
-	return string(b[:])
+	return append(out, b[:]...)
 }
 
+// AppendText appends the form of String.
+func (d Date) AppendText(b []byte) ([]byte, error) { return d.append(b), nil }
+
 // MarshalText writes the form of String.
-func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (d Date) MarshalText() ([]byte, error) { return d.append(nil), nil }
 
 // UnmarshalText reads the form of String; empty is no date.
 func (d *Date) UnmarshalText(b []byte) (err error) {

@@ -1,8 +1,6 @@
 package bank
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"strconv"
@@ -41,12 +39,18 @@ type CustomerNo uint64
 const CustomerNoMax CustomerNo = 999_999_999
 
 // String is C, nine digits and a Luhn check digit.
-func (c CustomerNo) String() string {
-	return string(appendLuhn(fmt.Appendf(nil, "C%09d", uint64(c)), 1))
+func (c CustomerNo) String() string { return string(c.append(nil)) }
+
+func (c CustomerNo) append(b []byte) []byte {
+	from := len(b) + 1
+	return appendLuhn(appendPadded(append(b, 'C'), uint64(c), 9), from)
 }
 
+// AppendText appends the form of String.
+func (c CustomerNo) AppendText(b []byte) ([]byte, error) { return c.append(b), nil }
+
 // MarshalText writes the form of String.
-func (c CustomerNo) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+func (c CustomerNo) MarshalText() ([]byte, error) { return c.append(nil), nil }
 
 // UnmarshalText reads the form of String.
 func (c *CustomerNo) UnmarshalText(b []byte) (err error) {
@@ -103,13 +107,20 @@ func (a AccountNo) Index() uint8 { return uint8(a >> 48) }
 func (a AccountNo) Customer() CustomerNo { return CustomerNo(a & (1<<48 - 1)) }
 
 // String is the 19 digits.
-func (a AccountNo) String() string {
-	b := fmt.Appendf(nil, "%s%d0%09d%d", issuer, a.Class(), uint64(a.Customer()), a.Index())
-	return string(appendLuhn(b, 0))
+func (a AccountNo) String() string { return string(a.append(nil)) }
+
+func (a AccountNo) append(b []byte) []byte {
+	from := len(b)
+	b = appendPadded(append(b, issuer...), uint64(a.Class()), 1)
+	b = appendPadded(append(b, '0'), uint64(a.Customer()), 9)
+	return appendLuhn(appendPadded(b, uint64(a.Index()), 1), from)
 }
 
+// AppendText appends the form of String.
+func (a AccountNo) AppendText(b []byte) ([]byte, error) { return a.append(b), nil }
+
 // MarshalText writes the form of String.
-func (a AccountNo) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+func (a AccountNo) MarshalText() ([]byte, error) { return a.append(nil), nil }
 
 // UnmarshalText reads the form of String.
 func (a *AccountNo) UnmarshalText(b []byte) (err error) {
@@ -162,7 +173,8 @@ func (n ContractNo) Customer() CustomerNo { return CustomerNo(n & (1<<32 - 1)) }
 
 // String is the kind's letter, nine digits of customer, six of sequence and a Luhn check digit.
 func (n ContractNo) String() string {
-	return string(appendLuhn(fmt.Appendf(nil, "%c%09d%06d", n.Kind(), uint64(n.Customer()), n.Seq()), 1))
+	b := appendPadded([]byte{byte(n.Kind())}, uint64(n.Customer()), 9)
+	return string(appendLuhn(appendPadded(b, uint64(n.Seq()), 6), 1))
 }
 
 // MarshalText writes the form of String.
@@ -218,7 +230,9 @@ func (t TxnID) Millis() int64 { return int64(t.Hi >> 16) }
 const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 // String is 26 characters of Crockford's base 32, as in a ULID: it sorts by time.
-func (t TxnID) String() string {
+func (t TxnID) String() string { return string(t.append(nil)) }
+
+func (t TxnID) append(out []byte) []byte {
 	var b [26]byte
 	hi, lo := t.Hi, t.Lo
 	for i := 25; i >= 0; i-- {
@@ -226,11 +240,14 @@ func (t TxnID) String() string {
 		lo = lo>>5 | hi<<59
 		hi >>= 5
 	}
-	return string(b[:])
+	return append(out, b[:]...)
 }
 
+// AppendText appends the form of String.
+func (t TxnID) AppendText(b []byte) ([]byte, error) { return t.append(b), nil }
+
 // MarshalText writes the form of String.
-func (t TxnID) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+func (t TxnID) MarshalText() ([]byte, error) { return t.append(nil), nil }
 
 // UnmarshalText reads the form of String.
 func (t *TxnID) UnmarshalText(b []byte) (err error) {
@@ -272,17 +289,20 @@ func crockfordValue(c byte) int {
 	return -1
 }
 
-// TransferID is the ledger id of one leg: 48 bits of the decision's millisecond, 80 of a hash of
-// business id, leg and attempt (SPEC 0.8). Retrying anything therefore asks for the same transfer.
+// TransferAttemptMax is the last attempt that a transfer id can tell apart.
+const TransferAttemptMax = 3
+
+// TransferID is the ledger id of one leg (SPEC 0.8): 48 bits of the decision's millisecond, then 30 of
+// customer, 40 of decision number, 8 of leg and 2 of attempt. Retrying anything therefore asks for the same
+// transfer, and no two legs have the same id (docs/decisions/0014).
 func TransferID(t TxnID, leg, attempt uint8) U128 {
-	var in [18]byte
-	binary.LittleEndian.PutUint64(in[0:], t.Lo)
-	binary.LittleEndian.PutUint64(in[8:], t.Hi)
-	in[16], in[17] = leg, attempt
-	h := sha256.Sum256(in[:])
+	if attempt > TransferAttemptMax {
+		panic("bank: an attempt beyond what a transfer id can hold")
+	}
+	customer := uint64(t.Customer())
 	return U128{
-		Hi: t.Hi&^0xFFFF | uint64(binary.LittleEndian.Uint16(h[8:])),
-		Lo: binary.LittleEndian.Uint64(h[0:]),
+		Hi: t.Hi&^0xFFFF | customer>>14,
+		Lo: customer<<50 | t.Seq()<<10 | uint64(leg)<<2 | uint64(attempt),
 	}
 }
 
@@ -295,6 +315,16 @@ func LedgerID(detail uint32, owner uint64, seq uint32) U128 {
 // SplitLedgerID is the inverse of LedgerID.
 func SplitLedgerID(id U128) (detail uint32, owner uint64, seq uint32) {
 	return uint32(id.Hi >> 32), id.Hi<<32 | id.Lo>>32, uint32(id.Lo)
+}
+
+// appendPadded appends n with leading zeros up to the width.
+func appendPadded(b []byte, n uint64, width int) []byte {
+	var digits [20]byte
+	text := strconv.AppendUint(digits[:0], n, 10)
+	for i := len(text); i < width; i++ {
+		b = append(b, '0')
+	}
+	return append(b, text...)
 }
 
 // appendLuhn appends the check digit over the digits of b from position from on.

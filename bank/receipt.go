@@ -19,6 +19,13 @@ type Receipt struct {
 	Repeated bool
 }
 
+// StoredReceipt is what a decision's record keeps of its receipt; the rest is in the record and its events.
+type StoredReceipt struct {
+	Operation string    `cbor:"1,keyasint"`
+	Refusal   *Refusal  `cbor:"2,keyasint,omitempty"`
+	Balances  []Balance `cbor:"3,keyasint,omitempty"`
+}
+
 // Balance of an account as the ledger has it. Available = posted − pending debits.
 type Balance struct {
 	Account       AccountNo `cbor:"1,keyasint" json:"account_no"`

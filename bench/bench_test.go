@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	_ "net/http/pprof"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -106,7 +108,7 @@ func TestARunReportsRefusalsAndLeavesNothingBehind(t *testing.T) {
 	for _, r := range rows {
 		figures[r.Measure] = r
 	}
-	if r := figures["transfers, 4 connections"]; r.Value <= 0 || r.Baseline <= 0 || r.Ratio <= 0 || r.Unit != perSecond {
+	if r := figures["bank: transfers, 4 connections"]; r.Value <= 0 || r.Baseline <= 0 || r.Ratio <= 0 || r.Unit != perSecond {
 		t.Errorf("transfers: %+v", r)
 	}
 	if r := figures["failed requests and transfers"]; r.Value <= 0 {
@@ -122,7 +124,7 @@ func TestAnInterruptedRunLeavesNothingBehind(t *testing.T) {
 	defer cancel()
 	// It then has a bank, and sooner or later a generator.
 	interrupt := writerFunc(func(line []byte) {
-		if bytes.HasPrefix(line, []byte("creating")) {
+		if bytes.Contains(line, []byte("creating")) {
 			time.AfterFunc(time.Second, cancel)
 		}
 		out.Write(line)
@@ -152,7 +154,7 @@ func fakeRun(t *testing.T) (options, *tail) {
 	}
 	return options{
 		customers: 2500, duration: 100 * time.Millisecond, rounds: 1, connections: []int{4}, binary: binary,
-		force: true, out: filepath.Join(dir, "figures.json"),
+		force: true, out: filepath.Join(dir, "figures.json"), only: regexp.MustCompile(""), sizes: []int{1000}, history: 1000,
 	}, new(tail)
 }
 
@@ -189,8 +191,15 @@ func accountsFile(t *testing.T, n int) string {
 func serveFakeBank(args []string) error {
 	var address string
 	for i, a := range args {
-		if a == "--http" {
+		switch a {
+		case "--http":
 			address = args[i+1]
+		case "--data":
+			if err := os.MkdirAll(args[i+1], 0o700); err != nil {
+				return err
+			}
+		case "--pprof":
+			go func() { _ = http.ListenAndServe(args[i+1], nil) }() // ends with the process
 		}
 	}
 	var payments, accounts, batches atomic.Int64

@@ -21,6 +21,7 @@ import (
 type load struct {
 	Address     string
 	Connections int           // one request in flight on each
+	Rate        float64       // requests due a second; 0: each connection sends when it has its answer
 	Transfers   int           // in a request: 1 uses /v1/transfers, more use /v1/batches
 	Accounts    string        // file of account numbers, one a line
 	OnePayer    bool          // all payments leave the first account
@@ -28,6 +29,7 @@ type load struct {
 	Seed        uint64        // of the choice of accounts
 	WarmUp      time.Duration // before the window, not measured
 	Window      time.Duration // measured
+	Until       uint64        // transfers after which nothing new is sent; 0: only the window ends it
 	ServerPID   int           // whose CPU is taken at both ends of the window
 }
 
@@ -99,6 +101,8 @@ type generator struct {
 	accounts [][accountDigits]byte
 	random   *rand.PCG
 	nextKey  uint64
+	free     []int  // connections without a request, in the open loop
+	due      uint64 // requests sent, in the open loop
 	started  time.Time
 	phase    phase
 	latency  histogram
@@ -122,9 +126,9 @@ const (
 type conn struct {
 	fd      int
 	request *request
-	unsent  []byte // rest of the request when the socket took only part
-	sentAt  time.Duration
-	in      []byte // cap is the buffer, len what has arrived of the answer
+	unsent  []byte        // rest of the request when the socket took only part
+	sentAt  time.Duration // when it was due, in the open loop
+	in      []byte        // cap is the buffer, len what has arrived of the answer
 }
 
 const (
@@ -215,10 +219,15 @@ func (g *generator) close() {
 func (g *generator) run() error {
 	g.started = time.Now()
 	for i := range g.conns {
-		g.send(i, g.now())
+		if g.load.Rate > 0 {
+			g.free = append(g.free, i)
+		} else {
+			g.send(i, g.now())
+		}
 	}
 	var events [eventsMax]unix.EpollEvent
 	for {
+		g.sendDue()
 		n, err := g.poll(&events)
 		if err != nil {
 			return err
@@ -259,7 +268,7 @@ func (g *generator) turn() error {
 		var err error
 		g.serverCPUStart, g.ownCPUStart, err = g.usage()
 		return err
-	case g.phase == measuring && now >= g.windowStart+g.load.Window:
+	case g.phase == measuring && (now >= g.windowStart+g.load.Window || g.load.Until > 0 && g.Succeeded >= g.load.Until):
 		g.phase = draining
 		g.Window = now - g.windowStart
 		server, own, err := g.usage()
@@ -277,21 +286,46 @@ func (g *generator) usage() (server, own time.Duration, err error) {
 	return server, own, err
 }
 
-// poll waits for events. It looks without waiting first: under load there is always something.
+// dueAt is when the next request of the open loop is due.
+func (g *generator) dueAt() time.Duration {
+	return time.Duration(float64(g.due) / g.load.Rate * float64(time.Second))
+}
+
+// sendDue sends what is due in the open loop, as far as connections are free. What has to wait for one
+// counts from the moment it was due: a slow server must not slow its own measurement down.
+func (g *generator) sendDue() {
+	if g.load.Rate == 0 || g.phase == draining {
+		return
+	}
+	for len(g.free) > 0 && g.dueAt() <= g.now() {
+		i := g.free[len(g.free)-1]
+		g.free = g.free[:len(g.free)-1]
+		if g.conns[i].fd >= 0 {
+			g.send(i, g.dueAt())
+			g.due++
+		}
+	}
+}
+
+// poll waits for events, and no longer than until a request is due. It looks without waiting first: under
+// load there is always something.
 func (g *generator) poll(events *[eventsMax]unix.EpollEvent) (int, error) {
-	timeout := 0
-	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(g.epoll),
-			uintptr(unsafe.Pointer(events)), eventsMax, uintptr(timeout), 0, 0)
+	var timeout unix.Timespec
+	for first := true; ; first = false {
+		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(g.epoll),
+			uintptr(unsafe.Pointer(events)), eventsMax, uintptr(unsafe.Pointer(&timeout)), 0, 0)
 		switch {
 		case errno == unix.EINTR:
 		case errno != 0:
 			return 0, fmt.Errorf("epoll: %w", errno)
-		case n > 0 || timeout > 0:
+		case n > 0 || !first:
 			return int(n), nil
-		default:
-			timeout = int(pollMax / time.Millisecond)
 		}
+		wait := pollMax
+		if g.load.Rate > 0 && len(g.free) > 0 {
+			wait = min(wait, max(0, g.dueAt()-g.now()))
+		}
+		timeout = unix.NsecToTimespec(int64(wait))
 	}
 }
 
@@ -396,7 +430,10 @@ func (g *generator) receive(i int) error {
 	}
 	now := g.now()
 	g.count(c, a, now)
-	if g.phase != draining {
+	switch {
+	case g.load.Rate > 0:
+		g.free = append(g.free, i)
+	case g.phase != draining:
 		g.send(i, now)
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -31,6 +32,9 @@ type options struct {
 	binary      string
 	force       bool
 	out         string
+	only        *regexp.Regexp
+	sizes       []int // customers of the banks that show how cost grows with them
+	history     int   // operations behind the bank that is killed and started again
 	short       bool
 }
 
@@ -62,22 +66,35 @@ func exit(err error) {
 const (
 	customersMin   = 1000 // fewer are no spread
 	connectionsMax = 4096
+	sizeMax        = 10_000_000
+	historyDefault = 1_000_000
 	shortCustomers = 10_000
 	shortDuration  = time.Second
 	shortRounds    = 1
 	latest         = "bench/latest.json"
 )
 
+var sizesDefault = []int{1000, 10_000, 100_000}
+
 func parseOptions(args []string) (options, error) {
 	o := options{connections: []int{64, 256}}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.IntVar(&o.customers, "customers", 100_000, "how many customers, each with a funded account")
-	f.DurationVar(&o.duration, "duration", 3*time.Second, "how long each trial is measured in each round")
-	f.IntVar(&o.rounds, "rounds", 3, "how often each trial runs; the median counts")
+	f.DurationVar(&o.duration, "duration", 2*time.Second, "how long each trial is measured in each round")
+	f.IntVar(&o.rounds, "rounds", 6, "how often each trial runs; the median counts, and benchstat wants six")
 	f.Func("connections", "comma-separated `numbers` of connections; the hot customer uses the last (default 64,256)", o.setConnections)
+	f.Func("sizes", "comma-separated `numbers` of customers, each a bank of its own (default 1000,10000,100000; none with -short or -only)", func(list string) (err error) {
+		o.sizes, err = numbers(list, sizeMax)
+		return err
+	})
+	f.IntVar(&o.history, "history", historyDefault, "operations behind the bank that is killed and started again; 0, and the default with -short or -only: none")
 	f.StringVar(&o.binary, "binary", "./bin/suanpan", "`program` that serves the bank")
 	f.BoolVar(&o.force, "force", false, "measure although the machine is busy or the data would lie in memory")
 	f.StringVar(&o.out, "out", "", "`file` for the figures (default "+latest+"; with -short none)")
+	f.Func("only", "run only the trials whose names match the `pattern`, and keep no figures", func(pattern string) (err error) {
+		o.only, err = regexp.Compile(pattern)
+		return err
+	})
 	f.BoolVar(&o.short, "short", false, "a smoke test: 10,000 customers, one round of a second a trial, unless other flags say so")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -92,24 +109,41 @@ func parseOptions(args []string) (options, error) {
 	return o, nil
 }
 
-func (o *options) setConnections(list string) error {
-	o.connections = nil
+func (o *options) setConnections(list string) (err error) {
+	o.connections, err = numbers(list, connectionsMax)
+	return err
+}
+
+// numbers reads a list of whole numbers from 1 to most.
+func numbers(list string, most int) (all []int, err error) {
 	for field := range strings.SplitSeq(list, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(field))
-		if err != nil || n < 1 || n > connectionsMax {
-			return fmt.Errorf("%q is not a number from 1 to %d", field, connectionsMax)
+		if err != nil || n < 1 || n > most {
+			return nil, fmt.Errorf("%q is not a number from 1 to %d", field, most)
 		}
-		o.connections = append(o.connections, n)
+		all = append(all, n)
 	}
-	return nil
+	return all, nil
 }
 
 // fill sets what depends on other flags. A smoke test leaves the last real figures alone.
 func (o *options) fill(given map[string]bool) {
-	if !o.short {
+	part := o.short || given["only"]
+	if !given["only"] {
+		o.only = regexp.MustCompile("")
+	}
+	if part && !given["history"] {
+		o.history = 0
+	}
+	if !part {
+		if !given["sizes"] {
+			o.sizes = sizesDefault
+		}
 		if !given["out"] {
 			o.out = latest
 		}
+	}
+	if !o.short {
 		return
 	}
 	if !given["customers"] {
@@ -157,32 +191,32 @@ func run(ctx context.Context, o options, out, progress io.Writer) (err error) {
 			err = errors.Join(err, fmt.Errorf("remove the bench's data: %w", e))
 		}
 	}()
-	echo, err := startEcho(ctx)
-	if err != nil {
-		return err
-	}
-	defer echo.stop()
-	bank, err := startBank(ctx, o.binary, filepath.Join(dir, "bank"))
-	if err != nil {
-		return err
-	}
-	defer bank.stop()
-
-	b := newBench(o, dir, echo, bank, progress)
+	b := newBench(o, dir, progress)
 	b.busiest = quiet
+	defer b.stop()
+	if err := b.start(ctx); err != nil {
+		return err
+	}
 	if err := b.populate(ctx); err != nil {
-		return errors.Join(err, bank.alive())
+		return errors.Join(err, b.alive())
 	}
 	if err := b.measure(ctx); err != nil {
-		return errors.Join(err, bank.alive())
+		return errors.Join(err, b.alive())
+	}
+	if err := b.profile(ctx); err != nil {
+		return errors.Join(err, b.alive())
+	}
+	if err := b.grow(ctx); err != nil {
+		return errors.Join(err, b.alive())
 	}
 	rows, err := b.rows()
 	if err != nil {
 		return err
 	}
 	printTable(out, rows)
+	b.printStages(out)
 	if o.out != "" {
-		if err := writeRows(o.out, rows); err != nil {
+		if err := b.writeFigures(rows); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -34,9 +35,10 @@ type comparison struct {
 }
 
 const (
-	perSecond  = "1/s"
-	micro      = "µs"
-	perRequest = "µs/request"
+	perSecond   = "1/s"
+	micro       = "µs"
+	perRequest  = "µs/request"
+	perTransfer = "µs/transfer"
 )
 
 // comparisons in the order of the table.
@@ -50,29 +52,37 @@ func (b *bench) comparisons() []comparison {
 		add(measure+", p99", micro, trial, p99, against, p99)
 		add(measure+", p99.9", micro, trial, p999, against, p999)
 	}
-	for _, n := range b.connections {
-		measure, echo, bank := fmt.Sprintf("transfers, %d connections", n), echoTrial(n), spreadTrial(n)
-		add(measure, perSecond, bank, rate, echo, rate)
-		latencies(measure, bank, echo)
-		add(measure+", server CPU", perRequest, bank, serverCPU, echo, serverCPU)
-		add(measure+", server CPU until it is idle again", perRequest, bank, wholeCPU, echo, wholeCPU)
-		add(measure+", load generator CPU", perRequest, bank, clientCPU, echo, clientCPU)
+	for _, s := range []*server{b.bank, b.silent} {
+		for _, n := range b.connections {
+			measure, echo, bank := fmt.Sprintf("%s: transfers, %d connections", s.name, n), echoTrial(n), spreadTrial(s, n)
+			add(measure, perSecond, bank, rate, echo, rate)
+			latencies(measure, bank, echo)
+			add(measure+", server CPU", perRequest, bank, serverCPU, echo, serverCPU)
+			add(measure+", server CPU until it is idle again", perRequest, bank, wholeCPU, echo, wholeCPU)
+			add(measure+", load generator CPU", perRequest, bank, clientCPU, echo, clientCPU)
+		}
+		hot, spread := fmt.Sprintf("%s: one hot customer, %d connections", s.name, b.spread()), spreadTrial(s, b.spread())
+		add(hot, perSecond, of(s, hotTrial), rate, spread, rate)
+		latencies(hot, of(s, hotTrial), spread)
+		add(hot+", server CPU", perRequest, of(s, hotTrial), serverCPU, spread, serverCPU)
+
+		add(s.name+": lone client, p50", micro, of(s, loneTrial), p50, flushTrial, p50)
+		add(s.name+": lone client, p99", micro, of(s, loneTrial), p99, flushTrial, p99)
+
+		batch := fmt.Sprintf("%s: batches of %d transfers, %d connections", s.name, batchTransfers, batchConnections)
+		add(batch+", transfers", perSecond, of(s, batchTrial), rate, echoTrial(b.spread()), rate)
+		latencies(batch+", a batch", of(s, batchTrial), "")
+		add(batch+", server CPU", perTransfer, of(s, batchTrial), serverCPU, echoTrial(b.spread()), serverCPU)
+		add(batch+", server CPU until it is idle again", perTransfer, of(s, batchTrial), wholeCPU, echoTrial(b.spread()), wholeCPU)
+
+		for _, share := range openShares {
+			open := fmt.Sprintf("%s: open loop at %.0f %%", s.name, 100*share)
+			add(open, perSecond, openTrial(s, share), rate, spread, rate)
+			latencies(open, openTrial(s, share), "")
+		}
 	}
-	hot, spread := fmt.Sprintf("one hot customer, %d connections", b.spread()), spreadTrial(b.spread())
-	add(hot, perSecond, hotTrial, rate, spread, rate)
-	latencies(hot, hotTrial, spread)
-	add(hot+", server CPU", perRequest, hotTrial, serverCPU, spread, serverCPU)
-
-	add("lone client, p50", micro, loneTrial, p50, flushTrial, p50)
-	add("lone client, p99", micro, loneTrial, p99, flushTrial, p99)
 	add("lone client of the echo, p50", micro, loneEchoTrial, p50, flushTrial, p50)
-
-	batch := fmt.Sprintf("batches of %d transfers, %d connections", batchTransfers, batchConnections)
-	add(batch+", transfers", perSecond, batchTrial, rate, echoTrial(b.spread()), rate)
-	latencies(batch+", a batch", batchTrial, "")
-	add(batch+", server CPU", "µs/transfer", batchTrial, serverCPU, echoTrial(b.spread()), serverCPU)
-	add(batch+", server CPU until it is idle again", "µs/transfer", batchTrial, wholeCPU, echoTrial(b.spread()), wholeCPU)
-	return all
+	return slices.DeleteFunc(all, func(c comparison) bool { return len(b.samples[c.trial]) == 0 })
 }
 
 // rows are all figures of the run.
@@ -94,6 +104,7 @@ func (b *bench) rows() ([]row, error) {
 		r.Value, r.Baseline = round(r.Value, decimals(r.Value)), round(r.Baseline, decimals(r.Baseline))
 		rows = append(rows, r)
 	}
+	rows = append(rows, b.growth.rows()...)
 	rows = append(rows,
 		row{
 			Measure: "setup through batches, operations", Unit: perSecond,
@@ -175,19 +186,44 @@ func printTable(out io.Writer, rows []row) {
 	_ = w.Flush() // a table that can't be printed has nobody to tell
 }
 
-// writeRows replaces the file at once, so that a reader never finds half of it.
-func writeRows(path string, rows []row) error {
-	b, err := json.MarshalIndent(rows, "", "  ")
+// writeFigures writes the rows as JSON, and beside them the rounds for benchstat.
+func (b *bench) writeFigures(rows []row) error {
+	figures, err := json.MarshalIndent(rows, "", "  ")
 	if err != nil {
 		return fmt.Errorf("write the figures: %w", err)
 	}
-	if err := os.WriteFile(path+".tmp", append(b, '\n'), 0o644); err != nil {
+	if err := replace(b.out, append(figures, '\n')); err != nil {
+		return err
+	}
+	return replace(strings.TrimSuffix(b.out, ".json")+".txt", b.benchmarkText())
+}
+
+// replace replaces a file at once, so that a reader never finds half of it.
+func replace(path string, content []byte) error {
+	if err := os.WriteFile(path+".tmp", content, 0o644); err != nil {
 		return fmt.Errorf("write the figures: %w", err)
 	}
 	if err := os.Rename(path+".tmp", path); err != nil {
 		return fmt.Errorf("write the figures: %w", err)
 	}
 	return nil
+}
+
+// benchmarkText is the run as package testing would print it, a line for each round, for benchstat: it tells
+// a difference from noise.
+func (b *bench) benchmarkText() []byte {
+	text := []byte("Unit req/s better=higher\n")
+	for _, t := range b.trials() {
+		name := strings.NewReplacer(", ", "/", " ", "-", "-%", "%").Replace(t.name)
+		for _, s := range b.samples[t.name] {
+			text = fmt.Appendf(text, "Benchmark%s 1", name)
+			if t.on != nil {
+				text = fmt.Appendf(text, " %.0f req/s %.2f server-µs/op", rate(s), serverCPU(s))
+			}
+			text = fmt.Appendf(text, " %.0f p50-µs %.0f p99-µs\n", p50(s), p99(s))
+		}
+	}
+	return text
 }
 
 // decimals keeps about three digits of small values.

@@ -22,11 +22,12 @@ import (
 
 // server is a process under measurement.
 type server struct {
-	name    string
-	address string
-	cmd     *exec.Cmd
-	output  *tail
-	exited  chan struct{} // closed when the process has been waited for
+	name     string
+	address  string
+	profiles string // address of pprof
+	cmd      *exec.Cmd
+	output   *tail
+	exited   chan struct{} // closed when the process has been waited for
 }
 
 // childRole names, in the environment, what a process that runs this same program is to be.
@@ -125,7 +126,7 @@ func startEcho(ctx context.Context) (*server, error) {
 		s.address = line
 		return ok
 	}
-	if err := s.await(ctx, address); err != nil {
+	if err := s.await(ctx, startTimeout, address); err != nil {
 		s.stop()
 		return nil, err
 	}
@@ -133,16 +134,15 @@ func startEcho(ctx context.Context) (*server, error) {
 }
 
 // startBank starts the bank with its data in dir.
-func startBank(ctx context.Context, binary, dir string) (*server, error) {
+func startBank(ctx context.Context, name, binary, dir string, flags ...string) (*server, error) {
 	address, err1 := freeAddress()
 	kafka, err2 := freeAddress()
-	if err := errors.Join(err1, err2); err != nil {
+	profiles, err3 := freeAddress()
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	s := &server{
-		name: "bank", address: address,
-		cmd: command(ctx, binary, "serve", "--data", dir, "--http", address, "--kafka", kafka),
-	}
+	args := append([]string{"serve", "--data", dir, "--http", address, "--kafka", kafka, "--pprof", profiles}, flags...)
+	s := &server{name: name, address: address, profiles: profiles, cmd: command(ctx, binary, args...)}
 	if err := s.start(); err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func startBank(ctx context.Context, binary, dir string) (*server, error) {
 		status, _, err := get("http://" + address + "/readyz")
 		return err == nil && status == http.StatusOK
 	}
-	if err := s.await(ctx, ready); err != nil {
+	if err := s.await(ctx, startTimeout, ready); err != nil {
 		s.stop()
 		return nil, err
 	}
@@ -191,9 +191,9 @@ func (s *server) start() error {
 	return nil
 }
 
-// await polls until the server is ready.
-func (s *server) await(ctx context.Context, ready func() bool) error {
-	timeout := time.NewTimer(startTimeout)
+// await polls until the server is ready, no longer than longest.
+func (s *server) await(ctx context.Context, longest time.Duration, ready func() bool) error {
+	timeout := time.NewTimer(longest)
 	defer timeout.Stop()
 	for !ready() {
 		select {
@@ -202,7 +202,7 @@ func (s *server) await(ctx context.Context, ready func() bool) error {
 		case <-s.exited:
 			return s.alive()
 		case <-timeout.C:
-			return fmt.Errorf("the %s is not ready after %v; it said: %s", s.name, startTimeout, s.output)
+			return fmt.Errorf("the %s is not ready after %v; it said: %s", s.name, longest, s.output)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -55,7 +55,7 @@ func (s *Server) unreadable(ctx *fasthttp.RequestCtx, err error) {
 		p.code = codeTimeout
 	}
 	s.fail(ctx, p)
-	s.metrics.count("unreadable", ctx.Response.StatusCode(), 0)
+	s.metrics.countUnreadable(ctx.Response.StatusCode())
 }
 
 // lingering lets a client that is still sending hear why it was refused: closing a socket with unread

@@ -98,6 +98,7 @@ type Server struct {
 	options  Options
 	http     fasthttp.Server
 	routes   []route
+	whole    whole
 	metrics  metrics
 	handling atomic.Int64
 	closing  atomic.Bool
@@ -111,6 +112,7 @@ func New(options Options) *Server {
 	}
 	s := &Server{options: options}
 	s.routes = s.table()
+	s.whole = s.wholes()
 	s.metrics.init(options.Metrics, s.routes)
 	s.http = fasthttp.Server{
 		Handler:               s.handle,
@@ -144,27 +146,27 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	start := time.Now()
 	s.handling.Add(1)
-	name := "unmatched"
+	var r *route // nil: unmatched
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.options.Logger.Error("a request's handler panicked", "route", name, "cause", cause)
+			s.options.Logger.Error("a request's handler panicked", "route", r.label(), "cause", cause)
 			ctx.Response.Reset()
 			s.fail(ctx, &problem{code: codeInternal})
 		}
 		s.handling.Add(-1)
-		s.metrics.count(name, ctx.Response.StatusCode(), time.Since(start))
+		s.metrics.count(r, ctx.Response.StatusCode(), time.Since(start))
 	}()
 	if p := refuse(ctx); p != nil {
 		ctx.SetConnectionClose()
 		s.fail(ctx, p)
 		return
 	}
-	r, args, p := s.match(string(ctx.Method()), string(ctx.Path()))
+	found, args, p := s.match(ctx.Method(), ctx.Path())
 	if p != nil {
 		s.fail(ctx, p)
 		return
 	}
-	name = r.name
+	r = found
 	r.serve(ctx, args)
 }
 

@@ -10,12 +10,17 @@ import (
 	"github.com/valyala/fasthttp/fasthttpadaptor"
 )
 
-// metrics of the API. The series of every route exist from the start, so counting looks nothing up.
+// metrics of the API.
 type metrics struct {
 	requests *prometheus.CounterVec
-	seconds  map[string]prometheus.Observer
-	fast     map[string]prometheus.Counter // status 201 and 200 by route
 	batched  *prometheus.CounterVec
+	created  prometheus.Counter // of batched, the frequent one
+}
+
+// counts are one route's series. They exist from the start, so that counting looks nothing up.
+type counts struct {
+	seconds     prometheus.Observer
+	ok, created prometheus.Counter // the frequent statuses
 }
 
 func (m *metrics) init(registry *prometheus.Registry, routes []route) {
@@ -30,27 +35,53 @@ func (m *metrics) init(registry *prometheus.Registry, routes []route) {
 		Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 12),
 	}, []string{"route"})
 	registry.MustRegister(m.requests, m.batched, seconds)
-	m.seconds = make(map[string]prometheus.Observer)
-	m.fast = make(map[string]prometheus.Counter)
+	m.created = m.batched.WithLabelValues(strconv.Itoa(fasthttp.StatusCreated))
 	for i := range routes {
-		name := routes[i].name
-		m.seconds[name] = seconds.WithLabelValues(name)
-		for _, status := range []int{fasthttp.StatusOK, fasthttp.StatusCreated} {
-			m.fast[name+strconv.Itoa(status)] = m.requests.WithLabelValues(name, strconv.Itoa(status))
+		r := &routes[i]
+		r.counts = counts{
+			seconds: seconds.WithLabelValues(r.name),
+			ok:      m.requests.WithLabelValues(r.name, strconv.Itoa(fasthttp.StatusOK)),
+			created: m.requests.WithLabelValues(r.name, strconv.Itoa(fasthttp.StatusCreated)),
 		}
 	}
 }
 
-func (m *metrics) count(route string, status int, took time.Duration) {
-	if seconds := m.seconds[route]; seconds != nil {
-		seconds.Observe(took.Seconds())
+// label is the route's name in metrics and logs.
+func (r *route) label() string {
+	if r == nil {
+		return "unmatched"
 	}
-	code := strconv.Itoa(status)
-	if c := m.fast[route+code]; c != nil {
-		c.Inc()
+	return r.name
+}
+
+// count counts a request; a nil route is that of requests that have none.
+func (m *metrics) count(r *route, status int, took time.Duration) {
+	if r != nil {
+		r.counts.seconds.Observe(took.Seconds())
+		switch status {
+		case fasthttp.StatusOK:
+			r.counts.ok.Inc()
+			return
+		case fasthttp.StatusCreated:
+			r.counts.created.Inc()
+			return
+		}
+	}
+	m.requests.WithLabelValues(r.label(), strconv.Itoa(status)).Inc()
+}
+
+// countUnreadable counts a request that could not be read.
+func (m *metrics) countUnreadable(status int) {
+	m.requests.WithLabelValues("unreadable", strconv.Itoa(status)).Inc()
+}
+
+// countBatched counts one operation of a batch.
+func (m *metrics) countBatched(status int) {
+	if status == fasthttp.StatusCreated {
+		m.created.Inc()
 		return
 	}
-	m.requests.WithLabelValues(route, code).Inc()
+	m.batched.WithLabelValues(strconv.Itoa(status)).Inc()
 }
 
 func (m *metrics) serve(registry *prometheus.Registry) func(*fasthttp.RequestCtx, []string) {

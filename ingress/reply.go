@@ -46,6 +46,11 @@ type transferReply struct {
 }
 
 func transferred(r *bank.Receipt) any {
+	if len(r.Events) == 1 {
+		if m, ok := r.Events[0].(*bank.InternalTransferred); ok {
+			return transferReply{m.TxnID, "internal", bank.TransferSucceeded, m.AmountFen, m.FeeFen, r.Date, r.Balances}
+		}
+	}
 	var v bank.TransferView
 	for _, e := range r.Events {
 		v.Fold(e, "")

@@ -18,6 +18,7 @@ type route struct {
 	serve        func(ctx *fasthttp.RequestCtx, args []string)
 	operation    *operation // of a POST that carries a command
 	reply        any        // of a GET, for the description
+	counts       counts
 }
 
 // argumentsMax is the largest number of braces in a path.
@@ -66,8 +67,28 @@ type status struct {
 	Ledger string `json:"ledger,omitzero"` // "unavailable" while it is; commands that need it get 503
 }
 
+// whole finds the routes whose path is all of a request's, by method and path.
+type whole map[string]map[string]*route
+
+func (s *Server) wholes() whole {
+	w := whole{fasthttp.MethodGet: {}, fasthttp.MethodPost: {}}
+	for i := range s.routes {
+		if r := &s.routes[i]; !strings.Contains(r.path, "{") {
+			w[r.method][r.path] = r
+		}
+	}
+	return w
+}
+
 // match finds the route for a method and path.
-func (s *Server) match(method, path string) (*route, []string, *problem) {
+func (s *Server) match(method, path []byte) (*route, []string, *problem) {
+	if r := s.whole[string(method)][string(path)]; r != nil {
+		return r, nil, nil
+	}
+	return s.search(string(method), string(path))
+}
+
+func (s *Server) search(method, path string) (*route, []string, *problem) {
 	var found [argumentsMax]string
 	allowed := ""
 	for i := range s.routes {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strconv"
 
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fasthttp"
 
@@ -56,7 +55,10 @@ func outcome(call *bank.Call) *problem {
 // BatchMax is how many operations one batch may hold.
 const BatchMax = 1000
 
-const batchPath = "/v1/batches"
+const (
+	batchPath     = "/v1/batches"
+	transfersPath = "/v1/transfers"
+)
 
 type batchRequest struct {
 	Operations []batchOperation `json:"operations"`
@@ -66,6 +68,9 @@ type batchOperation struct {
 	IdempotencyKey string         `json:"idempotency_key"`
 	Path           string         `json:"path"`
 	Body           jsontext.Value `json:"body"`
+
+	transfer transferRequest
+	plain    bool // transfer is what Body says
 }
 
 type batchReply struct {
@@ -83,7 +88,7 @@ type batchResult struct {
 // decided in the order given.
 func (s *Server) batch(ctx *fasthttp.RequestCtx) {
 	var in batchRequest
-	if p := decode(ctx.PostBody(), &in); p != nil {
+	if p := decodeFrequent(ctx.PostBody(), &in); p != nil {
 		s.fail(ctx, p)
 		return
 	}
@@ -119,7 +124,7 @@ func (s *Server) batch(ctx *fasthttp.RequestCtx) {
 		r.Status, r.Body = o.status, o.reply(&call.Receipt)
 	}
 	for i := range results {
-		s.metrics.batched.WithLabelValues(strconv.Itoa(results[i].Status)).Inc()
+		s.metrics.countBatched(results[i].Status)
 	}
 	s.reply(ctx, fasthttp.StatusOK, batchReply{results})
 }
@@ -134,6 +139,10 @@ func (s *Server) prepare(o *batchOperation) (*operation, *bank.Call, *problem) {
 		p.field = "idempotency_key"
 		return nil, nil, p
 	}
+	if o.plain && o.Path == transfersPath {
+		cmd, p := transfer(s, &o.transfer, nil)
+		return called(transfers, cmd, p, o.IdempotencyKey)
+	}
 	for i := range operations {
 		op := &operations[i]
 		var found [argumentsMax]string
@@ -142,13 +151,17 @@ func (s *Server) prepare(o *batchOperation) (*operation, *bank.Call, *problem) {
 			continue
 		}
 		cmd, p := op.command(s, o.Body, found[:n])
-		if p != nil {
-			return nil, nil, p
-		}
-		call, p := callOf(op.path, cmd, []byte(o.IdempotencyKey))
-		return op, call, p
+		return called(op, cmd, p, o.IdempotencyKey)
 	}
 	return nil, nil, &problem{code: codePath, field: "path"}
+}
+
+func called(op *operation, cmd bank.Command, p *problem, key string) (*operation, *bank.Call, *problem) {
+	if p != nil {
+		return nil, nil, p
+	}
+	call, p := callOf(op.path, cmd, []byte(key))
+	return op, call, p
 }
 
 // read serves one thing by its number. A number that can't be one is unknown.
@@ -248,12 +261,16 @@ func (s *Server) reply(ctx *fasthttp.RequestCtx, status int, v any) {
 }
 
 func (s *Server) write(ctx *fasthttp.RequestCtx, status int, contentType string, v any) {
-	body, err := json.Marshal(v, json.Deterministic(true))
+	scratch := scratches.Get().(*[]byte)
+	defer scratches.Put(scratch)
+	body, err := appendJSON((*scratch)[:0], v)
 	if err != nil {
 		s.options.Logger.Error("a reply can't be written", "cause", err)
-		status, contentType, body = fasthttp.StatusInternalServerError, "application/problem+json", []byte(`{"code":"INTERNAL","status":500}`)
+		status, contentType = fasthttp.StatusInternalServerError, "application/problem+json"
+		body = append((*scratch)[:0], `{"code":"INTERNAL","status":500}`...)
 	}
+	*scratch = append(body, '\n')
 	ctx.SetStatusCode(status)
 	ctx.SetContentType(contentType)
-	ctx.Response.SetBodyRaw(append(body, '\n'))
+	ctx.SetBody(*scratch)
 }

@@ -2,9 +2,12 @@ package streams
 
 import (
 	"strconv"
+	"unicode/utf8"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
@@ -79,6 +82,38 @@ func (e *Entry) appendJSON(b []byte) []byte {
 	}
 	return append(b, '}')
 }
+
+// payloadOf is an event as JSON; the commonest without reflection.
+func payloadOf(e bank.Event) ([]byte, error) {
+	m, ok := e.(*bank.InternalTransferred)
+	if !ok || !utf8.ValidString(m.Summary) {
+		return json.Marshal(e)
+	}
+	b := make([]byte, 0, payloadSize+len(m.Summary))
+	text := func(name string, v interface{ AppendText([]byte) ([]byte, error) }) {
+		b = append(appendName(b, name), '"')
+		b, _ = v.AppendText(b) // identifiers always have a text
+		b = append(b, '"')
+	}
+	number := func(name string, v int64) { b = strconv.AppendInt(appendName(b, name), v, 10) }
+	b = append(b, '{')
+	text("txn_id", m.TxnID)
+	number("role", int64(m.Role))
+	text("payer_account", m.Payer)
+	text("payee_account", m.Payee)
+	number("amount_fen", m.AmountFen)
+	number("fee_fen", m.FeeFen)
+	b, _ = jsontext.AppendQuote(appendName(b, "channel"), m.Channel.String())
+	number("day_total_fen", m.DayTotalFen)
+	number("year_total_fen", m.YearTotalFen)
+	if m.Summary != "" {
+		b, _ = jsontext.AppendQuote(appendName(b, "summary"), m.Summary)
+	}
+	return append(b, '}'), nil
+}
+
+// payloadSize is about what an internal transfer's payload takes besides its summary.
+const payloadSize = 320
 
 // appendComma separates from a value before, if there is one.
 func appendComma(b []byte) []byte {

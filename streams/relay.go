@@ -43,6 +43,7 @@ type RelayOptions struct {
 	CursorPath string
 	ClusterID  string // of the broker as it is now
 	Logger     *slog.Logger
+	Pace       Pace // zero: it never rests
 }
 
 // Limits of the relay.
@@ -113,6 +114,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	defer func() { r.note(r.save()) }()
 	for {
+		begun := time.Now()
 		next, err := r.round(ctx)
 		if err != nil {
 			return stopped(ctx, err)
@@ -127,6 +129,7 @@ func (r *Relay) Run(ctx context.Context) error {
 		if time.Since(r.saved) >= savePeriod {
 			r.note(r.save())
 		}
+		r.options.Pace.Rest(ctx, time.Since(begun))
 	}
 }
 

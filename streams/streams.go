@@ -11,7 +11,6 @@ import (
 	"fmt"
 
 	"github.com/emmansun/gmsm/sm3"
-	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/suanpan-bank/suanpan/bank"
@@ -212,7 +211,7 @@ func messageOf(rec *journal.Record, e *journal.Event, entries []Entry) (Message,
 		return Message{}, err
 	}
 	kind, _ := bank.KindOf(event.EventType())
-	payload, err := json.Marshal(event)
+	payload, err := payloadOf(event)
 	if err != nil {
 		return Message{}, fmt.Errorf("%s: %w", kind.Name, err)
 	}
@@ -282,13 +281,4 @@ func Entries(rec *journal.Record, transfers Transfers) ([]Entry, error) {
 		out = append(out, e)
 	}
 	return out, nil
-}
-
-// Decode reads an envelope from a message's value.
-func Decode(value []byte) (Envelope, error) {
-	var env Envelope
-	if err := json.Unmarshal(value, &env); err != nil {
-		return Envelope{}, fmt.Errorf("envelope: %w", err)
-	}
-	return env, nil
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -51,9 +52,11 @@ type server struct {
 	http      net.Listener
 	consumers []worker // in the order in which they are stopped
 	logger    *slog.Logger
-	fault     chan error  // capacity 1
-	faulted   atomic.Bool // something can't go on; there is nothing to drain
-	reporting atomic.Bool // report is open
+	fault     chan error   // capacity 1
+	faulted   atomic.Bool  // something can't go on; there is nothing to drain
+	reporting atomic.Bool  // report is open
+	audits    atomic.Int64 // reads that wait for the stream
+	load      load
 }
 
 // worker is a goroutine of the server and how to end it.
@@ -104,17 +107,11 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if s.http, err = listen("--http", o.http); err != nil {
 		return nil, err
 	}
-	kafka, err := listen("--kafka", o.kafka)
-	if err != nil {
+	if err := s.openBroker(at, o, logger); err != nil {
 		return nil, err
 	}
 	vault, err := openVault(at)
 	if err != nil {
-		_ = kafka.Close()
-		return nil, err
-	}
-	if s.broker, err = broker.Open(at.stream(), kafka, s.reportBehind, logger); err != nil {
-		_ = kafka.Close()
 		return nil, err
 	}
 	if err := s.openLedger(at, o); err != nil {
@@ -184,9 +181,32 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	return s, nil
 }
 
+// openBroker opens the broker, unless nobody is to hear of events.
+func (s *server) openBroker(at layout, o serveOptions, logger *slog.Logger) error {
+	switch o.stream {
+	case streamOff:
+		return nil
+	case streamEmbedded:
+	default:
+		return fmt.Errorf("--stream %s: choose %s or %s", o.stream, streamEmbedded, streamOff)
+	}
+	kafka, err := listen("--kafka", o.kafka)
+	if err != nil {
+		return err
+	}
+	if s.broker, err = broker.Open(at.stream(), kafka, s.reportBehind, logger); err != nil {
+		return errors.Join(err, kafka.Close())
+	}
+	return nil
+}
+
 func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.Logger) (err error) {
+	if s.broker == nil {
+		return nil
+	}
 	options := streams.RelayOptions{
 		Journal: s.journal, Broker: s.broker.Addr(), CursorPath: at.cursor(), ClusterID: s.broker.ClusterID(), Logger: logger,
+		Pace: streams.Pace{Busy: s.busy},
 	}
 	if s.books != nil {
 		options.Transfers = s.books
@@ -194,6 +214,7 @@ func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.L
 	s.relay = streams.NewRelay(options)
 	s.report, err = reporting.Open(reporting.Options{
 		Path: at.report(), Broker: s.broker.Addr(), ClusterID: s.broker.ClusterID(), Catalogue: catalogue, Logger: logger,
+		Pace: streams.Pace{Busy: s.busy},
 	})
 	if err != nil {
 		return err
@@ -202,6 +223,9 @@ func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.L
 	s.consumers = []worker{s.run("relay", s.relay.Run), s.run("report", s.report.Run)}
 	return nil
 }
+
+// busy reports whether relay and report are to make room for requests.
+func (s *server) busy() bool { return s.audits.Load() == 0 && s.load.Busy() }
 
 // openVault opens the data directory's key. A new one is made only where there is nothing yet that an
 // old one could have sealed.
@@ -224,8 +248,15 @@ func withdrawDemo(c *bank.Catalogue) {
 }
 
 func (s *server) httpAddr() string     { return s.http.Addr().String() }
-func (s *server) kafkaAddr() string    { return s.broker.Addr() }
 func (s *server) faults() <-chan error { return s.fault }
+
+// streamName says where events can be read.
+func (s *server) streamName() string {
+	if s.broker == nil {
+		return "off: events stay in the journal, there are no reports"
+	}
+	return s.broker.Addr() + "   (topics " + strings.Join(bank.Topics, ", ") + ")"
+}
 
 // close stops the parts in the order in which they need each other: no more requests, what is under way
 // answered, everything decided published and reported, then the journal. It can close a server that was

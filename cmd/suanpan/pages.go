@@ -20,6 +20,9 @@ const evidencePath = "/v1/reports/evidence"
 const evidenceWait = 30 * time.Second
 
 func (s *server) pages() map[string]ingress.Page {
+	if s.report == nil {
+		return nil
+	}
 	return map[string]ingress.Page{
 		"/v1/reports/trial-balance": func(ctx context.Context) (any, error) { return s.report.TrialBalance(ctx) },
 		"/v1/reports/products":      func(ctx context.Context) (any, error) { return s.report.Products(ctx) },
@@ -31,6 +34,8 @@ func (s *server) pages() map[string]ingress.Page {
 func (s *server) evidence(ctx context.Context) (*audit.Evidence, error) {
 	ctx, cancel := context.WithTimeout(ctx, evidenceWait)
 	defer cancel()
+	s.audits.Add(1)
+	defer s.audits.Add(-1)
 	var at journal.Position
 	var ledger *audit.Books
 	err := s.node.AtRest(ctx, func(position journal.Position) (err error) {
@@ -77,7 +82,13 @@ func (s *server) metrics() *prometheus.Registry {
 	}
 	gauge("suanpan_journal_position", "Last position given out.", func() float64 { return float64(s.journal.Last()) })
 	gauge("suanpan_journal_durable_position", "Last position on disk.", func() float64 { return float64(s.journal.Durable()) })
-	gauge("suanpan_stream_position", "Last position published.", func() float64 { return float64(s.relay.Position()) })
+	if s.relay != nil {
+		gauge("suanpan_stream_position", "Last position published.", func() float64 { return float64(s.relay.Position()) })
+		gauge("suanpan_stream_lag", "Records on disk and not published yet.", func() float64 {
+			published := s.relay.Position() // read first: the journal only grows
+			return float64(s.journal.Durable() - published)
+		})
+	}
 	gauge("suanpan_commands_under_way", "Commands accepted and not answered yet.", func() float64 { return float64(s.node.UnderWay()) })
 	gauge("suanpan_ledger_available", "1 when the ledger answers, 0 while it is away.", func() float64 {
 		if s.node.LedgerAvailable() {

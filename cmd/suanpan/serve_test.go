@@ -48,6 +48,29 @@ func TestATakenPortNamesTheSettingToChange(t *testing.T) {
 	}
 }
 
+// What happened while nobody was to hear of it is heard of later.
+func TestEventsOfATimeWithoutAStreamArePublishedLater(t *testing.T) {
+	p := startProcess(t, "--stream", "off")
+	p.customer(1, 100)
+	if status, _, err := p.get("/v1/reports/trial-balance"); err != nil || status != 404 {
+		t.Errorf("a report without a stream: %d %v", status, err)
+	}
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	p.args = nil
+	p.start()
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := p.run("verify", "--data", p.dir); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	if out, err := p.run("serve", "--data", p.dir, "--http", p.http, "--stream", "maybe"); err == nil || !strings.Contains(out, "choose embedded or off") {
+		t.Errorf("%v %s", err, out)
+	}
+}
+
 // Without its key nothing sealed can be read: a lost key must not be replaced in silence.
 func TestALostKeyIsNotReplaced(t *testing.T) {
 	p := startProcess(t)

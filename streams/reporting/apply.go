@@ -2,8 +2,8 @@ package reporting
 
 import (
 	"database/sql"
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -20,6 +20,7 @@ type changes struct {
 	customers map[string]*progress
 	offsets   map[place]int64
 	dead      []deadLetter
+	query     *sql.Stmt // progressQuery in the transaction, once it is needed; it ends with it
 }
 
 type accountKey struct {
@@ -123,7 +124,10 @@ func (c *changes) progress(tx *sql.Tx, customer string) (*progress, error) {
 	p := c.report.known[customer]
 	if p == nil {
 		var err error
-		if p, err = readProgress(tx, customer); err != nil {
+		if c.query == nil {
+			c.query = tx.Stmt(c.report.progress)
+		}
+		if p, err = readProgress(c.query, customer); err != nil {
 			return nil, err
 		}
 		if len(c.report.known) >= progressMax {
@@ -135,24 +139,27 @@ func (c *changes) progress(tx *sql.Tx, customer string) (*progress, error) {
 	return p, nil
 }
 
-func readProgress(tx *sql.Tx, customer string) (*progress, error) {
+// progressQuery finds which of a customer's events have been counted: all up to one, and those ahead.
+const progressQuery = `SELECT 0, seq FROM customers WHERE customer = ?1 UNION ALL SELECT 1, seq FROM ahead WHERE customer = ?1`
+
+func readProgress(query *sql.Stmt, customer string) (*progress, error) {
 	p := &progress{}
-	err := tx.QueryRow(`SELECT seq FROM customers WHERE customer = ?`, customer).Scan(&p.seq)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return nil, err
-	}
-	p.stored = p.seq
-	rows, err := tx.Query(`SELECT seq FROM ahead WHERE customer = ?`, customer)
+	rows, err := query.Query(customer)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
+		var ahead bool
 		var seq uint64
-		if err := rows.Scan(&seq); err != nil {
+		if err := rows.Scan(&ahead, &seq); err != nil {
 			return nil, err
 		}
-		p.wait(seq)
+		if ahead {
+			p.wait(seq)
+			continue
+		}
+		p.seq, p.stored = seq, seq
 	}
 	return p, rows.Err()
 }
@@ -191,9 +198,18 @@ type payload struct {
 	} `json:"allocation"`
 }
 
+// counted are the events that mean something for products.
+var counted = []string{
+	"AccountOpened", "DepositOpened", "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity",
+	"CreditLineGranted", "LoanDisbursed", "RepaymentApplied", "LoanPrepaid", "LoanSettled",
+}
+
 // event counts what the domain event means for products. Types that came after this program are passed
 // over: their entries have been counted.
 func (c *changes) event(env *streams.Envelope) error {
+	if !slices.Contains(counted, env.Type) {
+		return nil
+	}
 	var e payload
 	if err := json.Unmarshal(env.Payload, &e); err != nil {
 		return fmt.Errorf("payload of %s: %w", env.Type, err)

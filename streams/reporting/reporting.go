@@ -36,6 +36,7 @@ type Options struct {
 	ClusterID string // of the broker; offsets kept under another id are forgotten
 	Catalogue *bank.Catalogue
 	Logger    *slog.Logger
+	Pace      streams.Pace // zero: it never rests
 }
 
 // Limits of the consumer.
@@ -50,11 +51,12 @@ const (
 
 // Report is the database and its consumer.
 type Report struct {
-	options Options
-	write   *sql.DB // one connection
-	read    *sql.DB
-	offsets map[place]int64      // next to read
-	known   map[string]*progress // of customers of late
+	options  Options
+	write    *sql.DB // one connection
+	read     *sql.DB
+	progress *sql.Stmt            // progressQuery; closed with write
+	offsets  map[place]int64      // next to read
+	known    map[string]*progress // of customers of late
 }
 
 // place is a partition.
@@ -101,9 +103,16 @@ func Open(options Options) (*Report, error) {
 	return r, nil
 }
 
+// The database's cache and how much of its log gathers before it is written back: the accounts of 100,000
+// customers fit.
+const (
+	cacheKiB        = 64 << 10
+	checkpointPages = 16 << 10 // of 4 KiB
+)
+
 func database(path string) (*sql.DB, error) {
 	dsn := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: url.Values{
-		"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)"},
+		"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", fmt.Sprintf("cache_size(-%d)", cacheKiB), fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages)},
 	}.Encode()}
 	db, err := sql.Open("sqlite", dsn.String())
 	if err != nil {
@@ -129,8 +138,10 @@ func (r *Report) prepare() error {
 			return err
 		}
 	}
-	offsets, err := offsetsIn(context.Background(), r.write)
-	r.offsets = offsets
+	if r.progress, err = r.write.Prepare(progressQuery); err != nil {
+		return err
+	}
+	r.offsets, err = offsetsIn(context.Background(), r.write)
 	return err
 }
 
@@ -168,9 +179,11 @@ func (r *Report) Run(ctx context.Context) error {
 				more = false
 			}
 		}
+		begun := time.Now()
 		if err := r.apply(batch); err != nil {
 			return fmt.Errorf("report: %w", err)
 		}
+		r.options.Pace.Rest(ctx, time.Since(begun))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/segmentio/kafka-go"
 	"pgregory.net/rapid"
 
@@ -349,4 +350,52 @@ func BenchmarkApply(b *testing.B) {
 		n += batchMax
 	}
 	b.ReportMetric(float64(b.N*batchMax)/b.Elapsed().Seconds(), "events/s")
+}
+
+// spread makes batches of transfers among many customers, as the relay would write them.
+func spread(batches int) [][]message {
+	const customers = 100_000
+	rng := rand.New(rand.NewPCG(1, 2))
+	seqs := make(map[uint64]uint64)
+	out := make([][]message, batches)
+	offset := int64(0)
+	for i := range out {
+		for len(out[i]) < batchMax {
+			payer, payee := 1+rng.Uint64N(customers), 1+rng.Uint64N(customers)
+			entry := streams.Entry{Ledger: bank.LedgerCNY, Phase: streams.Posted, AmountFen: 5,
+				Debit: ledger.Uint128{Lo: payer, Hi: 20110101 << 32}, Credit: ledger.Uint128{Lo: payee, Hi: 20110101 << 32}}
+			for _, customer := range []uint64{payer, payee} {
+				seqs[customer]++
+				env := streams.Envelope{Type: "InternalTransferred", CustomerToken: bank.CustomerNo(customer).String(), ActorSeq: seqs[customer],
+					TxnID: bank.NewTxnID(1, bank.CustomerNo(payer), seqs[payer]), Payload: []byte(`{}`)}
+				if customer == payer {
+					env.Entries = []streams.Entry{entry}
+				}
+				value, err := json.Marshal(&env)
+				if err != nil {
+					panic(err)
+				}
+				offset++
+				out[i] = append(out[i], message{place{bank.TopicAccount, 0}, offset, value})
+			}
+		}
+	}
+	return out
+}
+
+// Customers who don't repeat within a batch are what is dear.
+func BenchmarkApplySpread(b *testing.B) {
+	r, err := Open(Options{Path: filepath.Join(b.TempDir(), "report.db"), ClusterID: "one", Catalogue: bank.DefaultCatalogue()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	batches := spread(b.N)
+	b.ResetTimer()
+	for _, batch := range batches {
+		if err := r.apply(batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batchMax), "ns/event")
 }

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// How the cost of a transfer grows with customers and with history, and how long a bank with a history takes
+// to serve again after it was killed. Each figure has a bank of its own, without a stream, one after the
+// other: two large ones at once would compete for memory.
+
+// growth is what was found.
+type growth struct {
+	sizes   []grown
+	before  sample // of the bank that gets a history, without it
+	after   sample // with it
+	history int    // operations
+	restart time.Duration
+	disk    int64 // bytes of its data
+}
+
+// grown is a bank of so many customers.
+type grown struct {
+	customers       int
+	single, batches sample
+	peakRSS         int64
+}
+
+// restartMax is how long a bank may take to serve again before we give up.
+const restartMax = 5 * time.Minute
+
+func (b *bench) grow(ctx context.Context) error {
+	for _, size := range b.sizes {
+		g, err := b.growTo(ctx, size)
+		if err != nil {
+			return fmt.Errorf("%d customers: %w", size, err)
+		}
+		b.growth.sizes = append(b.growth.sizes, g)
+	}
+	if b.history == 0 {
+		return nil
+	}
+	if err := b.growOld(ctx); err != nil {
+		return fmt.Errorf("a history of %d operations: %w", b.history, err)
+	}
+	return nil
+}
+
+// lonely starts a bank that nothing else of the bench uses.
+func (b *bench) lonely(ctx context.Context, name string, customers int) (*server, error) {
+	s, err := startBank(ctx, name, b.binary, filepath.Join(b.dir, name), "--stream", "off")
+	if err != nil {
+		return nil, err
+	}
+	b.others = append(b.others, s)
+	if _, _, err := newPopulation(s.address, customers, b.progress).settle(ctx, b.accountsOf(s)); err != nil {
+		return nil, errors.Join(err, s.alive())
+	}
+	_, err = b.settle(ctx)
+	return s, err
+}
+
+func (b *bench) growTo(ctx context.Context, customers int) (g grown, err error) {
+	s, err := b.lonely(ctx, fmt.Sprintf("%s customers", grouped(float64(customers), 0)), customers)
+	if err != nil {
+		return g, err
+	}
+	defer b.discard(s)
+	g.customers = customers
+	for _, t := range []struct {
+		into *sample
+		of   trial
+	}{
+		{&g.single, trial{name: spreadTrial(s, b.spread()), on: s, connections: b.spread(), transfers: 1}},
+		{&g.batches, trial{name: of(s, batchTrial), on: s, connections: batchConnections, transfers: batchTransfers}},
+	} {
+		if *t.into, err = b.try(ctx, t.of); err != nil {
+			return g, err
+		}
+		b.tell(1, t.of, *t.into)
+	}
+	g.peakRSS, err = peakMemory(s.pid())
+	return g, err
+}
+
+// discard ends a bank and removes its data.
+func (b *bench) discard(s *server) {
+	s.stop()
+	b.others = b.others[:len(b.others)-1]
+	_ = os.RemoveAll(filepath.Join(b.dir, s.name)) // what is left goes with the workspace
+}
+
+// growOld gives a bank a history, kills it and starts it again.
+func (b *bench) growOld(ctx context.Context) error {
+	s, err := b.lonely(ctx, "history", b.customers)
+	if err != nil {
+		return err
+	}
+	defer func() { b.discard(s) }()
+	single := trial{name: spreadTrial(s, b.spread()), on: s, connections: b.spread(), transfers: 1}
+	if b.growth.before, err = b.try(ctx, single); err != nil {
+		return err
+	}
+	b.tell(1, single, b.growth.before)
+	for b.growth.history < b.history {
+		l := b.loadOf(trial{name: of(s, batchTrial), on: s, connections: batchConnections, transfers: batchTransfers})
+		l.Until = uint64(b.history - b.growth.history)
+		l.Window = historyWindow
+		done, _, err := generate(ctx, l)
+		if err := errors.Join(err, s.alive()); err != nil {
+			return err
+		}
+		if done.Succeeded == 0 || done.failed() > 0 {
+			return fmt.Errorf("%d of %d transfers failed", done.failed(), done.Sent*batchTransfers)
+		}
+		b.growth.history += int(done.Succeeded)
+		fmt.Fprintf(b.progress, "  %s of %s operations of history\n", grouped(float64(b.growth.history), 0), grouped(float64(b.history), 0))
+	}
+	if b.growth.after, err = b.try(ctx, single); err != nil {
+		return err
+	}
+	b.tell(1, single, b.growth.after)
+	s.stop() // kills
+	if b.growth.disk, err = sizeOf(filepath.Join(b.dir, s.name)); err != nil {
+		return err
+	}
+	again, took, err := restart(ctx, s)
+	if err != nil {
+		return err
+	}
+	b.others[len(b.others)-1], s = again, again
+	b.growth.restart = took
+	fmt.Fprintf(b.progress, "serving again %v after exec\n", took.Round(time.Millisecond))
+	return nil
+}
+
+// historyWindow is how long one generator adds to the history.
+const historyWindow = time.Minute
+
+// restart starts the same bank over the same data and takes the time from exec to the first 200.
+func restart(ctx context.Context, old *server) (*server, time.Duration, error) {
+	s := &server{
+		name: old.name, address: old.address, profiles: old.profiles, cmd: command(ctx, old.cmd.Path, old.cmd.Args[1:]...),
+	}
+	begun := time.Now()
+	if err := s.start(); err != nil {
+		return nil, 0, err
+	}
+	err := s.await(ctx, restartMax, func() bool {
+		status, _, err := get("http://" + s.address + "/readyz")
+		return err == nil && status == http.StatusOK
+	})
+	took := time.Since(begun)
+	if err != nil {
+		s.stop()
+	}
+	return s, took, err
+}
+
+// sizeOf is how many bytes the files below a directory have.
+func sizeOf(dir string) (sum int64, err error) {
+	err = filepath.Walk(dir, func(_ string, info os.FileInfo, err error) error {
+		if err == nil && info.Mode().IsRegular() {
+			sum += info.Size()
+		}
+		return err
+	})
+	return sum, err
+}
+
+// rows of growth.
+func (g *growth) rows() (rows []row) {
+	add := func(measure string, value float64, unit string, busy bool) {
+		rows = append(rows, row{Measure: measure, Value: round(value, decimals(value)), Unit: unit, busy: busy})
+	}
+	for _, s := range g.sizes {
+		name := grouped(float64(s.customers), 0) + " customers: "
+		add(name+"transfers", rate(s.single), perSecond, s.single.busy())
+		add(name+"server CPU", serverCPU(s.single), perRequest, s.single.busy())
+		add(name+"transfers in batches", rate(s.batches), perSecond, s.batches.busy())
+		add(name+"server CPU in batches", serverCPU(s.batches), perTransfer, s.batches.busy())
+		add(name+"peak memory", float64(s.peakRSS)/(1<<20), "MiB", false)
+	}
+	if g.history == 0 {
+		return rows
+	}
+	name := grouped(float64(g.history), 0) + " operations of history: "
+	after := row{
+		Measure: name + "server CPU", Value: round(serverCPU(g.after), 1), Unit: perRequest, Baseline: round(serverCPU(g.before), 1),
+		Ratio: round(per(serverCPU(g.after), serverCPU(g.before)), 3), against: "without", busy: g.before.busy() || g.after.busy(),
+	}
+	rows = append(rows, after)
+	add(name+"transfers", rate(g.after), perSecond, g.after.busy())
+	add(name+"data on disk", float64(g.disk)/(1<<20), "MiB", false)
+	add(name+"from exec to serving, after a kill", g.restart.Seconds(), "s", false)
+	return rows
+}
