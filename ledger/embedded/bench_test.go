@@ -173,7 +173,7 @@ func BenchmarkFloor(b *testing.B) {
 
 // warmUp is how many transfers go before the measured ones: they fill the fixed part of the memory, whose
 // first touch costs more than the transfers.
-const warmUp = 1_000_000
+const warmUp = 8_000_000
 
 // BenchmarkDurableTransfers measures full batches, each durable in the log before the next but one begins.
 func BenchmarkDurableTransfers(b *testing.B) {
@@ -423,8 +423,8 @@ func BenchmarkShardGrowth(b *testing.B) {
 		}
 		s := &x.shards[0]
 		b.StartTimer()
-		if !s.resize(s.places + s.places/5) {
-			b.Fatal("a fifth more places is not enough")
+		if !s.resize(s.lines + s.lines/4) {
+			b.Fatal("a quarter more lines is not enough")
 		}
 	}
 }
