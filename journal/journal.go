@@ -30,7 +30,8 @@ const (
 	KindIntent Kind = 3
 	// KindOutcome: the ledger's answer to the customer's oldest intent without one, complete as a decision is.
 	KindOutcome Kind = 4
-	// KindLedger: a request to a ledger that keeps a log of its own (ledger/embedded); Receipt holds it.
+	// KindLedger: a request to a ledger that keeps a log of its own (ledger/embedded); Receipt holds it, Channel
+	// says what it asks.
 	KindLedger Kind = 5
 )
 

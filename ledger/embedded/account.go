@@ -128,7 +128,7 @@ func (e *Engine) linkAccountUser(user ledger.Uint128, reference uint32) (previou
 func (e *Engine) newestAccountOf(user ledger.Uint128) uint32 {
 	hash := hashOf(user)
 	s, tag := e.accountUsers.shard(hash), tagOf(hash)
-	for reference, next := s.probe(tag, s.home(tag)); reference != 0; reference, next = s.probe(tag, next) {
+	for reference, next := s.probe(tag, s.find(tag)); reference != 0; reference, next = s.probe(tag, next) {
 		if *e.owners.at(reference - 1) == user {
 			return reference
 		}

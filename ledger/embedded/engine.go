@@ -58,9 +58,9 @@ type Engine struct {
 	expiring expiryQueue
 	expiries rows[expiryRow]
 
-	chain  undo
-	image  imaging
-	warmed uint64 // see warm
+	chain undo
+	image imaging
+	ahead ahead
 
 	store *store // nil: all in memory
 	log   *log   // nil: the caller has one
@@ -178,7 +178,7 @@ const (
 
 // New returns an empty engine in memory.
 func New(options Options) *Engine {
-	return &Engine{options: options, fields: newFields("")}
+	return &Engine{options: options, fields: newFields(""), accountIDs: index{roomy: true}}
 }
 
 // ExecuteAccounts creates accounts at now (ns) and appends a result for each to results. At most
@@ -283,8 +283,9 @@ func (e *Engine) executeTransfers(now uint64, transfers []ledger.Transfer, resul
 	b := e.begin(now, len(transfers), transfers[0].Flags&ledger.TransferImported != 0)
 	for i := range transfers {
 		if i%warmAhead == 0 {
-			e.warmed ^= e.warm(transfers[i:min(i+warmAhead, len(transfers))])
+			e.warm(transfers[i:min(i+warmAhead, len(transfers))])
 		}
+		e.ahead.turn = i % warmAhead
 		t := &transfers[i]
 		linked := t.Flags&ledger.TransferLinked != 0
 		result := ledger.CreateTransferResult{Timestamp: b.at(i)}
@@ -376,7 +377,7 @@ func (e *Engine) pulse(now uint64) int {
 func (e *Engine) findAccount(id ledger.Uint128) (row uint32, ok bool) {
 	hash := hashOf(id)
 	s, tag := e.accountIDs.shard(hash), tagOf(hash)
-	for reference, next := s.probe(tag, s.home(tag)); reference != 0; reference, next = s.probe(tag, next) {
+	for reference, next := s.probe(tag, s.find(tag)); reference != 0; reference, next = s.probe(tag, next) {
 		if e.accounts.at(reference-1).id == id {
 			return reference - 1, true
 		}
@@ -396,7 +397,7 @@ const (
 func (e *Engine) findTransfer(id ledger.Uint128) (row uint32, what found) {
 	hash := hashOf(id)
 	s, tag := e.transferIDs.shard(hash), tagOf(hash)
-	for reference, next := s.probe(tag, s.home(tag)); reference != 0; reference, next = s.probe(tag, next) {
+	for reference, next := s.probe(tag, s.find(tag)); reference != 0; reference, next = s.probe(tag, next) {
 		if reference&burntReference != 0 {
 			var space ledger.Uint128
 			if *e.burnt.get(reference&^burntReference, &space) == id {

@@ -11,13 +11,13 @@ import (
 
 // A log record that passed its checksum and still makes no sense is refused, never executed by halves.
 func FuzzLoggedRequest(f *testing.F) {
-	f.Add(uint64(5), (&ledger.Transfer{ID: ledger.U64(1), DebitAccountID: ledger.U64(1), CreditAccountID: ledger.U64(2), Ledger: 1, Code: 1}).AppendWire([]byte{loggedTransfers}))
-	f.Add(uint64(5), (&ledger.Account{ID: ledger.U64(1), Ledger: 1, Code: 1}).AppendWire([]byte{loggedAccounts}))
-	f.Add(uint64(1)<<63, []byte{loggedPulse})
-	f.Fuzz(func(t *testing.T, now uint64, request []byte) {
+	f.Add(uint64(5), uint16(loggedTransfers), (&ledger.Transfer{ID: ledger.U64(1), DebitAccountID: ledger.U64(1), CreditAccountID: ledger.U64(2), Ledger: 1, Code: 1}).AppendWire(nil))
+	f.Add(uint64(5), uint16(loggedAccounts), (&ledger.Account{ID: ledger.U64(1), Ledger: 1, Code: 1}).AppendWire(nil))
+	f.Add(uint64(1)<<63, uint16(loggedPulse), []byte(nil))
+	f.Fuzz(func(t *testing.T, now uint64, what uint16, request []byte) {
 		e := New(Options{})
 		before := e.Timestamp()
-		if err := e.execute(now, request); err != nil {
+		if err := e.execute(now, what, request); err != nil {
 			if !errors.Is(err, ErrDamaged) || e.Timestamp() != before {
 				t.Fatalf("%v", err)
 			}

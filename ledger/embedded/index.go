@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"math"
 	"math/bits"
 
 	"github.com/suanpan-bank/suanpan/ledger"
@@ -10,17 +11,21 @@ import (
 // the key's hash and half a reference; the keys themselves stay in the rows, where the caller compares
 // them. A reference is never zero.
 //
-// It is cut by hash into shards. Within a shard entries are kept in the order of their tags by linear
-// probing: a search stops at the first larger tag, so the table may be seven eighths full, and growing it
-// by a fifth is one pass in order. A shard grows by itself and they begin at different sizes, so that
-// one batch seldom meets more than one of these passes: seven milliseconds with fifty million ids.
+// It is cut by hash into shards, and a shard into lines of eight entries, one cache line each. A tag belongs
+// into the line that its size says, and all entries of a shard lie in the order of their tags, as far up
+// as their lines and those behind them let them: what finds its line full is in the one below. So a search
+// reads one line, seldom two, and has no branch that depends on where in it the entry is; a shard may be
+// seven eighths full; and growing one by a quarter is a single pass in place, from the top down. A shard
+// grows by itself, each by a slightly different part, so that one batch seldom meets more than one of
+// these passes (BenchmarkShardGrowth).
 type index struct {
 	shards [indexShards]shard
+	roomy  bool // three quarters full at most: quicker to search, an entry more seldom lies below its line
 }
 
 type shard struct {
-	entries []uint64 // tag<<32 | reference; 0 is free; the last is always free
-	places  uint32   // a search begins in entries[:places]; behind are those pushed over the end
+	entries []uint64 // tag<<32 | reference; 0 is free; the first is always free
+	lines   uint32   // of the shard; below them is room for what finds the lowest ones full
 	used    uint32
 	memory  *mapping // of entries; nil: the Go heap
 }
@@ -29,9 +34,10 @@ const (
 	indexShardBits = 6
 	indexShards    = 1 << indexShardBits
 
-	placesMin    = 16
-	placesDouble = 4096    // smaller shards grow by doubling
-	overhangMax  = 256     // entries behind the places
+	lineEntries  = 8
+	linesMin     = 2
+	linesDouble  = 512     // smaller shards grow by doubling
+	linesBelow   = 32      // room below the lines, at most
 	heapBytesMax = 1 << 20 // larger shards lie outside the heap, in huge pages
 
 	// shardReserve is the address space of a shard outside the heap, in entries: rowsMax rows, seven
@@ -50,31 +56,55 @@ func tagOf(hash uint64) uint32 { return uint32(hash >> 32) }
 
 func (x *index) shard(hash uint64) *shard { return &x.shards[hash&(indexShards-1)] }
 
-// home is where the search for a tag begins.
-func (s *shard) home(tag uint32) uint32 { return uint32(uint64(tag) * uint64(s.places) >> 32) }
+// below is the number of entries below the lowest line.
+func (s *shard) below() int { return lineEntries * int(min(s.lines, linesBelow)) }
 
-// probe returns the next reference with this tag at or after place, and the place after it; 0 when
-// there are no more.
-func (s *shard) probe(tag, place uint32) (reference, next uint32) {
-	if s.places == 0 {
-		return 0, 0
+// home is the first entry of a tag's line.
+func (s *shard) home(tag uint32) int {
+	return s.below() + lineEntries*int(uint64(tag)*uint64(s.lines)>>32)
+}
+
+// find returns the place of the last entry whose tag is at most this one; a free one if there is none.
+func (s *shard) find(tag uint32) int {
+	if s.lines == 0 {
+		return 0
 	}
-	for {
-		entry := s.entries[place]
-		if entry == 0 || uint32(entry>>32) > tag {
-			return 0, 0
-		}
-		place++
-		if uint32(entry>>32) == tag {
-			return uint32(entry), place
+	most := uint64(tag)<<32 | math.MaxUint32
+	for at := s.home(tag); ; at -= lineEntries {
+		// Three steps of a binary search, without a branch: where an entry lies can't be foreseen.
+		line := (*[lineEntries]uint64)(s.entries[at:])
+		_, greater := bits.Sub64(most, line[4], 0)
+		i := 4 - 4*greater
+		_, greater = bits.Sub64(most, line[(i+2)%lineEntries], 0)
+		i += 2 - 2*greater
+		_, greater = bits.Sub64(most, line[(i+1)%lineEntries], 0)
+		i += 1 - greater
+		if line[i%lineEntries] <= most {
+			return at + int(i)
 		}
 	}
 }
 
+// probe returns the reference at a place that find or probe returned, and the next place to look at;
+// 0 when there are no more with this tag.
+func (s *shard) probe(tag uint32, place int) (reference uint32, next int) {
+	if s.lines == 0 {
+		return 0, 0
+	}
+	if entry := s.entries[place]; uint32(entry>>32) == tag {
+		return uint32(entry), place - 1
+	}
+	return 0, 0
+}
+
 func (x *index) insert(hash uint64, reference uint32) {
 	s := x.shard(hash)
-	if uint64(s.used)*8 >= uint64(s.places)*7 {
-		s.grow(placesMin + uint32(hash&(indexShards-1))/4)
+	most := uint64(7)
+	if x.roomy {
+		most = 6
+	}
+	if uint64(s.used) >= uint64(s.lines)*most {
+		s.grow(uint32(hash & (indexShards - 1)))
 	}
 	for !s.put(uint64(tagOf(hash))<<32 | uint64(reference)) {
 		s.grow(0)
@@ -82,65 +112,67 @@ func (x *index) insert(hash uint64, reference uint32) {
 	s.used++
 }
 
-// put enters an entry in order, or reports that the overhang is full.
+// put enters an entry in order, or reports that there is no room below.
 func (s *shard) put(entry uint64) bool {
-	tag := uint32(entry >> 32)
-	place := s.home(tag)
-	for s.entries[place] != 0 && uint32(s.entries[place]>>32) <= tag {
-		place++
+	place := s.find(uint32(entry >> 32))
+	at := place &^ (lineEntries - 1)
+	if line := (*[lineEntries]uint64)(s.entries[at:]); at > 0 && line[0] == 0 {
+		// The usual case, without a branch for each entry: those up to the place move down by one.
+		last := uint64(place - at)
+		for i := range uint64(lineEntries - 1) {
+			_, moves := bits.Sub64(i, last, 0)
+			line[i] ^= (line[i] ^ line[i+1]) & -moves
+		}
+		line[last%lineEntries] = entry
+		return true
 	}
 	free := place
 	for s.entries[free] != 0 {
-		free++
+		free--
 	}
-	if int(free) == len(s.entries)-1 {
+	if free == 0 {
 		return false
 	}
-	copy(s.entries[place+1:free+1], s.entries[place:free])
+	copy(s.entries[free:place], s.entries[free+1:place+1])
 	s.entries[place] = entry
 	return true
 }
 
-// grow makes room, beginning with first places.
-func (s *shard) grow(first uint32) {
-	places := s.places + s.places/5
+// grow makes room in the shard with this number.
+func (s *shard) grow(number uint32) {
+	lines := s.lines + s.lines/5 + s.lines/8*number/indexShards
 	switch {
-	case s.places == 0:
-		places = first
-	case s.places < placesDouble:
-		places = 2 * s.places
+	case s.lines == 0:
+		lines = linesMin + number/16
+	case s.lines < linesDouble:
+		lines = 2 * s.lines
 	}
-	for !s.resize(places) {
-		places += places / 8
+	for !s.resize(lines) {
+		lines += lines / 8
 	}
 }
 
-// resize spreads the entries over this many places, at least as many as before, or reports that they
-// don't fit and more are needed. The order stays, so it is done in place: fresh memory is dear.
-func (s *shard) resize(places uint32) bool {
-	s.extend(int(places) + int(min(places, overhangMax)) + 1)
-	s.places = places
+// resize spreads the entries over this many lines, at least as many as before, or reports that they
+// don't fit and more are needed. No entry's place becomes lower, so it is done in place from the top:
+// fresh memory is dear.
+func (s *shard) resize(lines uint32) bool {
 	last := len(s.entries) - 1
-	first := last
-	for from := last - 1; from >= 0; from-- {
-		// Without a branch on whether the place is free, which can't be foreseen.
+	s.lines = lines
+	below := s.below()
+	s.extend(below + lineEntries*int(lines))
+	next := len(s.entries)
+	for from := last; from >= 0; from-- {
 		entry := s.entries[from]
-		s.entries[from] = 0
-		s.entries[first-1] = entry
-		if entry != 0 {
-			first--
+		if entry == 0 {
+			continue
 		}
-	}
-	next := 0
-	for from := first; from < last; from++ {
-		entry := s.entries[from]
-		place := max(next, int(s.home(uint32(entry>>32))))
-		if place > from {
+		place := min(next-1, below+lineEntries*int((entry>>32)*uint64(lines)>>32)+lineEntries-1)
+		if place < max(from, 1) {
 			return false
 		}
 		s.entries[from] = 0
 		s.entries[place] = entry
-		next = place + 1
+		next = place
 	}
 	return true
 }
@@ -167,11 +199,11 @@ func (x *index) replace(hash uint64, reference, with uint32) {
 	s.entries[s.place(tagOf(hash), reference)] = uint64(tagOf(hash))<<32 | uint64(with)
 }
 
-// remove takes an entry out and closes the gap, so that searches still may stop at a free entry.
+// remove takes an entry out and lets those below it move up again.
 func (x *index) remove(hash uint64, reference uint32) {
 	s := x.shard(hash)
 	gap := s.place(tagOf(hash), reference)
-	for next := gap + 1; s.entries[next] != 0 && s.home(uint32(s.entries[next]>>32)) < next; next++ {
+	for next := gap - 1; s.entries[next] != 0 && s.home(uint32(s.entries[next]>>32))+lineEntries-1 > next; next-- {
 		s.entries[gap] = s.entries[next]
 		gap = next
 	}
@@ -179,13 +211,13 @@ func (x *index) remove(hash uint64, reference uint32) {
 	s.used--
 }
 
-func (s *shard) place(tag, reference uint32) uint32 {
+func (s *shard) place(tag, reference uint32) int {
 	want := uint64(tag)<<32 | uint64(reference)
-	for place := s.home(tag); ; place++ {
+	for place := s.find(tag); ; place-- {
 		switch entry := s.entries[place]; {
 		case entry == want:
 			return place
-		case entry == 0 || uint32(entry>>32) > tag:
+		case entry == 0 || uint32(entry>>32) != tag:
 			panic("embedded: an index lost an entry")
 		}
 	}

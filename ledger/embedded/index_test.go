@@ -76,7 +76,7 @@ func checkIndex(t interface{ Fatalf(string, ...any) }, x *index, in map[uint32]u
 		}
 		done[shardAndTag] = true
 		s, tag := x.shard(h), tagOf(h)
-		for reference, place := s.probe(tag, s.home(tag)); reference != 0; reference, place = s.probe(tag, place) {
+		for reference, place := s.probe(tag, s.find(tag)); reference != 0; reference, place = s.probe(tag, place) {
 			if got, ok := in[reference]; !ok || tagOf(got) != tag {
 				t.Fatalf("tag %x finds %d, which isn't in the index with it", tag, reference)
 			}

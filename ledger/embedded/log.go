@@ -19,15 +19,15 @@ type log struct {
 	epoch   uint64
 	seq     uint64
 	last    journal.Position
-	buffer  []byte
 	since   int // transfers since the last snapshot
 	saving  bool
 	saved   sync.WaitGroup
 	fault   error // a snapshot failed
 }
 
-// A logged request: what it is (1), then accounts or transfers in the form of the
-// wire, as they were given.
+// A logged request: accounts or transfers in the form of the wire, as they were given, and in the record's
+// Channel which. In the memory of the machines this runs on they have that form already, so that writing a
+// request down costs one copy; a test says so.
 const (
 	loggedAccounts  = 1
 	loggedTransfers = 2
@@ -61,7 +61,7 @@ func (e *Engine) replay(l *log, mark journal.Position) error {
 	var fault error
 	err := l.journal.Scan(context.Background(), mark+1, func(rec *journal.Record) bool {
 		if rec.Kind == journal.KindLedger {
-			fault = e.execute(uint64(rec.Time), rec.Receipt)
+			fault = e.execute(uint64(rec.Time), rec.Channel, rec.Receipt)
 		}
 		return fault == nil
 	})
@@ -81,11 +81,10 @@ func (e *Engine) replay(l *log, mark journal.Position) error {
 }
 
 // execute does a logged request again.
-func (e *Engine) execute(now uint64, request []byte) error {
-	if len(request) == 0 || (len(request)-1)%ledger.WireBytes != 0 || len(request) > 1+batchMax*ledger.WireBytes || now > timestampMax-batchMax {
-		return fmt.Errorf("%w: a request of %d bytes", ErrDamaged, len(request))
+func (e *Engine) execute(now uint64, what uint16, body []byte) error {
+	if len(body)%ledger.WireBytes != 0 || len(body) > batchMax*ledger.WireBytes || now > timestampMax-batchMax {
+		return fmt.Errorf("%w: a request of %d bytes", ErrDamaged, len(body))
 	}
-	what, body := request[0], request[1:]
 	switch what {
 	case loggedAccounts:
 		accounts := make([]ledger.Account, len(body)/ledger.WireBytes)
@@ -108,8 +107,8 @@ func (e *Engine) execute(now uint64, request []byte) error {
 }
 
 // append logs a request. The engine is locked.
-func (l *log) append(now uint64, request []byte) error {
-	rec := journal.Record{Kind: journal.KindLedger, Epoch: l.epoch, Seq: l.seq + 1, Time: int64(now), Receipt: request}
+func (l *log) append(now uint64, what uint16, body []byte) error {
+	rec := journal.Record{Kind: journal.KindLedger, Epoch: l.epoch, Seq: l.seq + 1, Time: int64(now), Channel: what, Receipt: body}
 	if err := l.journal.Append(&rec); err != nil {
 		return fmt.Errorf("%w: %w", ledger.ErrUnavailable, err)
 	}
@@ -121,32 +120,22 @@ func (e *Engine) logAccounts(now uint64, accounts []ledger.Account) error {
 	if e.log == nil || len(accounts) == 0 {
 		return nil
 	}
-	b := append(e.log.buffer[:0], loggedAccounts)
-	for i := range accounts {
-		b = accounts[i].AppendWire(b)
-	}
-	e.log.buffer = b
-	return e.log.append(now, b)
+	return e.log.append(now, loggedAccounts, bytesOf(accounts))
 }
 
 func (e *Engine) logTransfers(now uint64, transfers []ledger.Transfer) error {
 	if e.log == nil || len(transfers) == 0 {
 		return nil
 	}
-	b := append(e.log.buffer[:0], loggedTransfers)
-	for i := range transfers {
-		b = transfers[i].AppendWire(b)
-	}
-	e.log.buffer = b
 	e.log.since += len(transfers)
-	return e.log.append(now, b)
+	return e.log.append(now, loggedTransfers, bytesOf(transfers))
 }
 
 func (e *Engine) logPulse(now uint64) error {
 	if e.log == nil {
 		return nil
 	}
-	return e.log.append(now, []byte{loggedPulse})
+	return e.log.append(now, loggedPulse, nil)
 }
 
 // position is up to where the log must be durable before what the engine shows now may be shown.

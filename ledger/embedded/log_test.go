@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"github.com/suanpan-bank/suanpan/ledger"
 )
@@ -173,6 +176,20 @@ func TestALedgerOpenedAgainIsAsItWas(t *testing.T) {
 	if difference := contentsOf(memory).difference(contentsOf(life)); difference != "" {
 		t.Fatal(difference)
 	}
+}
+
+// The log takes accounts and transfers as they lie in memory and reads them as the wire has them.
+func TestAccountsAndTransfersLieInMemoryAsOnTheWire(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		bytes := rapid.SliceOfN(rapid.Byte(), ledger.WireBytes, ledger.WireBytes).Draw(t, "bytes")
+		account, transfer := ledger.AccountOfWire(bytes), ledger.TransferOfWire(bytes)
+		if !slices.Equal(bytesOf([]ledger.Account{account}), bytes) {
+			t.Errorf("account %x", bytesOf([]ledger.Account{account}))
+		}
+		if !slices.Equal(bytesOf([]ledger.Transfer{transfer}), bytes) {
+			t.Errorf("transfer %x", bytesOf([]ledger.Transfer{transfer}))
+		}
+	})
 }
 
 // A reader must never see money that a crash could take back.

@@ -23,7 +23,7 @@ func Attach(dir string, options Options) (e *Engine, mark uint64, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	e = &Engine{options: options, store: s, fields: newFields(dir)}
+	e = &Engine{options: options, store: s, fields: newFields(dir), accountIDs: index{roomy: true}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, e.fields.close(), s.close())
@@ -279,12 +279,13 @@ func (s *shard) load(entries []uint64) {
 	if len(entries) == 0 {
 		return
 	}
-	places := uint32(uint64(len(entries))*32/25) + placesMin
-	s.extend(len(entries) + 1)
+	lines := linesMin + uint32(uint64(len(entries))*32/25/lineEntries)
+	s.lines = lines
+	s.extend(max(len(entries), s.below()+lineEntries*int(lines)))
 	copy(s.entries, entries)
 	s.used = uint32(len(entries))
-	for !s.resize(places) {
-		places += places / 8
+	for !s.resize(lines) {
+		lines += linesMin + lines/8
 	}
 }
 

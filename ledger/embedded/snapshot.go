@@ -326,14 +326,17 @@ func (s *Snapshot) writeShard(w io.Writer, what, number uint32, x *shard) error 
 	for tag, more := uint64(0), true; more; {
 		entries = entries[:0]
 		s.e.mu.RLock()
-		if x.places == 0 {
+		if x.lines == 0 {
 			s.e.mu.RUnlock()
 			return nil
 		}
-		place := int(x.home(uint32(tag)))
+		place := 0
+		if tag > 0 {
+			place = x.find(uint32(tag-1)) + 1
+		}
 		for ; place < len(x.entries); place++ {
 			entry := x.entries[place]
-			if entry == 0 || entry>>32 < tag {
+			if entry == 0 {
 				continue
 			}
 			if len(entries) >= piece && entry>>32 != entries[len(entries)-1]>>32 {

@@ -50,11 +50,11 @@ func (e *Engine) move(t *ledger.Transfer, at uint64) ledger.CreateTransferResult
 	if status := wellFormedMove(t); status != ledger.TransferCreated {
 		return refuse(status)
 	}
-	debit, ok := e.findAccount(t.DebitAccountID)
+	debit, ok := e.findAhead(0, t.DebitAccountID)
 	if !ok {
 		return refuse(ledger.TransferDebitAccountNotFound)
 	}
-	credit, ok := e.findAccount(t.CreditAccountID)
+	credit, ok := e.findAhead(1, t.CreditAccountID)
 	if !ok {
 		return refuse(ledger.TransferCreditAccountNotFound)
 	}

@@ -3,51 +3,82 @@ package embedded
 import "github.com/suanpan-bank/suanpan/ledger"
 
 // warmAhead is how many transfers are warmed together.
-const warmAhead = 16
+const warmAhead = 64
+
+// ahead is what warm found.
+type ahead struct {
+	accounts [2 * warmAhead]uint32 // where debit and credit account seem to be, row + 1; 0: no idea
+	turn     int                   // of the transfers warmed together, the one being executed
+	sink     uint64                // means nothing; keeps reads from being optimised away
+}
 
 // warm reads what the next transfers will need before they are executed one after the other. A
 // transfer touches some ten cache lines at random places of a large memory, each found through the
-// one before; asked for together, they arrive together. So each pass only reads, and decides nothing by
-// what it read: a branch would make the processor wait. It changes nothing but the returned value, which
-// means nothing and keeps the reads from being optimised away.
-func (e *Engine) warm(transfers []ledger.Transfer) (sink uint64) {
-	var hashes [2 * warmAhead]uint64
+// one before; asked for together, they arrive together. How many are under way at once depends on how few
+// instructions lie between two reads. So where to read is worked out first, and then read in a loop that
+// does nothing else and decides nothing by what it reads: a branch would make the processor wait.
+func (e *Engine) warm(transfers []ledger.Transfer) {
+	var (
+		hashes [2 * warmAhead]uint64
+		lines  [4 * warmAhead]*uint64
+		rows   [2 * warmAhead]*accountRow
+		sink   uint64
+	)
+	n := 0
 	for i := range transfers {
 		t := &transfers[i]
 		hashes[2*i], hashes[2*i+1] = hashOf(t.DebitAccountID), hashOf(t.CreditAccountID)
-		sink ^= e.accountIDs.firstEntry(hashes[2*i]) ^ e.accountIDs.firstEntry(hashes[2*i+1])
-		sink ^= e.transferIDs.firstEntry(hashOf(t.ID))
+		lines[n] = e.accountIDs.line(hashes[2*i])
+		lines[n+1] = e.accountIDs.line(hashes[2*i+1])
+		lines[n+2] = e.transferIDs.line(hashOf(t.ID))
+		n += 3
 		if t.Flags&settles != 0 {
-			sink ^= e.transferIDs.firstEntry(hashOf(t.PendingID))
+			lines[n] = e.transferIDs.line(hashOf(t.PendingID))
+			n++
 		}
 	}
-	var accounts [2 * warmAhead]uint32
-	known := 0
-	for _, hash := range hashes[:2*len(transfers)] {
-		if reference := e.accountIDs.firstReference(hash); reference != 0 {
-			accounts[known] = reference
-			known++
+	for _, line := range lines[:n] {
+		sink ^= *line
+	}
+	n = 0
+	for i, hash := range hashes[:2*len(transfers)] {
+		reference := e.accountIDs.any(hash)
+		e.ahead.accounts[i] = reference
+		if reference != 0 {
+			rows[n] = e.accounts.at(reference - 1)
+			n++
 		}
 	}
-	for _, reference := range accounts[:known] {
-		a := e.accounts.at(reference - 1)
-		sink ^= a.id.Lo ^ uint64(a.list.last)
+	for _, row := range rows[:n] {
+		sink ^= row.id.Lo ^ uint64(row.list.last)
 	}
-	return sink
+	e.ahead.sink = sink
 }
 
-// firstReference returns the first reference with this hash's tag, or 0.
-func (x *index) firstReference(hash uint64) uint32 {
-	s, tag := x.shard(hash), tagOf(hash)
-	reference, _ := s.probe(tag, s.home(tag))
-	return reference
+// findAhead is findAccount for the debit (0) or credit (1) account of the transfer being executed.
+func (e *Engine) findAhead(side int, id ledger.Uint128) (row uint32, ok bool) {
+	if reference := e.ahead.accounts[2*e.ahead.turn+side]; reference != 0 && e.accounts.at(reference-1).id == id {
+		return reference - 1, true
+	}
+	return e.findAccount(id)
 }
 
-// firstEntry returns the entry at which the search for a hash begins.
-func (x *index) firstEntry(hash uint64) uint64 {
+// nothing is where a search in an empty shard reads.
+var nothing uint64
+
+// line returns an entry in the line in which the search for a hash begins.
+func (x *index) line(hash uint64) *uint64 {
 	s := x.shard(hash)
-	if s.places == 0 {
-		return 0
+	if s.lines == 0 {
+		return &nothing
 	}
-	return s.entries[s.home(tagOf(hash))]
+	return &s.entries[s.home(tagOf(hash))]
+}
+
+// any returns the reference that a search for the hash finds first, or 0. With another key of the same
+// hash it may be that one's.
+func (x *index) any(hash uint64) uint32 {
+	s, tag := x.shard(hash), tagOf(hash)
+	reference, _ := s.probe(tag, s.find(tag))
+	return reference
 }

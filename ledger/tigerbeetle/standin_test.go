@@ -408,7 +408,7 @@ func TestAnEvictedClientIsReplacedAndTheBankGoesOn(t *testing.T) {
 func TestEvictionsInTheMidstOfManyCallersLoseNothing(t *testing.T) {
 	b := newBank(t, standin.Options{})
 	b.server.DelayCommits(5 * time.Millisecond)
-	const callers, evictions, every = 50, 3, time.Second
+	const callers, evictions = 50, 3
 	evicted := make(chan struct{}) // closed after the last eviction
 	var running sync.WaitGroup
 	payments := make([]uint64, callers)
@@ -425,8 +425,10 @@ func TestEvictionsInTheMidstOfManyCallersLoseNothing(t *testing.T) {
 			}
 		})
 	}
-	for range evictions {
-		time.Sleep(every)
+	for n := range uint64(evictions) {
+		for b.Stats().Clients != 1+n || len(b.server.Clients()) == 0 {
+			time.Sleep(time.Millisecond)
+		}
 		b.server.EvictAll(standin.ReasonNoSession)
 	}
 	close(evicted)
