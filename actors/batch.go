@@ -3,7 +3,9 @@ package actors
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
@@ -147,19 +149,50 @@ func (b *batch) weigh(ctx context.Context, l ledger.Ledger) error {
 	return err
 }
 
-// settle makes the outcome of the batch's i-th draft of the ledger's answers.
-func (b *batch) settle(i int) {
-	d, results := b.drafts[i], b.resultsOf(i)
-	if refused, _ := chainResult(results); !refused {
-		for i := range d.record.Transfers {
-			results[i].Status = ledger.TransferCreated
-			t := &d.record.Transfers[i]
-			if stored, ok := b.stored[t.ID]; ok && t.Flags&balancing != 0 {
-				t.Amount = stored.Amount
+// settle makes receipts and results of the ledger's answers. Balances were read once, behind the whole
+// batch; a receipt shows them without what later decisions of its customer have done.
+func (b *batch) settle() {
+	balances := make(map[*slot][]bank.Balance)
+	for _, d := range b.drafts {
+		for _, a := range d.decision.Affects {
+			if balanceIn(balances[d.own], a.Account) == nil {
+				balances[d.own] = append(balances[d.own], balanceOf(a.Account, b.balances[ledger.Uint128(a.Ledger)]))
 			}
 		}
 	}
-	d.conclude(results, func(id ledger.Uint128) ledger.Account { return b.balances[id] })
+	for i, d := range slices.Backward(b.drafts) {
+		results := b.resultsOf(i)
+		if refused, _ := chainResult(results); !refused {
+			for i := range d.record.Transfers {
+				results[i].Status = ledger.TransferCreated
+				t := &d.record.Transfers[i]
+				if stored, ok := b.stored[t.ID]; ok && t.Flags&balancing != 0 {
+					t.Amount = stored.Amount
+				}
+			}
+		}
+		own := balances[d.own]
+		d.receipt = d.settle(results, func(a bank.Affected) bank.Balance { return *balanceIn(own, a.Account) })
+		for k := range own {
+			for _, e := range d.decision.Events {
+				own[k] = own[k].Before(e)
+			}
+			if d.decision.Payee == bank.CustomerNo(d.record.Customer) {
+				for _, e := range d.decision.PayeeEvents {
+					own[k] = own[k].Before(e)
+				}
+			}
+		}
+	}
+}
+
+func balanceIn(balances []bank.Balance, no bank.AccountNo) *bank.Balance {
+	for i := range balances {
+		if balances[i].Account == no {
+			return &balances[i]
+		}
+	}
+	return nil
 }
 
 // resultsOf are the ledger's answers to the chain of the batch's i-th draft.

@@ -35,11 +35,13 @@ func (s *shardActor) Receive(ctx actor.Context) {
 		if pid := s.child(ctx, m.Customer, false); pid != nil {
 			ctx.Send(pid, m)
 		} else {
-			m.done <- bank.ErrNotFound
+			m.finish(bank.ErrNotFound)
 		}
-	case *verdict:
+	case *answered:
 		ctx.Send(s.child(ctx, bank.CustomerNo(m.draft.record.Customer), false), m)
 	case *ledgerAway:
+		ctx.Send(s.child(ctx, bank.CustomerNo(m.draft.record.Customer), false), m)
+	case *unanswered:
 		ctx.Send(s.child(ctx, bank.CustomerNo(m.draft.record.Customer), false), m)
 	}
 }
@@ -60,8 +62,11 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) *
 		}
 		slot = s.node.ensure(no)
 	}
-	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot, intent: slot.intent}
-	slot.intent = nil
+	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot}
+	for _, d := range slot.intents {
+		c.await(d)
+	}
+	slot.intents = nil
 	pid := ctx.Spawn(actor.PropsFromProducer(func() actor.Actor { return c }, s.node.spawning...))
 	s.customers[no] = pid
 	return pid
@@ -75,10 +80,10 @@ type customerActor struct {
 	slot  *slot
 
 	// Where the ledger is elsewhere:
-	intent   *draft     // decided, and not answered by the ledger
-	waiting  []*Request // to hear its outcome
-	deferred []*Request // to be decided after it
-	stopped  error      // the node stopped before the outcome was known
+	intents  []*draft     // decided and not answered by the ledger, in order
+	pending  bank.Pending // what they may do
+	deferred []*Request   // to be decided when outcomes are known, in order
+	stopped  error        // the node stopped before an outcome was known
 }
 
 // Receive handles a command or a read. A panic is a broken invariant: it stops the node, because what
@@ -95,32 +100,50 @@ func (a *customerActor) Receive(ctx actor.Context) {
 	case *Query:
 		m.node = a.node
 		m.Read(&View{Customer: &a.slot.customer, query: m, node: a.node})
-		a.node.pipeline.whenDurable(func(err error) { m.done <- err })
-	case *verdict:
-		a.hear(m)
+		a.node.pipeline.whenDurable(m.finish)
+	case *answered:
+		a.conclude(m.draft)
 	case *ledgerAway:
 		a.giveUp(m.draft)
+	case *unanswered:
+		a.stop(m.draft, m.cause)
 	}
 }
 
-// handle decides one command and hands the decision to the pipeline, which answers the caller.
+// handle answers a command that has been decided before and decides a new one, in its turn.
 func (a *customerActor) handle(req *Request) {
-	if a.repeated(req) || a.postponed(req) {
-		return
+	switch {
+	case a.repeated(req):
+	case a.stopped != nil:
+		req.finish(a.stopped)
+	case len(a.deferred) > 0 || !a.decide(req):
+		a.postpone(req)
 	}
+}
+
+// decide decides one command and hands the decision to the pipeline, which answers the caller. It reports
+// false, and has done nothing, if the decision depends on outcomes that are not known.
+func (a *customerActor) decide(req *Request) bool {
 	cmd := req.Call.Command
+	if a.pending.Holds(cmd) {
+		return false
+	}
 	now := a.node.options.Clock()
 	customer := &a.slot.customer
 	env := bank.Env{
 		Millis:    now.UnixMilli(),
 		Date:      bank.BookedOn(cmd, bank.DateOf(now)),
 		Catalogue: a.node.options.Catalogue,
+		Pending:   &a.pending,
 	}
 	if bank.NeedsBirth(cmd) {
 		env.Birth = a.birth()
 	}
 	credit, credits := bank.CreditOf(cmd)
 	admitted, refusal := a.admit(credit, credits, &env)
+	if refusal != nil && a.pending.Any() {
+		return false // an intent of our own may be what the desk has no room beside
+	}
 	d := draft{request: req, operation: cmd.Operation(), own: a.slot, payee: admitted, credit: credit, record: journal.Record{
 		Kind: journal.KindDecision, Shard: a.shard, Epoch: a.epoch,
 		Customer: uint64(customer.No), Seq: customer.Seq + 1,
@@ -132,32 +155,37 @@ func (a *customerActor) handle(req *Request) {
 	} else {
 		d.decision, d.refusal = bank.Refused(customer, &env), refusal
 	}
+	if d.refusal != nil && !a.certain(cmd, &env, d.refusal) {
+		d.release()
+		return false
+	}
 	if d.refusal != nil && customer.Registered == 0 {
 		// Nobody: there is no customer whose journal could remember the refusal.
 		d.release()
 		req.receipt = bank.Receipt{Operation: cmd.Operation(), Refusal: d.refusal}
 		req.finish(nil)
-		return
+		return true
 	}
 	if err := d.compose(); err != nil {
 		panic(err)
 	}
 	if s := a.node.pipeline.submitter; s != nil && d.needs(s) {
 		a.propose(req, &d, s)
-		return
+		return true
 	}
 	if ask, ok := a.channelRequest(&d); ok {
 		req.after = func() {
-			if req.err == nil && req.receipt.Refusal == nil && a.node.channel != nil {
-				a.node.channel.Send(ask)
+			if req.err == nil && req.receipt.Refusal == nil {
+				a.node.ask(ask)
 			}
 		}
 	}
 	if err := a.node.pipeline.commit(&d); err != nil {
 		a.refused(req, &d, err)
-		return
+		return true
 	}
 	a.apply(&d)
+	return true
 }
 
 // apply folds a decision that has its place in the journal into the customer's state.

@@ -9,8 +9,9 @@ import (
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
-// What an actor does while a ledger elsewhere has not answered its customer's last decision. It takes that
-// decision for neither done nor undone: reads show the state before it, later commands wait.
+// What an actor does while a ledger elsewhere has not answered its customer's decisions. It takes them for
+// neither done nor undone: reads show the state before them, limits count them as used (bank.Pending), and a
+// command whose decision would depend on an outcome waits for it, with all commands behind it.
 
 // needs reports whether the draft can't be concluded without the ledger. The accounts the ledger is known
 // to have are left out first.
@@ -33,88 +34,131 @@ func (a *customerActor) propose(req *Request, d *draft, s *submitter) {
 		a.refused(req, d, err)
 		return
 	}
-	a.intent = d
-	a.waiting = append(a.waiting, req)
+	a.slot.customer.Seq = d.record.Seq
+	d.waiting = append(d.waiting, req)
+	a.await(d)
 }
 
-// postponed puts a command off until the outcome of the one before it is known.
-func (a *customerActor) postponed(req *Request) bool {
-	switch {
-	case a.stopped != nil:
-		req.finish(a.stopped)
-	case a.intent == nil:
-		return false
-	case !a.node.pipeline.submitter.available():
-		req.finish(bank.ErrLedgerUnavailable)
-	case len(a.deferred) >= a.node.options.DeferredMax:
-		req.finish(bank.ErrOverloaded)
-	default:
-		a.deferred = append(a.deferred, req)
+// await keeps an intent until its outcome is known.
+func (a *customerActor) await(d *draft) {
+	d.claim = bank.ClaimOf(&a.slot.customer, &d.decision, bank.Date(d.record.AccountingDate))
+	a.pending.Add(d.claim)
+	a.intents = append(a.intents, d)
+}
+
+// certain reports whether a refusal is right whatever becomes of the intents under way: the bank refuses
+// also if they leave the most of the customer's limits, and for the same reason.
+func (a *customerActor) certain(cmd bank.Command, env *bank.Env, refusal *bank.Refusal) bool {
+	if !a.pending.Any() {
+		return true
 	}
-	return true
+	env.Least = true
+	_, again := bank.Decide(&a.slot.customer, cmd, env)
+	return again != nil && *again == *refusal
+}
+
+// postpone puts a command off until outcomes before it are known.
+func (a *customerActor) postpone(req *Request) {
+	if !a.node.pipeline.submitter.available() {
+		req.finish(bank.ErrLedgerUnavailable)
+		return
+	}
+	a.deferred = append(a.deferred, req)
 }
 
 // join lets a repeated command wait for the outcome of the first.
 func (a *customerActor) join(req *Request) {
+	i := slices.IndexFunc(a.intents, func(d *draft) bool { return d.record.Command == ledger.Uint128(req.Call.Key) })
 	switch {
 	case a.stopped != nil:
 		req.finish(a.stopped)
-	case a.intent == nil || a.intent.record.Command != ledger.Uint128(req.Call.Key):
+	case i < 0:
 		panic(fmt.Sprintf("command %s has an intent in the journal that nobody resolves", ledger.Uint128(req.Call.Key)))
 	case !a.node.pipeline.submitter.available():
 		req.finish(bank.ErrLedgerUnanswered)
-	case len(a.waiting) >= a.node.options.DeferredMax:
-		req.finish(bank.ErrOverloaded)
 	default:
-		a.waiting = append(a.waiting, req)
+		a.intents[i].waiting = append(a.intents[i].waiting, req)
 	}
 }
 
-// hear takes the verdict: the outcome is in the journal, and durable.
-func (a *customerActor) hear(v *verdict) {
-	if v.err != nil {
-		a.stopped = v.err
-		a.dismiss(v.err, v.err)
+// conclude journals the outcome of the oldest intent, which the ledger has answered, and goes on from the
+// state it makes. Callers hear when it is durable.
+func (a *customerActor) conclude(d *draft) {
+	if a.stopped != nil {
+		return // everyone has been told
+	}
+	if len(a.intents) == 0 || a.intents[0] != d {
+		panic(fmt.Sprintf("an answer to %s, which is not the oldest intent", bank.TxnID(d.record.Subject)))
+	}
+	customer := &a.slot.customer
+	d.record.Kind, d.record.Epoch, d.record.Seq = journal.KindOutcome, a.epoch, customer.Seq+1
+	if err := d.total(customer); err != nil {
+		panic(err)
+	}
+	if ask, ok := a.channelRequest(d); ok {
+		d.after = func() { a.node.ask(ask) }
+	}
+	if err := a.node.pipeline.conclude(d); err != nil {
+		a.node.Fault(fmt.Errorf("journal the outcome of %s: %w", bank.TxnID(d.record.Subject), err))
 		return
 	}
-	d := v.draft
-	if a.intent != d {
-		panic(fmt.Sprintf("an outcome of %s, which was not waited for", bank.TxnID(d.record.Subject)))
-	}
-	a.intent = nil
+	a.intents = slices.Delete(a.intents, 0, 1)
+	a.pending.Remove(d.claim)
 	a.apply(d)
-	if ask, ok := a.channelRequest(d); ok && a.node.channel != nil {
-		a.node.channel.Send(ask)
-	}
-	waiting := a.waiting
-	a.waiting = nil
-	for _, req := range waiting {
-		req.receipt = *d.receipt
-		req.receipt.Repeated = req != d.request
-		req.finish(nil)
-	}
-	for len(a.deferred) > 0 && a.intent == nil {
-		req := a.deferred[0]
+	a.node.pipeline.submitter.concluded(d)
+	for len(a.deferred) > 0 && a.decide(a.deferred[0]) {
 		a.deferred = slices.Delete(a.deferred, 0, 1)
-		a.handle(req)
 	}
 }
 
-// giveUp answers everyone who waits for an intent that the ledger does not answer now. The intent stays.
+// total makes the totals in the draft's events count what has come of the decisions before it.
+func (d *draft) total(c *bank.Customer) (err error) {
+	for i, e := range d.decision.Events {
+		if c.Total(e, bank.Date(d.record.AccountingDate)) {
+			if d.record.Events[i].Body, err = bank.Encode(e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// tell answers everyone who waits for the outcome, which is durable; an error: the node stops.
+func (d *draft) tell(err error) {
+	if err == nil && d.after != nil {
+		d.after()
+	}
+	for _, req := range d.waiting {
+		req.receipt = d.receipt
+		req.receipt.Repeated = req != d.request
+		req.finish(err)
+	}
+}
+
+// giveUp answers everyone who waits for an intent that the ledger does not answer now, and for what comes
+// behind it. The intent stays.
 func (a *customerActor) giveUp(d *draft) {
-	if a.intent == d {
-		a.dismiss(bank.ErrLedgerUnanswered, bank.ErrLedgerUnavailable)
+	if slices.Contains(a.intents, d) {
+		a.dismiss(d, bank.ErrLedgerUnanswered, bank.ErrLedgerUnavailable)
 	}
 }
 
-func (a *customerActor) dismiss(waiting, deferred error) {
-	for _, req := range a.waiting {
+// stop answers everyone who waits for an intent whose outcome this process will not know.
+func (a *customerActor) stop(d *draft, cause error) {
+	a.stopped = cause
+	if slices.Contains(a.intents, d) { // otherwise its outcome is in the pipeline, which tells everyone
+		a.dismiss(d, cause, cause)
+	}
+}
+
+func (a *customerActor) dismiss(d *draft, waiting, deferred error) {
+	for _, req := range d.waiting {
 		req.finish(waiting)
 	}
 	for _, req := range a.deferred {
 		req.finish(deferred)
 	}
-	a.waiting, a.deferred = nil, nil
+	d.waiting, a.deferred = nil, nil
 }
 
 // storedIntent is what an intent keeps, in place of a receipt, to make the outcome of the ledger's answer.
@@ -141,14 +185,6 @@ func (d *draft) intend() (err error) {
 	d.record.Kind = journal.KindIntent
 	d.record.Receipt, err = bank.Encode(kept)
 	return err
-}
-
-// conclude makes an outcome of the intent and the ledger's answer.
-func (d *draft) conclude(results []ledger.CreateTransferResult, account func(ledger.Uint128) ledger.Account) {
-	d.record.Kind = journal.KindOutcome
-	d.record.Seq++
-	receipt := d.settle(results, account)
-	d.receipt = &receipt
 }
 
 // adopt makes the draft of an intent that an earlier process left in the journal, and reserves again what

@@ -61,40 +61,33 @@ type Options struct {
 	// Sequence seeds process ids, so that replies to an earlier process on the same address can't be
 	// taken for ours (Proto.Actor counts from 1 in every process). Random.
 	Sequence uint64
-	// RequestsMax is how many commands may be under way at once; over it they are refused at once.
-	// Zero: RequestsMaxDefault.
+	// RequestsMax is how many commands, and as many reads, may be under way at once, CustomerMax how many of
+	// one customer, BytesMax how large the commands may be together; over it they are refused at once.
+	// Zero: the defaults of admission.go.
 	RequestsMax int64
-	// DeferredMax is how many commands of one customer may wait while the ledger has not answered an
-	// earlier one; over it they are refused at once. Zero: DeferredMaxDefault.
-	DeferredMax int
+	CustomerMax int32
+	BytesMax    int64
 
 	// system is lent by the simulation, which begins many nodes; nil: the node makes its own.
 	system *actor.ActorSystem
 }
 
-// RequestsMaxDefault bounds the commands under way in one node, DeferredMaxDefault those of one customer
-// that wait for the ledger: more than any one request to the API can bring.
-const (
-	RequestsMaxDefault = 65_536
-	DeferredMaxDefault = 4096
-)
-
 // Node is the actors of one process with their journal and ledger.
 type Node struct {
-	options  Options
-	journal  journal.Journal
-	pipeline pipeline
-	system   *actor.ActorSystem
-	spawning []actor.PropsOption // of every actor; the simulation gives them mailboxes of its own
-	channel  Channel
-	registry registry
-	shards   [bank.ShardCount]shardState
-	intents  []*draft // found without an outcome by Recover, until Resume
-	requests atomic.Int64
-	stopping atomic.Bool
-	fault    chan error // capacity 1: the first fault stops the node
-	stopped  chan struct{}
-	once     sync.Once
+	options   Options
+	journal   journal.Journal
+	pipeline  pipeline
+	system    *actor.ActorSystem
+	spawning  []actor.PropsOption // of every actor; the simulation gives them mailboxes of its own
+	channel   Channel
+	registry  registry
+	shards    [bank.ShardCount]shardState
+	intents   []*draft // found without an outcome by Recover, until Resume
+	admission admission
+	stopping  atomic.Bool
+	fault     chan error // capacity 1: the first fault stops the node
+	stopped   chan struct{}
+	once      sync.Once
 }
 
 // shardState is what a shard's actor owns on this node.
@@ -109,7 +102,8 @@ type shardState struct {
 // shared with payers.
 type slot struct {
 	customer bank.Customer
-	intent   *draft     // of an earlier process, without an outcome; for the actor to take over
+	intents  []*draft   // of an earlier process, without an outcome, in order; for the actor to take over
+	batch    *batch     // that its intents are under way in; guarded by the submitter's lock
 	mu       sync.Mutex // guards desk; taken inside the pipeline's lock, so held for moments only
 	desk     bank.Desk
 }
@@ -117,18 +111,13 @@ type slot struct {
 // NewNode prepares a node; the journal is opened with OnDurable(node.Durable) and OnFault(node.Fault),
 // then given to Recover.
 func NewNode(options Options) *Node {
-	if options.RequestsMax == 0 {
-		options.RequestsMax = RequestsMaxDefault
-	}
-	if options.DeferredMax == 0 {
-		options.DeferredMax = DeferredMaxDefault
-	}
 	n := &Node{options: options, fault: make(chan error, 1), stopped: make(chan struct{})}
+	n.admission.init(&options)
 	n.pipeline.ledger = options.Engine
 	if options.Engine == nil {
 		n.options.Books = options.Ledger
 		s := newSubmitter(options.Ledger, options.Logger)
-		s.conclude, s.tell, s.fault = n.pipeline.conclude, n.tell, n.Fault
+		s.tell, s.fault = n.tell, n.Fault
 		n.pipeline.submitter = s
 	}
 	n.system = options.system
@@ -176,6 +165,13 @@ func (n *Node) Connect(c Channel) {
 	}
 }
 
+// ask asks the channel, if there is one.
+func (n *Node) ask(r ChannelRequest) {
+	if n.channel != nil {
+		n.channel.Send(r)
+	}
+}
+
 // Resume takes up what an earlier process left without the ledger's answer and begins to ask a ledger
 // elsewhere. It is called once, after Recover and Connect and before any command is sent.
 func (n *Node) Resume() error {
@@ -187,7 +183,6 @@ func (n *Node) Resume() error {
 		if _, err := n.Shard(d.record.Shard); err != nil {
 			return err
 		}
-		d.record.Epoch = n.shards[d.record.Shard].epoch
 		s.adopt(d)
 	}
 	n.intents = nil
@@ -254,7 +249,7 @@ func (n *Node) Shard(shard uint16) (*actor.PID, error) {
 func (n *Node) Stopped() <-chan struct{} { return n.stopped }
 
 // UnderWay is the number of commands accepted and not yet answered.
-func (n *Node) UnderWay() int64 { return n.requests.Load() }
+func (n *Node) UnderWay() int64 { return n.admission.requests.Load() }
 
 // Close takes no new commands, waits until those under way are answered or ctx ends, and stops the
 // actors. The journal is closed by its owner afterwards.
@@ -263,10 +258,10 @@ func (n *Node) Close(ctx context.Context) error {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	var err error
-	for n.requests.Load() > 0 && err == nil {
+	for n.admission.requests.Load() > 0 && err == nil {
 		select {
 		case <-ctx.Done():
-			err = errors.Join(fmt.Errorf("%d commands unanswered", n.requests.Load()), ctx.Err())
+			err = errors.Join(fmt.Errorf("%d commands unanswered", n.admission.requests.Load()), ctx.Err())
 		case <-tick.C:
 		}
 	}

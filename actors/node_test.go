@@ -93,6 +93,10 @@ func (o *office) send(calls ...*bank.Call) func() {
 		if err != nil {
 			o.tb.Fatal(err)
 		}
+		if err := o.node.Admit(req); err != nil {
+			req.Fail(err)
+			continue
+		}
 		o.node.System().Root.Send(pid, req)
 	}
 	return func() { group.Wait(nil, requests...) }

@@ -81,7 +81,7 @@ func (p *pipeline) commit(d *draft) error {
 	if p.ledger != nil {
 		p.execute(rec)
 	}
-	d.request.receipt = d.settle(p.results, p.account)
+	d.request.receipt = d.settle(p.results, p.balance)
 	if err := p.journal.Append(rec); err != nil {
 		// Admitted under the same lock, so this is the disk: a ledger in this process is now ahead of the
 		// journal for good, and the node must stop.
@@ -110,6 +110,10 @@ func (p *pipeline) execute(rec *journal.Record) {
 func (p *pipeline) account(id ledger.Uint128) ledger.Account {
 	a, _ := p.ledger.Account(id)
 	return a
+}
+
+func (p *pipeline) balance(a bank.Affected) bank.Balance {
+	return balanceOf(a.Account, p.account(ledger.Uint128(a.Ledger)))
 }
 
 // missing leaves out the accounts that exist.

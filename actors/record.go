@@ -20,8 +20,11 @@ type draft struct {
 	credit    bank.Credit
 
 	// Of a decision whose ledger is elsewhere:
-	receipt  *bank.Receipt // once it is concluded
-	doubtful bool          // its chain may have been sent; the submitter's lock guards it
+	claim    bank.Claim   // what it may do to its customer's state
+	waiting  []*Request   // to hear its outcome; the actor's until it is concluded
+	after    func()       // runs before they hear of a durable outcome; may be nil
+	receipt  bank.Receipt // once it is answered
+	doubtful bool         // its chain may have been sent; the submitter's lock guards it
 }
 
 // publish shows the desks what was decided. The pipeline calls it before the receipt can leave: whoever
@@ -104,7 +107,7 @@ func (d *draft) addEvent(customer uint64, e bank.Event) error {
 }
 
 // settle takes the ledger's answer: with a refusal nothing has happened, without one everything has.
-func (d *draft) settle(results []ledger.CreateTransferResult, account func(ledger.Uint128) ledger.Account) bank.Receipt {
+func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.Affected) bank.Balance) bank.Receipt {
 	rec := &d.record
 	for i, r := range results {
 		if r.Status == ledger.TransferCreated || r.Status == ledger.TransferLinkedEventFailed {
@@ -128,7 +131,7 @@ func (d *draft) settle(results []ledger.CreateTransferResult, account func(ledge
 		Events:    d.decision.Events,
 	}
 	for _, a := range d.decision.Affects {
-		receipt.Balances = append(receipt.Balances, balanceOf(a.Account, account(ledger.Uint128(a.Ledger))))
+		receipt.Balances = append(receipt.Balances, balance(a))
 	}
 	kept, err := bank.Encode(storedReceipt{receipt.Operation, receipt.Refusal, receipt.Balances})
 	if err != nil {

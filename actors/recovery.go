@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
+	"iter"
 	"slices"
 
 	"github.com/suanpan-bank/suanpan/bank"
@@ -21,7 +21,7 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 	n.journal, n.pipeline.journal = j, j
 	var fault error
 	replayed := Replay{engine: n.options.Engine}
-	intents := make(map[uint64]*journal.Record) // by customer
+	intents := make(map[uint64][]*journal.Record) // without an outcome, by customer
 	err := j.Scan(ctx, 1, func(rec *journal.Record) bool {
 		if fault = n.belongs(rec); fault != nil {
 			return false
@@ -32,11 +32,15 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 				fault = replayed.Chain(rec)
 			}
 		case journal.KindIntent:
-			intents[rec.Customer] = copyRecord(rec)
+			intents[rec.Customer] = append(intents[rec.Customer], copyRecord(rec))
 			n.ensure(bank.CustomerNo(rec.Customer)).customer.Seq = rec.Seq
 			return true
 		case journal.KindOutcome:
-			delete(intents, rec.Customer)
+			if open := intents[rec.Customer]; len(open) == 0 || open[0].Subject != rec.Subject || open[0].Command != rec.Command {
+				fault = fmt.Errorf("position %d: an outcome of customer %s that is not of the oldest intent", rec.Position, bank.CustomerNo(rec.Customer))
+			} else if intents[rec.Customer] = open[1:]; len(open) == 1 {
+				delete(intents, rec.Customer)
+			}
 		default:
 			return true
 		}
@@ -45,13 +49,13 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 		}
 		return fault == nil
 	})
-	for _, rec := range slices.SortedFunc(maps.Values(intents), byPosition) {
+	for _, rec := range slices.SortedFunc(each(intents), byPosition) {
 		if fault != nil || err != nil {
 			break
 		}
 		var d *draft
 		if d, fault = n.adopt(rec); fault == nil {
-			d.own.intent = d
+			d.own.intents = append(d.own.intents, d)
 			n.intents = append(n.intents, d)
 		}
 	}
@@ -62,6 +66,19 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 		return fmt.Errorf("recover from journal: %w", err)
 	}
 	return nil
+}
+
+// each goes through the intents of all customers.
+func each(intents map[uint64][]*journal.Record) iter.Seq[*journal.Record] {
+	return func(yield func(*journal.Record) bool) {
+		for _, open := range intents {
+			for _, rec := range open {
+				if !yield(rec) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func byPosition(a, b *journal.Record) int { return cmp.Compare(a.Position, b.Position) }

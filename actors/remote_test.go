@@ -344,23 +344,20 @@ func (l *link) hold(operation string) (reached <-chan struct{}, release func()) 
 	return at, func() { l.set(func() { l.before = nil }); close(gate) }
 }
 
-func TestCommandsBehindAnUnansweredOneWaitTheirTurnInOrder(t *testing.T) {
+func TestCommandsBehindUnansweredOnesAreDecidedAndAnsweredInOrder(t *testing.T) {
 	b := openBranch(t, newMemoryJournal(), newEngine())
 	x, y := b.customer("x", 1000), b.customer("y", 0)
-	b.node.options.DeferredMax = 20
 	reached, release := b.link.hold("transfers")
+	last := b.journal.Last()
 	var calls []*bank.Call
 	for i := range 21 {
 		calls = append(calls, b.call(&bank.TransferInternal{Payer: x, Payee: y, AmountFen: int64(i + 1)}))
 	}
 	wait := b.send(calls...)
 	<-reached
-	over := b.pay(x, y, 1)
-	if !errors.Is(over.Err, bank.ErrOverloaded) {
-		t.Errorf("beyond the bound: %+v %v", over.Receipt, over.Err)
-	}
+	until(t, "all are decided", func() bool { return b.journal.Last() == last+21 })
 	// The same key meanwhile waits for the same outcome.
-	twin := again(calls[0])
+	twin := again(calls[7])
 	waitTwin := b.send(twin)
 	other := &bank.Call{Command: calls[0].Command, Key: calls[0].Key, Body: bank.U128{Lo: 999}}
 	b.send(other)()
@@ -377,9 +374,15 @@ func TestCommandsBehindAnUnansweredOneWaitTheirTurnInOrder(t *testing.T) {
 			t.Fatalf("transfer %d: %+v %v, want %d left", i, call.Receipt, call.Err, left)
 		}
 	}
-	if !twin.Receipt.Repeated || twin.Receipt.Txn != calls[0].Receipt.Txn {
+	if !twin.Receipt.Repeated || twin.Receipt.Txn != calls[7].Receipt.Txn {
 		t.Errorf("the twin: %+v %v", twin.Receipt, twin.Err)
 	}
+	for i, rec := range b.journal.records[last+21:] {
+		if rec.Kind != journal.KindOutcome || rec.Subject != ledger.Uint128(calls[i].Receipt.Txn) {
+			t.Errorf("outcome %d is of another intent: %+v", i, rec)
+		}
+	}
+	b.agrees()
 }
 
 // Reads that don't need the ledger, and other customers' commands that don't, never wait for it.

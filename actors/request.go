@@ -16,6 +16,8 @@ type Request struct {
 	err      error
 	group    *Group
 	after    func() // runs before the caller hears; nil on the hot path
+	admitted bool
+	bytes    int64 // counted by Admit
 }
 
 // Group waits for the requests of one caller.
@@ -28,13 +30,13 @@ type Group struct {
 var groups = sync.Pool{New: func() any { return &Group{done: make(chan struct{}, 1)} }}
 
 // NewGroup accepts n commands of one caller, or refuses them all: with too many under way already
-// (bank.ErrOverloaded) or when the node is stopping. Every one of them must then be sent, or refused.
+// (bank.ErrOverloaded) or when the node is stopping. Every one of them must then be sent, or refused; before
+// it is sent Admit counts it for its customer.
 func (n *Node) NewGroup(count int) (*Group, error) {
 	if n.stopping.Load() {
 		return nil, bank.ErrStopping
 	}
-	if n.requests.Add(int64(count)) > n.options.RequestsMax {
-		n.requests.Add(-int64(count))
+	if !take(&n.admission.requests, int64(count), n.admission.requestsMax) {
 		return nil, bank.ErrOverloaded
 	}
 	g := groups.Get().(*Group)
@@ -73,7 +75,7 @@ func (r *Request) finish(err error) {
 	if r.after != nil {
 		r.after()
 	}
-	r.group.node.requests.Add(-1)
+	r.group.node.admission.settle(r)
 	if r.group.left.Add(-1) == 0 {
 		r.group.done <- struct{}{}
 	}

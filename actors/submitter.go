@@ -54,11 +54,10 @@ const (
 
 // submitter carries intents to the ledger and brings their outcomes back.
 type submitter struct {
-	ledger   ledger.Ledger
-	conclude func(*draft) error // journals an outcome
-	tell     func(*draft, any)  // sends to the customer's actor; never blocks
-	fault    func(error)        // stops the node; not to be called with mu held
-	logger   *slog.Logger
+	ledger ledger.Ledger
+	tell   func(*draft, any) // sends to the customer's actor; never blocks
+	fault  func(error)       // stops the node; not to be called with mu held
+	logger *slog.Logger
 
 	retryMin, retryMax time.Duration
 
@@ -82,14 +81,17 @@ type submitter struct {
 	away     chan struct{} // closed when the ledger is back; nil while it is there
 }
 
-// verdict tells an actor what became of its intent: err is set when the node stops without knowing.
-type verdict struct {
-	draft *draft
-	err   error
-}
+// answered tells an actor that the ledger has answered an intent. Those of one customer come in order.
+type answered struct{ draft *draft }
 
 // ledgerAway tells an actor that its intent's outcome will not be known soon.
 type ledgerAway struct{ draft *draft }
+
+// unanswered tells an actor that its intent's outcome will not be known to this process, which stops.
+type unanswered struct {
+	draft *draft
+	cause error
+}
 
 func newSubmitter(l ledger.Ledger, logger *slog.Logger) *submitter {
 	s := &submitter{
@@ -141,7 +143,7 @@ func (s *submitter) take(d *draft, err error) {
 		err = s.stopped
 	}
 	if err != nil {
-		s.tell(d, &verdict{d, err})
+		s.tell(d, &unanswered{d, err})
 		return
 	}
 	s.queue = append(s.queue, d)
@@ -160,7 +162,7 @@ func (s *submitter) fail(cause error) {
 	}
 	s.stopped = cause
 	for _, d := range s.inOrder() {
-		s.tell(d, &verdict{d, cause})
+		s.tell(d, &unanswered{d, cause})
 	}
 }
 
@@ -304,36 +306,43 @@ func (s *submitter) gather() *batch {
 	}
 	b := &batch{}
 	limit := min(s.batchMax, s.ledger.Limits().BatchMax) // the ledger may have learned a smaller one
-	n := 0
-	for _, d := range s.queue {
+	rest := s.queue[:0]
+	for i, d := range s.queue {
 		if s.resting > 0 && !d.doubtful || !b.fits(d, limit) {
+			rest = append(rest, s.queue[i:]...)
 			break
 		}
+		if d.own.batch != nil && d.own.batch != b {
+			rest = append(rest, d) // those before it must be answered first
+			continue
+		}
 		b.add(d)
+		d.own.batch = b
 		if !d.doubtful {
 			d.doubtful = true
 			s.doubtful++
 		}
-		n++
 	}
-	if n == 0 {
+	clear(s.queue[len(rest):])
+	s.queue = rest
+	if len(b.drafts) == 0 {
 		return nil
 	}
-	rest := copy(s.queue, s.queue[n:])
-	clear(s.queue[rest:])
-	s.queue = s.queue[:rest]
 	s.underWay++
 	return b
 }
 
-// carry asks the ledger about a batch until it has answered all of it, then journals the outcomes. A panic
-// is a broken invariant of money: the node stops.
+// carry asks the ledger about a batch until it has answered all of it, then tells the actors. A panic is a
+// broken invariant of money: the node stops.
 func (s *submitter) carry(b *batch) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.fault(fmt.Errorf("ledger: broken invariant: %v\n%s", cause, debug.Stack()))
 		}
 		s.mu.Lock()
+		for _, d := range b.drafts {
+			d.own.batch = nil
+		}
 		s.underWay--
 		s.wake()
 		s.mu.Unlock()
@@ -352,20 +361,21 @@ func (s *submitter) carry(b *batch) {
 			return
 		}
 	}
-	for i, d := range b.drafts {
-		b.settle(i)
-		if err := s.conclude(d); err != nil {
-			s.fault(fmt.Errorf("journal the outcome of %s: %w", bank.TxnID(d.record.Subject), err))
-			return
-		}
-		s.mu.Lock()
-		delete(s.open, d)
-		s.doubtful--
-		s.mu.Unlock()
-		// Only now may others leave these accounts out of their intents: whoever reads the journal finds
-		// them opened first.
-		s.known.add(d.record.Accounts)
+	b.settle()
+	for _, d := range b.drafts {
+		s.tell(d, &answered{d})
 	}
+}
+
+// concluded forgets an intent whose outcome has its place in the journal.
+func (s *submitter) concluded(d *draft) {
+	s.mu.Lock()
+	delete(s.open, d)
+	s.doubtful--
+	s.mu.Unlock()
+	// Only now may others leave these accounts out of their intents: whoever reads the journal finds
+	// them opened first.
+	s.known.add(d.record.Accounts)
 }
 
 // wait returns when the ledger is back and a pause is over; false when the work ends.
@@ -491,7 +501,7 @@ func (p *pipeline) propose(d *draft) error {
 	return nil
 }
 
-// conclude journals the draft's outcome and has its actor told when it is durable.
+// conclude journals the draft's outcome and has everyone told when it is durable.
 func (p *pipeline) conclude(d *draft) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -502,7 +512,7 @@ func (p *pipeline) conclude(d *draft) error {
 		return err
 	}
 	d.publish()
-	p.queue = append(p.queue, waiting{position: d.record.Position, deliver: func(err error) { p.submitter.tell(d, &verdict{d, err}) }})
+	p.queue = append(p.queue, waiting{position: d.record.Position, deliver: d.tell})
 	return nil
 }
 

@@ -21,6 +21,7 @@ type Query struct {
 	Read     func(*View)
 	done     chan error // capacity 1: the pipeline never waits for a reader who has gone
 	node     *Node
+	admitted *Node // that counts it; nil: nobody
 	second   []func(context.Context) error
 }
 
@@ -31,6 +32,15 @@ const ReadMax = 2 * time.Second
 // may be filled in later, and is complete when Wait returns.
 func NewQuery(customer bank.CustomerNo, read func(*View)) *Query {
 	return &Query{Customer: customer, Read: read, done: make(chan error, 1)}
+}
+
+// finish ends the first half.
+func (q *Query) finish(err error) {
+	if n := q.admitted; n != nil {
+		n.admission.reads.Add(-1)
+		n.admission.leave(q.Customer)
+	}
+	q.done <- err
 }
 
 // Wait returns when what was read is complete and durable, or until is closed. The ledger's answer is

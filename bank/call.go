@@ -8,6 +8,8 @@ type Call struct {
 	Key U128
 	// Body is a hash of what the command asks, to tell a repeat from a reused key.
 	Body U128
+	// Bytes is about how much memory the command takes, to bound what is under way.
+	Bytes int
 
 	Receipt Receipt
 	// Err is set when the outcome was not decided: ErrOverloaded, ErrStopping, ErrOutcomeUnknown,

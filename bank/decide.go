@@ -9,6 +9,10 @@ type Env struct {
 	Birth Date
 	// Credited is the standing of the account the command credits (CreditOf), its amount admitted.
 	Credited Standing
+	// Pending are the customer's decisions without an outcome: each is taken to end so that most of his
+	// limits is used, with Least so that least is. Nil: none.
+	Pending *Pending
+	Least   bool
 }
 
 // Decide answers a command for the customer. It changes nothing and asks nobody.

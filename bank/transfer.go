@@ -66,7 +66,7 @@ func decideOut(c *Customer, m *TransferOut, env *Env, d *Decision) *Refusal {
 // outgoing checks the class limits of money that leaves for other than the bound card and returns the
 // day's and the year's total with it.
 func (a *EAccount) outgoing(amountFen int64, bound bool, env *Env) (dayFen, yearFen int64, r *Refusal) {
-	dayFen, yearFen = a.Out.On(env.Date)
+	dayFen, yearFen = env.Pending.used(a, env.Date, env.Least)
 	if bound {
 		return dayFen, yearFen, nil
 	}

@@ -102,6 +102,10 @@ func (c *Cluster) send(req *actors.Request) {
 		req.Fail(err)
 		return
 	}
+	if err := c.node.Admit(req); err != nil {
+		req.Fail(err)
+		return
+	}
 	c.node.System().Root.Send(pid, req)
 }
 
@@ -148,6 +152,9 @@ func ask[T any](ctx context.Context, c *Cluster, no bank.CustomerNo, read func(*
 	var fault error
 	var seen *T
 	q := actors.NewQuery(no, func(v *actors.View) { seen, fault = read(v) })
+	if err := c.node.AdmitRead(q); err != nil {
+		return out, err
+	}
 	c.node.System().Root.Send(pid, q)
 	if err := q.Wait(ctx, c.until(ctx)); err != nil {
 		return out, err

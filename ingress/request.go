@@ -557,7 +557,7 @@ func callOf(operation string, cmd bank.Command, key []byte) (*bank.Call, *proble
 	h.Write([]byte(operation))
 	h.Write([]byte{0})
 	h.Write(body)
-	call.Body = half(h.Sum(nil))
+	call.Body, call.Bytes = half(h.Sum(nil)), len(body)
 	return call, nil
 }
 

@@ -27,7 +27,7 @@ const (
 	// KindIntent: a decision whose ledger is elsewhere and answers later. Its events have not happened yet
 	// and have no numbers; it is not published.
 	KindIntent Kind = 3
-	// KindOutcome: the ledger's answer to the customer's last intent, complete as a decision is.
+	// KindOutcome: the ledger's answer to the customer's oldest intent without one, complete as a decision is.
 	KindOutcome Kind = 4
 	// KindLedger: a request to a ledger that keeps a log of its own (ledger/embedded); Receipt holds it.
 	KindLedger Kind = 5
