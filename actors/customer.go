@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -18,7 +19,7 @@ type shardActor struct {
 	node      *Node
 	shard     uint16
 	epoch     uint64
-	customers map[bank.CustomerNo]*actor.PID
+	customers map[bank.CustomerNo]*customerActor
 }
 
 // Receive routes to the customer's actor, starting it first if need be. A number that is nobody's
@@ -26,23 +27,35 @@ type shardActor struct {
 func (s *shardActor) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *Request:
-		if pid := s.child(ctx, m.Customer, isRegistration(m)); pid != nil {
-			ctx.Send(pid, m)
-		} else {
+		c, err := s.child(ctx, m.Customer, isRegistration(m))
+		switch {
+		case err != nil:
+			m.finish(err)
+		case c == nil:
 			m.Refuse(&bank.Refusal{Code: bank.UnknownTo(m.Call.Command)})
+		default:
+			s.send(ctx, c, m)
 		}
 	case *Query:
-		if pid := s.child(ctx, m.Customer, false); pid != nil {
-			ctx.Send(pid, m)
-		} else {
+		c, err := s.child(ctx, m.Customer, false)
+		switch {
+		case err != nil:
+			m.finish(err)
+		case c == nil:
 			m.finish(bank.ErrNotFound)
+		default:
+			s.send(ctx, c, m)
 		}
 	case *answered:
-		ctx.Send(s.child(ctx, bank.CustomerNo(m.draft.record.Customer), false), m)
+		s.answer(ctx, m.draft, m)
 	case *ledgerAway:
-		ctx.Send(s.child(ctx, bank.CustomerNo(m.draft.record.Customer), false), m)
+		s.answer(ctx, m.draft, m)
 	case *unanswered:
-		ctx.Send(s.child(ctx, bank.CustomerNo(m.draft.record.Customer), false), m)
+		s.answer(ctx, m.draft, m)
+	case *passivation:
+		s.passivate(ctx, m)
+	case *checkpoint:
+		s.checkpoint(ctx, m)
 	}
 }
 
@@ -51,25 +64,38 @@ func isRegistration(r *Request) bool {
 	return ok
 }
 
-func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) *actor.PID {
-	if pid, ok := s.customers[no]; ok {
-		return pid
+// answer brings news of a decision to the customer who took it. He is in memory until he knows its outcome; if
+// he has known it and left, or can't be read any more since the node stops, there is nothing to tell.
+func (s *shardActor) answer(ctx actor.Context, d *draft, news any) {
+	if c, err := s.child(ctx, bank.CustomerNo(d.record.Customer), false); c != nil && err == nil {
+		s.send(ctx, c, news)
 	}
-	slot := s.node.slot(no)
+}
+
+// send is the only way to a customer's actor.
+func (s *shardActor) send(ctx actor.Context, c *customerActor, message any) {
+	c.sent++
+	c.slot.used.Store(s.node.now.Load())
+	ctx.Send(c.pid, message)
+}
+
+// child finds or starts a customer's actor; nil: nobody has the number.
+func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (*customerActor, error) {
+	if c, ok := s.customers[no]; ok {
+		return c, nil
+	}
+	slot, err := s.node.acquire(no, create)
 	if slot == nil {
-		if !create {
-			return nil
-		}
-		slot = s.node.ensure(no)
+		return nil, err
 	}
 	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot}
 	for _, d := range slot.intents {
 		c.await(d)
 	}
 	slot.intents = nil
-	pid := ctx.Spawn(actor.PropsFromProducer(func() actor.Actor { return c }, s.node.spawning...))
-	s.customers[no] = pid
-	return pid
+	c.pid = ctx.Spawn(actor.PropsFromProducer(func() actor.Actor { return c }, s.node.spawning...))
+	s.customers[no] = c
+	return c, nil
 }
 
 // customerActor speaks for one customer: one command at a time, in order.
@@ -78,6 +104,10 @@ type customerActor struct {
 	shard uint16
 	epoch uint64
 	slot  *slot
+
+	pid     *actor.PID
+	sent    uint64        // messages; its parent's
+	handled atomic.Uint64 // of them
 
 	// Where the ledger is elsewhere:
 	intents  []*draft     // decided and not answered by the ledger, in order
@@ -107,7 +137,13 @@ func (a *customerActor) Receive(ctx actor.Context) {
 		a.giveUp(m.draft)
 	case *unanswered:
 		a.stop(m.draft, m.cause)
+	case *checkpoint:
+		m.take(a.slot, a.intents)
+		m.finished()
+	default:
+		return // the actor system's own
 	}
+	a.handled.Add(1)
 }
 
 // handle answers a command that has been decided before and decides a new one, in its turn.
@@ -140,7 +176,11 @@ func (a *customerActor) decide(req *Request) bool {
 		env.Birth = a.birth()
 	}
 	credit, credits := bank.CreditOf(cmd)
-	admitted, refusal := a.admit(credit, credits, &env)
+	admitted, refusal, err := a.admit(credit, credits, &env)
+	if err != nil {
+		req.finish(err)
+		return true
+	}
 	if refusal != nil && a.pending.Any() {
 		return false // an intent of our own may be what the desk has no room beside
 	}
@@ -190,10 +230,16 @@ func (a *customerActor) decide(req *Request) bool {
 
 // apply folds a decision that has its place in the journal into the customer's state.
 func (a *customerActor) apply(d *draft) {
-	a.slot.customer.Seq = d.record.Seq
+	c := &a.slot.customer
+	c.Seq = d.record.Seq
+	open := len(c.InFlight) > 0
 	for _, e := range d.decision.Events {
-		a.slot.customer.Apply(e, bank.Date(d.record.AccountingDate))
+		c.Apply(e, bank.Date(d.record.AccountingDate))
 	}
+	if now := len(c.InFlight) > 0; now != open {
+		a.node.registry.setOpen(c.No, now)
+	}
+	a.slot.changed.Store(true)
 }
 
 // refused answers a command whose decision the journal did not take.
@@ -238,23 +284,28 @@ func (a *customerActor) repeated(req *Request) bool {
 	return true
 }
 
-// admit asks the credited account's desk for a credit permit.
-func (a *customerActor) admit(c bank.Credit, credits bool, env *bank.Env) (*slot, *bank.Refusal) {
+// admit asks the credited account's desk for a credit permit. The slot it returns stays in memory until the
+// draft is published or released.
+func (a *customerActor) admit(c bank.Credit, credits bool, env *bank.Env) (*slot, *bank.Refusal, error) {
 	if !credits {
-		return nil, nil
+		return nil, nil, nil
 	}
-	payee := a.node.slot(c.Account.Customer())
+	payee, err := a.node.acquire(c.Account.Customer(), false)
+	if err != nil {
+		return nil, nil, err
+	}
 	if payee == nil {
-		return nil, &bank.Refusal{Code: bank.PayeeUnknown}
+		return nil, &bank.Refusal{Code: bank.PayeeUnknown}, nil
 	}
 	payee.mu.Lock()
 	defer payee.mu.Unlock()
 	standing, refusal := payee.desk.Admit(c, env.Date, env.Catalogue)
 	if refusal != nil {
-		return nil, refusal
+		payee.release()
+		return nil, refusal, nil
 	}
 	env.Credited = standing
-	return payee, nil
+	return payee, nil, nil
 }
 
 // channelRequest is what the channel is to be asked once the decision is durable, and not before.

@@ -197,7 +197,14 @@ func (n *Node) adopt(rec *journal.Record) (*draft, error) {
 	if len(kept.Refused) != len(rec.Transfers) {
 		return nil, fmt.Errorf("intent at position %d: %d legs and %d transfers", rec.Position, len(kept.Refused), len(rec.Transfers))
 	}
-	d := &draft{record: *rec, operation: kept.Operation, own: n.ensure(bank.CustomerNo(rec.Customer))}
+	own, err := n.acquire(bank.CustomerNo(rec.Customer), false)
+	if err != nil {
+		return nil, err
+	}
+	if own == nil {
+		return nil, fmt.Errorf("intent at position %d: customer %s is not known", rec.Position, bank.CustomerNo(rec.Customer))
+	}
+	d := &draft{record: *rec, operation: kept.Operation, own: own, intended: rec.Position}
 	d.decision.Txn = bank.TxnID(rec.Subject)
 	for _, code := range kept.Refused {
 		d.decision.Legs = append(d.decision.Legs, bank.Leg{Refused: code})
@@ -216,7 +223,13 @@ func (n *Node) adopt(rec *journal.Record) (*draft, error) {
 			d.decision.Payee, d.decision.PayeeEvents = bank.CustomerNo(rec.Events[i].Customer), append(d.decision.PayeeEvents, e)
 		}
 		if credit, ok := bank.CreditBy(e); ok {
-			d.credit, d.payee = credit, n.ensure(credit.Account.Customer())
+			d.credit = credit
+			if d.payee, err = n.acquire(credit.Account.Customer(), false); err != nil {
+				return nil, err
+			}
+			if d.payee == nil {
+				return nil, fmt.Errorf("intent at position %d: it credits customer %s, who is not known", rec.Position, credit.Account.Customer())
+			}
 			d.payee.desk.Reserve(credit)
 		}
 	}

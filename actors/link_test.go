@@ -165,7 +165,9 @@ func prepareBranch(t testing.TB, j *memoryJournal, l *link) *branch {
 		t.Fatal(err)
 	}
 	b := &branch{&office{tb: t, node: n, journal: j, channel: &silentChannel{}, opened: uint64(j.Last()) + 1}, l}
-	n.Connect(b.channel)
+	if err := n.Connect(b.channel); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		l.mend()
 		j.hold(false)

@@ -3,6 +3,8 @@ package actors
 import (
 	"context"
 	"errors"
+	"iter"
+	"maps"
 	"slices"
 	"sync"
 
@@ -21,10 +23,12 @@ type memoryJournal struct {
 	heads     map[uint64]journal.Head
 	onDurable func(journal.Position)
 	refuse    error // what Append answers, once admitted
+	snapshots map[uint64]journal.Snapshot
+	saved     journal.Position
 }
 
 func newMemoryJournal() *memoryJournal {
-	return &memoryJournal{epochs: map[uint16]uint64{}, heads: map[uint64]journal.Head{}}
+	return &memoryJournal{epochs: map[uint16]uint64{}, heads: map[uint64]journal.Head{}, snapshots: map[uint64]journal.Snapshot{}}
 }
 
 // reopened is what another process finds: the durable records.
@@ -36,6 +40,8 @@ func (j *memoryJournal) reopened() *memoryJournal {
 		n.take(rec)
 	}
 	n.durable = len(n.records)
+	maps.Copy(n.snapshots, j.snapshots)
+	n.saved = j.saved
 	return n
 }
 
@@ -133,11 +139,79 @@ func (j *memoryJournal) WaitDurable(context.Context, journal.Position) error {
 	return errors.New("not needed by the actors")
 }
 
-func (j *memoryJournal) Head(customer uint64) journal.Head {
+func (j *memoryJournal) First() journal.Position { return 1 }
+
+func (j *memoryJournal) Head(customer uint64) (journal.Head, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.heads[customer]
+	return j.heads[customer], nil
 }
+
+func (j *memoryJournal) ScanCustomer(ctx context.Context, customer uint64, from journal.Position, fn func(*journal.Record) bool) error {
+	return j.Scan(ctx, from, func(rec *journal.Record) bool {
+		given := rec.Kind != journal.KindIntent && slices.ContainsFunc(rec.Events, func(e journal.Event) bool { return e.Customer == customer })
+		return rec.Kind == journal.KindClaim || rec.Customer != customer && !given || fn(rec)
+	})
+}
+
+func (j *memoryJournal) Snapshot(customer uint64) (journal.Snapshot, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s := j.snapshots[customer]
+	s.State = slices.Clone(s.State)
+	return s, nil
+}
+
+func (j *memoryJournal) Snapshots(_ context.Context, customer uint64, fn func(*journal.Snapshot) bool) error {
+	j.mu.Lock()
+	saved := maps.Clone(j.snapshots)
+	j.mu.Unlock()
+	for _, c := range slices.Sorted(maps.Keys(saved)) {
+		if s := saved[c]; c >= customer && !fn(&s) {
+			break
+		}
+	}
+	return nil
+}
+
+// SaveSnapshots waits for nothing: what is held is never saved.
+func (j *memoryJournal) SaveSnapshots(_ context.Context, upTo journal.Position, states iter.Seq[journal.Snapshot]) error {
+	j.mu.Lock()
+	ahead := j.durable < len(j.records)
+	j.mu.Unlock()
+	if ahead {
+		return errors.New("records are not durable")
+	}
+	for s := range states {
+		s.State = slices.Clone(s.State)
+		j.mu.Lock()
+		j.snapshots[s.Customer] = s
+		j.mu.Unlock()
+	}
+	j.mu.Lock()
+	j.saved = max(j.saved, upTo)
+	j.mu.Unlock()
+	return nil
+}
+
+func (j *memoryJournal) Saved() journal.Position {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.saved
+}
+
+func (j *memoryJournal) FindPerson(person ledger.Uint128) (uint64, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for customer, s := range j.snapshots {
+		if s.Person == person {
+			return customer, nil
+		}
+	}
+	return 0, nil
+}
+
+func (j *memoryJournal) Retain(journal.Position) error { return nil }
 
 func (j *memoryJournal) Scan(_ context.Context, from journal.Position, fn func(*journal.Record) bool) error {
 	j.mu.Lock()

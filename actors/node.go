@@ -67,6 +67,13 @@ type Options struct {
 	RequestsMax int64
 	CustomerMax int32
 	BytesMax    int64
+	// InMemoryMax is how many customers may be in memory, about; over it those leave who have been idle
+	// longest. Zero: InMemoryMaxDefault.
+	InMemoryMax int64
+	// PassivateAfter is how long a customer stays in memory whom nobody asks for. Zero: PassivateAfterDefault.
+	PassivateAfter time.Duration
+	// SnapshotEvery is after how many records customers that have changed are saved. Zero: SnapshotEveryDefault.
+	SnapshotEvery uint64
 
 	// system is lent by the simulation, which begins many nodes; nil: the node makes its own.
 	system *actor.ActorSystem
@@ -84,10 +91,19 @@ type Node struct {
 	shards    [bank.ShardCount]shardState
 	intents   []*draft // found without an outcome by Recover, until Resume
 	admission admission
-	stopping  atomic.Bool
-	fault     chan error // capacity 1: the first fault stops the node
-	stopped   chan struct{}
-	once      sync.Once
+
+	now          atomic.Int64  // milliseconds since 1970, as of the last look for idle customers
+	inMemory     atomic.Int64  // customers
+	crowded      chan struct{} // capacity 1: there are more of them than there may be
+	unsaved      unsaved
+	saving       sync.Mutex        // one checkpoint or batch at a time; guards behind
+	behind       []bank.CustomerNo // saved states lack records that Recover saw
+	checkpointed atomic.Uint64     // where the last checkpoint began
+
+	stopping atomic.Bool
+	fault    chan error // capacity 1: the first fault stops the node
+	stopped  chan struct{}
+	once     sync.Once
 }
 
 // shardState is what a shard's actor owns on this node.
@@ -98,21 +114,22 @@ type shardState struct {
 	epoch uint64 // of pid; guarded by mu
 }
 
-// slot is a customer known to this node. The state belongs to the customer's actor alone; the desk is
-// shared with payers.
-type slot struct {
-	customer bank.Customer
-	intents  []*draft   // of an earlier process, without an outcome, in order; for the actor to take over
-	batch    *batch     // that its intents are under way in; guarded by the submitter's lock
-	mu       sync.Mutex // guards desk; taken inside the pipeline's lock, so held for moments only
-	desk     bank.Desk
-}
-
 // NewNode prepares a node; the journal is opened with OnDurable(node.Durable) and OnFault(node.Fault),
 // then given to Recover.
 func NewNode(options Options) *Node {
-	n := &Node{options: options, fault: make(chan error, 1), stopped: make(chan struct{})}
+	if options.InMemoryMax == 0 {
+		options.InMemoryMax = InMemoryMaxDefault
+	}
+	if options.PassivateAfter == 0 {
+		options.PassivateAfter = PassivateAfterDefault
+	}
+	if options.SnapshotEvery == 0 {
+		options.SnapshotEvery = SnapshotEveryDefault
+	}
+	n := &Node{options: options, fault: make(chan error, 1), stopped: make(chan struct{}), crowded: make(chan struct{}, 1)}
 	n.admission.init(&options)
+	n.unsaved.init()
+	n.tick()
 	n.pipeline.ledger = options.Engine
 	if options.Engine == nil {
 		n.options.Books = options.Ledger
@@ -154,15 +171,22 @@ func (n *Node) Faults() <-chan error { return n.fault }
 func (n *Node) System() *actor.ActorSystem { return n.system }
 
 // Connect names the payment channel and asks it again for every transfer that has no answer yet.
-func (n *Node) Connect(c Channel) {
+func (n *Node) Connect(c Channel) error {
 	n.channel = c
-	for i := range n.shards {
-		for _, s := range n.shards[i].slots {
-			for _, f := range s.customer.InFlight {
-				c.Send(n.requestOf(&s.customer, &f))
-			}
+	for _, no := range n.registry.opened() {
+		s, err := n.acquire(no, false)
+		if err != nil {
+			return err
 		}
+		if s == nil {
+			return fmt.Errorf("customer %s has transfers without an answer and is not known", no)
+		}
+		for _, f := range s.customer.InFlight {
+			c.Send(n.requestOf(&s.customer, &f))
+		}
+		s.release()
 	}
+	return nil
 }
 
 // ask asks the channel, if there is one.
@@ -234,7 +258,7 @@ func (n *Node) Shard(shard uint16) (*actor.PID, error) {
 		return nil, fmt.Errorf("claim shard %d: %w", shard, err)
 	}
 	props := actor.PropsFromProducer(func() actor.Actor {
-		return &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*actor.PID)}
+		return &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*customerActor)}
 	}, n.spawning...)
 	pid, err := n.system.Root.SpawnNamed(props, fmt.Sprintf("shard-%d", shard))
 	if err != nil {
@@ -250,6 +274,9 @@ func (n *Node) Stopped() <-chan struct{} { return n.stopped }
 
 // UnderWay is the number of commands accepted and not yet answered.
 func (n *Node) UnderWay() int64 { return n.admission.requests.Load() }
+
+// InMemory is how many customers are in memory.
+func (n *Node) InMemory() int64 { return n.inMemory.Load() }
 
 // Close takes no new commands, waits until those under way are answered or ctx ends, and stops the
 // actors. The journal is closed by its owner afterwards.
@@ -273,30 +300,6 @@ func (n *Node) Close(ctx context.Context) error {
 		n.system.Shutdown()
 	})
 	return err
-}
-
-// slot finds a customer's slot, nil when the number is not known here.
-func (n *Node) slot(no bank.CustomerNo) *slot {
-	s := &n.shards[no.Shard()]
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.slots[no]
-}
-
-// ensure finds or makes a customer's slot.
-func (n *Node) ensure(no bank.CustomerNo) *slot {
-	if s := n.slot(no); s != nil {
-		return s
-	}
-	sh := &n.shards[no.Shard()]
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	s := sh.slots[no]
-	if s == nil {
-		s = &slot{customer: bank.Customer{No: no}}
-		sh.slots[no] = s
-	}
-	return s
 }
 
 func (n *Node) requestOf(c *bank.Customer, f *bank.InFlight) ChannelRequest {

@@ -61,7 +61,9 @@ func openOffice(t *testing.T, j *memoryJournal) *office {
 		t.Fatal(err)
 	}
 	o := &office{tb: t, node: n, journal: j, engine: engine, channel: &silentChannel{}, opened: uint64(j.Last()) + 1}
-	n.Connect(o.channel)
+	if err := n.Connect(o.channel); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
 		j.hold(false)
 		j.flush(true)
@@ -70,6 +72,14 @@ func openOffice(t *testing.T, j *memoryJournal) *office {
 		_ = n.Close(ctx)
 	})
 	return o
+}
+
+// slot finds a customer in memory; nil: he is not.
+func (n *Node) slot(no bank.CustomerNo) *slot {
+	s := &n.shards[no.Shard()]
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.slots[no]
 }
 
 // send puts the commands on their way and returns how to wait for them.

@@ -58,12 +58,13 @@ type pipeline struct {
 	ledger    Engine     // nil: elsewhere
 	submitter *submitter // nil: in this process
 
-	mu       sync.Mutex
-	queue    []waiting // by position
-	spare    []waiting // the other half of the double buffer
-	fault    error     // set once the journal has stopped
-	accounts []ledger.CreateAccountResult
-	results  []ledger.CreateTransferResult
+	mu         sync.Mutex
+	queue      []waiting // by position
+	spare      []waiting // the other half of the double buffer
+	fault      error     // set once the journal has stopped
+	registered int       // customers
+	accounts   []ledger.CreateAccountResult
+	results    []ledger.CreateTransferResult
 }
 
 // commit appends the draft and delivers its request's receipt when it is durable. It returns the
@@ -89,8 +90,23 @@ func (p *pipeline) commit(d *draft) error {
 		return p.fault
 	}
 	d.publish()
+	if d.own.customer.Registered == 0 {
+		p.registered++ // only a registration is written of somebody who is not a customer
+	}
 	p.queue = append(p.queue, waiting{position: rec.Position, request: d.request})
 	return nil
+}
+
+// mark is a moment between two decisions: the journal's end, and what all records up to there have shown.
+type mark struct {
+	position   journal.Position
+	registered int
+}
+
+func (p *pipeline) mark() mark {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return mark{p.journal.Last(), p.registered}
 }
 
 // execute applies the record's chain to the ledger in this process.

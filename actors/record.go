@@ -16,28 +16,28 @@ type draft struct {
 	decision  bank.Decision
 	refusal   *bank.Refusal
 	own       *slot
-	payee     *slot // whose desk admitted credit; nil when none was asked
+	payee     *slot // whose desk admitted credit, in memory as long as the draft is; nil when none was asked
 	credit    bank.Credit
 
 	// Of a decision whose ledger is elsewhere:
-	claim    bank.Claim   // what it may do to its customer's state
-	waiting  []*Request   // to hear its outcome; the actor's until it is concluded
-	after    func()       // runs before they hear of a durable outcome; may be nil
-	receipt  bank.Receipt // once it is answered
-	doubtful bool         // its chain may have been sent; the submitter's lock guards it
+	intended journal.Position // where the intent is
+	claim    bank.Claim       // what it may do to its customer's state
+	waiting  []*Request       // to hear its outcome; the actor's until it is concluded
+	after    func()           // runs before they hear of a durable outcome; may be nil
+	receipt  bank.Receipt     // once it is answered
+	doubtful bool             // its chain may have been sent; the submitter's lock guards it
 }
 
 // publish shows the desks what was decided. The pipeline calls it before the receipt can leave: whoever
 // has heard that an account is open may pay into it.
 func (d *draft) publish() {
 	on := bank.Date(d.record.AccountingDate)
-	if len(d.decision.Events) > 0 {
-		d.own.mu.Lock()
-		for _, e := range d.decision.Events {
-			d.own.desk.Apply(e, on)
-		}
-		d.own.mu.Unlock()
+	d.own.mu.Lock()
+	for _, e := range d.decision.Events {
+		d.own.desk.Apply(e, on)
 	}
+	d.own.note(&d.record)
+	d.own.mu.Unlock()
 	if d.payee == nil {
 		return
 	}
@@ -46,7 +46,9 @@ func (d *draft) publish() {
 		d.payee.desk.Apply(e, on)
 	}
 	d.payee.desk.Release(d.credit)
+	d.payee.note(&d.record)
 	d.payee.mu.Unlock()
+	d.payee.release()
 }
 
 // release gives the credit permit of a decision that was not written back.
@@ -57,6 +59,7 @@ func (d *draft) release() {
 	d.payee.mu.Lock()
 	d.payee.desk.Release(d.credit)
 	d.payee.mu.Unlock()
+	d.payee.release()
 }
 
 // storedReceipt is what a record keeps for the caller besides its events.

@@ -13,65 +13,191 @@ import (
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
-// Recover rebuilds customers from the journal, and the ledger if it is in this process. It must answer
-// every chain as it did the first time: another answer means that code and journal disagree about money,
-// and the node must not start. A ledger elsewhere is not asked: it has what it has, and may be away. What
-// it has not answered is taken up by Resume.
+// Recover prepares the node to serve from where the last process ended. It reads the journal from the last
+// checkpoint on, and executes in a ledger in this process what that does not hold yet; the ledger must answer
+// every chain as it did the first time: another answer means that code and journal disagree about money, and
+// the node must not start. A ledger elsewhere is not asked: it has what it has, and may be away. What it has
+// not answered is taken up by Resume. Customers come to memory when they are asked for.
 func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 	n.journal, n.pipeline.journal = j, j
-	var fault error
-	replayed := Replay{engine: n.options.Engine}
-	intents := make(map[uint64][]*journal.Record) // without an outcome, by customer
-	err := j.Scan(ctx, 1, func(rec *journal.Record) bool {
-		if fault = n.belongs(rec); fault != nil {
-			return false
-		}
-		switch rec.Kind {
-		case journal.KindDecision:
-			if n.options.Engine != nil && rec.Position > n.options.EngineAt {
-				fault = replayed.Chain(rec)
-			}
-		case journal.KindIntent:
-			intents[rec.Customer] = append(intents[rec.Customer], copyRecord(rec))
-			n.ensure(bank.CustomerNo(rec.Customer)).customer.Seq = rec.Seq
-			return true
-		case journal.KindOutcome:
-			if open := intents[rec.Customer]; len(open) == 0 || open[0].Subject != rec.Subject || open[0].Command != rec.Command {
-				fault = fmt.Errorf("position %d: an outcome of customer %s that is not of the oldest intent", rec.Position, bank.CustomerNo(rec.Customer))
-			} else if intents[rec.Customer] = open[1:]; len(open) == 1 {
-				delete(intents, rec.Customer)
-			}
-		default:
-			return true
-		}
-		if fault == nil {
-			fault = n.replay(rec)
-		}
-		return fault == nil
-	})
-	for _, rec := range slices.SortedFunc(each(intents), byPosition) {
-		if fault != nil || err != nil {
-			break
-		}
-		var d *draft
-		if d, fault = n.adopt(rec); fault == nil {
-			d.own.intents = append(d.own.intents, d)
-			n.intents = append(n.intents, d)
-		}
+	n.checkpointed.Store(uint64(j.Saved()))
+	r := recovery{
+		node: n, saved: j.Saved(), replayed: Replay{engine: n.options.Engine},
+		intents: make(map[uint64][]*journal.Record), records: make(map[bank.CustomerNo]int32),
+		hot: make(map[bank.CustomerNo]*slot), asked: make(map[ledger.Uint128]bank.CustomerNo),
 	}
-	if err == nil {
-		err = fault
-	}
-	if err != nil {
+	if err := r.run(ctx, j); err != nil {
 		return fmt.Errorf("recover from journal: %w", err)
 	}
 	return nil
 }
 
-// each goes through the intents of all customers.
-func each(intents map[uint64][]*journal.Record) iter.Seq[*journal.Record] {
+// recovery is the reading of the journal at a start.
+type recovery struct {
+	node     *Node
+	saved    journal.Position // every customer's state counts the records up to there
+	counted  journal.Position // registrations up to there are counted
+	replayed Replay
+	intents  map[uint64][]*journal.Record       // without an outcome, by customer, in order
+	records  map[bank.CustomerNo]int32          // that concern a customer behind saved
+	hot      map[bank.CustomerNo]*slot          // customers with many of them
+	asked    map[ledger.Uint128]bank.CustomerNo // transfers whose channel has not answered
+}
+
+// hotRecords is how many records a customer may have to read when he is first asked for after a start. One
+// with more is brought to memory by Recover, which reads them anyway.
+const hotRecords = 64
+
+func (r *recovery) run(ctx context.Context, j journal.Journal) error {
+	var err error
+	if r.counted, err = r.node.restoreRegister(); err != nil {
+		return err
+	}
+	from := r.saved
+	if r.node.options.Engine != nil {
+		from = min(from, r.node.options.EngineAt)
+	}
+	var fault error
+	err = j.Scan(ctx, from+1, func(rec *journal.Record) bool {
+		fault = r.read(rec)
+		return fault == nil
+	})
+	if err = errors.Join(err, fault); err != nil {
+		return err
+	}
+	return r.finish(j)
+}
+
+func (r *recovery) read(rec *journal.Record) error {
+	if err := r.node.belongs(rec); err != nil {
+		return err
+	}
+	if rec.Kind == journal.KindDecision && r.node.options.Engine != nil && rec.Position > r.node.options.EngineAt {
+		if err := r.replayed.Chain(rec); err != nil {
+			return err
+		}
+	}
+	if rec.Position <= r.saved {
+		return nil
+	}
+	switch rec.Kind {
+	case journal.KindIntent:
+		r.intents[rec.Customer] = append(r.intents[rec.Customer], copyRecord(rec))
+		return r.concerns(bank.CustomerNo(rec.Customer), rec)
+	case journal.KindOutcome:
+		if err := r.concluded(rec); err != nil {
+			return err
+		}
+	case journal.KindDecision:
+	default:
+		return nil
+	}
+	return r.happened(rec)
+}
+
+// concluded takes the outcome's intent out of those without one. An intent that is not here is behind the
+// saved position, and the saved state counts its outcome.
+func (r *recovery) concluded(rec *journal.Record) error {
+	open := r.intents[rec.Customer]
+	switch slices.IndexFunc(open, func(d *journal.Record) bool { return d.Subject == rec.Subject && d.Command == rec.Command }) {
+	case -1:
+	case 0:
+		if r.intents[rec.Customer] = open[1:]; len(open) == 1 {
+			delete(r.intents, rec.Customer)
+		}
+	default:
+		return fmt.Errorf("position %d: an outcome of customer %s that is not of the oldest intent", rec.Position, bank.CustomerNo(rec.Customer))
+	}
+	return nil
+}
+
+// happened notes what a decision or an outcome did to whom.
+func (r *recovery) happened(rec *journal.Record) error {
+	if err := r.concerns(bank.CustomerNo(rec.Customer), rec); err != nil {
+		return err
+	}
+	for i := range rec.Events {
+		e := &rec.Events[i]
+		if e.Customer != rec.Customer {
+			if err := r.concerns(bank.CustomerNo(e.Customer), rec); err != nil {
+				return err
+			}
+			continue
+		}
+		switch bank.EventType(e.Type) {
+		case bank.EventCustomerRegistered:
+			var registered bank.CustomerRegistered
+			if err := bank.Decode(e.Body, &registered); err != nil {
+				return fmt.Errorf("position %d: %w", rec.Position, err)
+			}
+			r.node.registry.replay(&registered, rec.Position)
+			if rec.Position > r.counted {
+				r.node.pipeline.registered++
+			}
+		case bank.EventTransferInRequested, bank.EventTransferOutRequested:
+			r.asked[rec.Subject] = bank.CustomerNo(rec.Customer)
+		case bank.EventTransferInSucceeded, bank.EventTransferInFailed, bank.EventTransferOutSucceeded, bank.EventTransferOutFailed:
+			delete(r.asked, rec.Subject)
+		}
+	}
+	return nil
+}
+
+// concerns counts a record of a customer; one with many is read to memory from then on.
+func (r *recovery) concerns(no bank.CustomerNo, rec *journal.Record) error {
+	if s := r.hot[no]; s != nil {
+		return s.replay(rec)
+	}
+	if r.records[no]++; r.records[no] < hotRecords {
+		return nil
+	}
+	delete(r.records, no)
+	s := r.node.hold(no)
+	r.hot[no] = s
+	if err := r.node.restore(s); err != nil {
+		return fmt.Errorf("customer %s: %w", no, err)
+	}
+	if err := r.node.catchUp(s, r.saved+1, rec.Position); err != nil {
+		return fmt.Errorf("customer %s: %w", no, err)
+	}
+	return nil
+}
+
+// finish hands over what was found.
+func (r *recovery) finish(j journal.Journal) error {
+	for no, s := range r.hot {
+		head, err := j.Head(uint64(no))
+		if err == nil {
+			err = r.node.loaded(s, head)
+		}
+		if err != nil {
+			return fmt.Errorf("customer %s: %w", no, err)
+		}
+		s.changed.Store(true)
+		s.release()
+	}
+	for _, no := range r.asked {
+		r.node.registry.open[no] = struct{}{}
+	}
+	for no := range r.records {
+		r.node.behind = append(r.node.behind, no)
+	}
+	for _, rec := range slices.SortedFunc(r.open(), byPosition) {
+		d, err := r.node.adopt(rec)
+		if err != nil {
+			return err
+		}
+		d.own.intents = append(d.own.intents, d) // keeps it in memory
+		d.own.release()
+		r.node.intents = append(r.node.intents, d)
+	}
+	return nil
+}
+
+// open goes through the intents of all customers.
+func (r *recovery) open() iter.Seq[*journal.Record] {
 	return func(yield func(*journal.Record) bool) {
-		for _, open := range intents {
+		for _, open := range r.intents {
 			for _, rec := range open {
 				if !yield(rec) {
 					return
@@ -130,29 +256,6 @@ func (r *Replay) Chain(rec *journal.Record) error {
 		if r.results[i].Status != want {
 			return fmt.Errorf("position %d: transfer %s was %s when recorded and is %s now",
 				rec.Position, rec.Transfers[i].ID, want, r.results[i].Status)
-		}
-	}
-	return nil
-}
-
-// replay folds the events of a decision or an outcome into customers and desks.
-func (n *Node) replay(rec *journal.Record) error {
-	on := bank.Date(rec.AccountingDate)
-	owner := n.ensure(bank.CustomerNo(rec.Customer))
-	owner.customer.Seq = rec.Seq
-	for i := range rec.Events {
-		e, err := bank.DecodeEvent(bank.EventType(rec.Events[i].Type), rec.Events[i].Body)
-		if err != nil {
-			return fmt.Errorf("position %d: %w", rec.Position, err)
-		}
-		if rec.Events[i].Customer != rec.Customer {
-			n.ensure(bank.CustomerNo(rec.Events[i].Customer)).desk.Apply(e, on)
-			continue
-		}
-		owner.customer.Apply(e, on)
-		owner.desk.Apply(e, on)
-		if registered, ok := e.(*bank.CustomerRegistered); ok {
-			n.registry.replay(registered)
 		}
 	}
 	return nil

@@ -496,6 +496,10 @@ func (p *pipeline) propose(d *draft) error {
 	if err := p.place(&d.record); err != nil {
 		return err
 	}
+	d.intended = d.record.Position
+	d.own.mu.Lock()
+	d.own.note(&d.record)
+	d.own.mu.Unlock()
 	p.submitter.note(d)
 	p.queue = append(p.queue, waiting{position: d.record.Position, deliver: func(err error) { p.submitter.take(d, err) }})
 	return nil

@@ -3,21 +3,21 @@ package bank
 // Customer is everything the bank decides on for one customer: the fold of his events.
 // Balances are not here: the ledger has them.
 type Customer struct {
-	No         CustomerNo
-	Seq        uint64 // decisions taken so far
-	Registered Date   // zero: not a customer (yet)
-	IDKind     IDKind
-	Person     PersonSealed
-	Region     uint32
+	No         CustomerNo   `cbor:"1,keyasint,omitempty"`
+	Seq        uint64       `cbor:"2,keyasint,omitempty"` // decisions taken so far
+	Registered Date         `cbor:"3,keyasint,omitempty"` // zero: not a customer (yet)
+	IDKind     IDKind       `cbor:"4,keyasint,omitempty"`
+	Person     PersonSealed `cbor:"5,keyasint,omitempty"`
+	Region     uint32       `cbor:"6,keyasint,omitempty"`
 
-	Accounts     []EAccount
-	Deposits     []Deposit
-	Lines        []CreditLine
-	Loans        []Loan
-	Applications uint32
+	Accounts     []EAccount   `cbor:"7,keyasint,omitempty"`
+	Deposits     []Deposit    `cbor:"8,keyasint,omitempty"`
+	Lines        []CreditLine `cbor:"9,keyasint,omitempty"`
+	Loans        []Loan       `cbor:"10,keyasint,omitempty"`
+	Applications uint32       `cbor:"11,keyasint,omitempty"`
 
 	// InFlight are two-phase transfers whose channel has not answered.
-	InFlight []InFlight
+	InFlight []InFlight `cbor:"12,keyasint,omitempty"`
 }
 
 // AccountState is the state of an e-account (SPEC 2.6).
@@ -31,20 +31,20 @@ const (
 
 // EAccount (电子账户) is the paying side of an account; the receiving side is its Standing.
 type EAccount struct {
-	No         AccountNo
-	Product    string
-	State      AccountState
-	OpenedOn   Date
-	FaceToFace bool
-	Card       CardSealed
-	Out        Counter // consumption, payment and transfers out to other than the bound card, one counter
+	No         AccountNo    `cbor:"1,keyasint,omitempty"`
+	Product    string       `cbor:"2,keyasint,omitempty"`
+	State      AccountState `cbor:"3,keyasint,omitempty"`
+	OpenedOn   Date         `cbor:"4,keyasint,omitempty"`
+	FaceToFace bool         `cbor:"5,keyasint,omitempty"`
+	Card       CardSealed   `cbor:"6,keyasint,omitempty"`
+	Out        Counter      `cbor:"7,keyasint,omitempty"` // consumption, payment and transfers out to other than the bound card, one counter
 }
 
 // Counter adds up amounts per day and calendar year of the accounting date.
 type Counter struct {
-	Day     Date
-	DayFen  int64
-	YearFen int64 // of the year of Day
+	Day     Date  `cbor:"1,keyasint,omitempty"`
+	DayFen  int64 `cbor:"2,keyasint,omitempty"`
+	YearFen int64 `cbor:"3,keyasint,omitempty"` // of the year of Day
 }
 
 // On returns the totals of the day and of its year.
@@ -74,73 +74,74 @@ func (c *Counter) Add(day Date, fen int64) {
 
 // InFlight is a two-phase transfer that waits for its channel.
 type InFlight struct {
-	Txn          TxnID
-	Out          bool // to the channel; false: from it
-	Account      AccountNo
-	AmountFen    int64
-	FeeFen       int64
-	Bound        bool
-	Channel      Channel
-	PendingID    U128
-	FeePendingID U128
-	Date         Date // accounting date of the request
-	CountedOn    Date // the day whose out counter it uses; zero: none
+	Txn          TxnID     `cbor:"1,keyasint,omitempty"`
+	Out          bool      `cbor:"2,keyasint,omitempty"` // to the channel; false: from it
+	Account      AccountNo `cbor:"3,keyasint,omitempty"`
+	AmountFen    int64     `cbor:"4,keyasint,omitempty"`
+	FeeFen       int64     `cbor:"5,keyasint,omitempty"`
+	Bound        bool      `cbor:"6,keyasint,omitempty"`
+	Channel      Channel   `cbor:"7,keyasint,omitempty"`
+	PendingID    U128      `cbor:"8,keyasint,omitempty"`
+	FeePendingID U128      `cbor:"9,keyasint,omitempty"`
+	Date         Date      `cbor:"10,keyasint,omitempty"` // accounting date of the request
+	CountedOn    Date      `cbor:"11,keyasint,omitempty"` // the day whose out counter it uses; zero: none
 }
 
 // Deposit is a term deposit (定期存款).
 type Deposit struct {
-	No            ContractNo
-	Account       AccountNo
-	Product       string
-	OpenedFen     int64
-	PrincipalFen  int64 // now; zero: paid out
-	RateE6        int64
-	TermMonths    int
-	OpenDate      Date
-	MaturityDate  Date
-	Rollover      Rollover
-	CertificateNo string
-	Base          InterestBase
-	AccruedFen    int64 // posted to interest payable so far
+	No            ContractNo   `cbor:"1,keyasint,omitempty"`
+	Account       AccountNo    `cbor:"2,keyasint,omitempty"`
+	Product       string       `cbor:"3,keyasint,omitempty"`
+	OpenedFen     int64        `cbor:"4,keyasint,omitempty"`
+	PrincipalFen  int64        `cbor:"5,keyasint,omitempty"` // now; zero: paid out
+	RateE6        int64        `cbor:"6,keyasint,omitempty"`
+	TermMonths    int          `cbor:"7,keyasint,omitempty"`
+	OpenDate      Date         `cbor:"8,keyasint,omitempty"`
+	MaturityDate  Date         `cbor:"9,keyasint,omitempty"`
+	Rollover      Rollover     `cbor:"10,keyasint,omitempty"`
+	CertificateNo string       `cbor:"11,keyasint,omitempty"`
+	Base          InterestBase `cbor:"12,keyasint,omitempty"`
+	AccruedFen    int64        `cbor:"13,keyasint,omitempty"` // posted to interest payable so far
 }
 
 // CreditLine is a granted line (授信). What is still available is in the ledger.
 type CreditLine struct {
-	No         ContractNo
-	Product    string
-	LimitFen   int64
-	RateE6     int64
-	ValidUntil Date
-	Revolving  bool
-	Purpose    string
+	No         ContractNo `cbor:"1,keyasint,omitempty"`
+	Product    string     `cbor:"2,keyasint,omitempty"`
+	LimitFen   int64      `cbor:"3,keyasint,omitempty"`
+	RateE6     int64      `cbor:"4,keyasint,omitempty"`
+	ValidUntil Date       `cbor:"5,keyasint,omitempty"`
+	Revolving  bool       `cbor:"6,keyasint,omitempty"`
+	Purpose    string     `cbor:"7,keyasint,omitempty"`
 }
 
 // Loan (借据) is a drawdown and its schedule.
 type Loan struct {
-	No           ContractNo
-	Line         ContractNo
-	Account      AccountNo
-	Product      string
-	PrincipalFen int64
-	RemainingFen int64
-	RateE6       int64
-	Method       RepaymentMethod
-	DueDay       int
-	Periods      int
-	OpenDate     Date
-	Maturity     Date
-	Purpose      string
-	AccruedFen   int64 // interest posted to accrued-not-due and not yet moved on
-	Schedule     []Owed
-	Settled      bool
+	No           ContractNo      `cbor:"1,keyasint,omitempty"`
+	Line         ContractNo      `cbor:"2,keyasint,omitempty"`
+	Account      AccountNo       `cbor:"3,keyasint,omitempty"`
+	Product      string          `cbor:"4,keyasint,omitempty"`
+	PrincipalFen int64           `cbor:"5,keyasint,omitempty"`
+	RemainingFen int64           `cbor:"6,keyasint,omitempty"`
+	RateE6       int64           `cbor:"7,keyasint,omitempty"`
+	Method       RepaymentMethod `cbor:"8,keyasint,omitempty"`
+	DueDay       int             `cbor:"9,keyasint,omitempty"`
+	Periods      int             `cbor:"10,keyasint,omitempty"`
+	OpenDate     Date            `cbor:"11,keyasint,omitempty"`
+	Maturity     Date            `cbor:"12,keyasint,omitempty"`
+	Purpose      string          `cbor:"13,keyasint,omitempty"`
+	AccruedFen   int64           `cbor:"14,keyasint,omitempty"` // interest posted to accrued-not-due and not yet moved on
+	Schedule     []Owed          `cbor:"15,keyasint,omitempty"`
+	Settled      bool            `cbor:"16,keyasint,omitempty"`
 }
 
-// Owed is an instalment and what has been paid of it.
+// Owed is an instalment and what has been paid of it. Its stored fields stand beside the instalment's, so
+// their numbers leave those room.
 type Owed struct {
 	Instalment
-	Due              bool // interest has been moved to receivable (L07)
-	PaidPrincipalFen int64
-	PaidInterestFen  int64
+	Due              bool  `cbor:"17,keyasint,omitempty"` // interest has been moved to receivable (L07)
+	PaidPrincipalFen int64 `cbor:"18,keyasint,omitempty"`
+	PaidInterestFen  int64 `cbor:"19,keyasint,omitempty"`
 }
 
 // Open reports whether anything of the instalment is unpaid.

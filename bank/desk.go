@@ -4,19 +4,19 @@ package bank
 // payers ask it directly: a credit permit (入账许可) is a short read-and-reserve that never waits for
 // the payee's actor, so A→B and B→A at once, or a ring of a thousand, cannot block each other.
 type Desk struct {
-	Accounts []Standing
+	Accounts []Standing `cbor:"1,keyasint,omitempty"`
 }
 
 // Standing is what decides whether an account may receive money.
 type Standing struct {
-	Account    AccountNo
-	Product    string
-	State      AccountState
-	FaceToFace bool // identity confirmed in person
-	Funded     bool // has received money from its bound account
-	In         Counter
-	// ReservedFen is admitted but not yet committed.
-	ReservedFen int64
+	Account    AccountNo    `cbor:"1,keyasint,omitempty"`
+	Product    string       `cbor:"2,keyasint,omitempty"`
+	State      AccountState `cbor:"3,keyasint,omitempty"`
+	FaceToFace bool         `cbor:"4,keyasint,omitempty"` // identity confirmed in person
+	Funded     bool         `cbor:"5,keyasint,omitempty"` // has received money from its bound account
+	In         Counter      `cbor:"6,keyasint,omitempty"`
+	// ReservedFen is admitted but not yet committed; it dies with the process that admitted it.
+	ReservedFen int64 `cbor:"-"`
 }
 
 // Credit is a command's wish to put money into an account.

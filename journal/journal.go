@@ -8,6 +8,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"github.com/suanpan-bank/suanpan/ledger"
 )
@@ -74,6 +75,15 @@ type Head struct {
 	EventSeq uint64 // events, also those that other customers' decisions gave it
 }
 
+// Snapshot is a customer's state as it was after the events and decisions that its Head counts. It is
+// derived: the records make it again as long as they are kept.
+type Snapshot struct {
+	Customer uint64
+	Head     Head
+	Person   ledger.Uint128 // hash of the holder's identity, by which FindPerson finds the customer; zero: none
+	State    []byte         // encoded by package actors
+}
+
 // Errors of Append and Claim. Anything else is a fault of the disk: the journal is then stopped.
 var (
 	// ErrStale: another activation owns the shard or took the sequence number. Nothing was written;
@@ -83,6 +93,11 @@ var (
 	ErrStopped = errors.New("journal: stopped after a failed write")
 	// ErrClosed: Close was called.
 	ErrClosed = errors.New("journal: closed")
+	// ErrFull: the disk has no room for another segment. Nothing was written; the journal goes on by itself
+	// when there is room again.
+	ErrFull = errors.New("journal: no space left on the disk")
+	// ErrGone: the records asked for were let go by Retain.
+	ErrGone = errors.New("journal: records are no longer kept")
 	// ErrRecordTooLarge: the record's encoding exceeds the limit; nothing was written.
 	ErrRecordTooLarge = errors.New("journal: record too large")
 )
@@ -105,8 +120,11 @@ type Journal interface {
 	Last() Position
 	// WaitDurable returns when position is durable, the journal stopped, or ctx ended.
 	WaitDurable(ctx context.Context, position Position) error
-	// Head returns the customer's counters; zero for an unknown customer.
-	Head(customer uint64) Head
+	// First is the first position still kept; one more than Last when there is none.
+	First() Position
+	// Head returns the customer's counters; zero for an unknown customer. It may read the disk for a customer
+	// that has been idle for long. Whoever asked before appending spares Append that read.
+	Head(customer uint64) (Head, error)
 	// Scan calls fn with each durable record from position on, in order, until fn returns false or
 	// the durable end is reached. The record is valid only during the call.
 	Scan(ctx context.Context, from Position, fn func(*Record) bool) error
@@ -115,5 +133,24 @@ type Journal interface {
 	FindCommand(id ledger.Uint128) (*Record, error)
 	// FindSubject returns copies of the records about the business id, oldest first.
 	FindSubject(id ledger.Uint128) ([]*Record, error)
+	// ScanCustomer is Scan of the records that are the customer's or gave it events.
+	ScanCustomer(ctx context.Context, customer uint64, from Position, fn func(*Record) bool) error
+
+	// Snapshot returns the customer's newest saved state, zero if there is none. State belongs to the caller.
+	Snapshot(customer uint64) (Snapshot, error)
+	// Snapshots calls fn with each saved state by rising customer number from customer on, until fn returns
+	// false. The snapshot's State is valid only during the call.
+	Snapshots(ctx context.Context, customer uint64, fn func(*Snapshot) bool) error
+	// SaveSnapshots replaces earlier states of these customers; on return they are durable. They are taken
+	// from states only when everything appended before the call is durable. upTo > 0 says that with this every
+	// customer's state is saved at least up to there, so that a start needs only the records after it; it
+	// never goes back. Customer zero is nobody's: its State may hold what belongs to all.
+	SaveSnapshots(ctx context.Context, upTo Position, states iter.Seq[Snapshot]) error
+	// Saved is the last upTo of SaveSnapshots.
+	Saved() Position
+	// FindPerson returns the customer whose saved state has this Person, zero if there is none.
+	FindPerson(person ledger.Uint128) (customer uint64, err error)
+	// Retain lets whole segments go that lie before the position and behind Saved, and the ids in them.
+	Retain(before Position) error
 	Close() error
 }

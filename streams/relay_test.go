@@ -97,7 +97,11 @@ func (p *press) pay(from, to uint64) {
 		}
 		p.epochs[shard] = epoch
 	}
-	seq := p.journal.Head(from).Seq + 1
+	head, err := p.journal.Head(from)
+	if err != nil {
+		p.Fatal(err)
+	}
+	seq := head.Seq + 1
 	txn := bank.NewTxnID(1_700_000_000_000, bank.CustomerNo(from), seq)
 	id := ledger.Uint128(bank.TransferID(txn, 1, 0))
 	e := &bank.InternalTransferred{TxnID: txn, Role: bank.RolePayer, AmountFen: int64(seq), Channel: bank.ChannelApp,
@@ -187,7 +191,11 @@ func (p *press) seen() (messages, repeats int, last map[string]uint64) {
 func (p *press) complete(last map[string]uint64) {
 	p.Helper()
 	for c := range uint64(50) {
-		if want := p.journal.Head(c + 1).EventSeq; last[bank.CustomerNo(c+1).String()] != want {
+		head, err := p.journal.Head(c + 1)
+		if err != nil {
+			p.Fatal(err)
+		}
+		if want := head.EventSeq; last[bank.CustomerNo(c+1).String()] != want {
 			p.Errorf("customer %d: %d events in the stream, %d in the journal", c+1, last[bank.CustomerNo(c+1).String()], want)
 		}
 	}

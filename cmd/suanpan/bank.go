@@ -42,13 +42,15 @@ type server struct {
 	books     *books        // nil: the ledger is elsewhere
 	ledger    ledger.Ledger // elsewhere; nil: in this process
 	journal   *embedded.Journal
+	customers worker // lets customers leave memory and saves them
 	channel   *simulated.Channel
 	broker    *broker.Broker
 	relay     *streams.Relay
 	report    *reporting.Report
 	api       *ingress.Server
 	http      net.Listener
-	consumers []worker    // in the order in which they are stopped
+	consumers []worker // in the order in which they are stopped
+	logger    *slog.Logger
 	fault     chan error  // capacity 1
 	faulted   atomic.Bool // something can't go on; there is nothing to drain
 	reporting atomic.Bool // report is open
@@ -87,7 +89,7 @@ func (s *server) stopFor(err error) {
 
 // openBank opens every part in the order of their need: what serves others first, the API last.
 func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *server, err error) {
-	s := &server{fault: make(chan error, 1)}
+	s := &server{fault: make(chan error, 1), logger: logger}
 	defer func() {
 		if err != nil {
 			drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
@@ -124,6 +126,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	}
 	options := actors.Options{
 		Ledger: s.ledger, Clock: time.Now, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
+		InMemoryMax: o.inMemoryMax, PassivateAfter: o.passivateAfter, SnapshotEvery: o.snapshotEvery,
 	}
 	if s.books != nil {
 		options.Engine, options.Books, options.EngineAt = s.books, s.books, s.books.position()
@@ -147,11 +150,14 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	bankOf := cluster.New(s.node, cluster.Single{Node: s.node})
 	if o.channelDelay >= 0 {
 		s.channel = simulated.Open(bankOf, o.channelDelay, logger)
-		s.node.Connect(s.channel)
+		if err := s.node.Connect(s.channel); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.node.Resume(); err != nil {
 		return nil, err
 	}
+	s.customers = s.run("customers", func(ctx context.Context) error { s.node.Keep(ctx); return nil })
 	if err := s.openStream(at, catalogue, logger); err != nil {
 		return nil, err
 	}
@@ -230,6 +236,7 @@ func (s *server) close(ctx context.Context) error {
 		s.channel.Close()
 	}
 	if s.node != nil {
+		s.saveCustomers(ctx)
 		errs = append(errs, s.node.Close(ctx))
 	}
 	if len(s.consumers) > 0 {
@@ -256,6 +263,26 @@ func (s *server) close(ctx context.Context) error {
 		errs = append(errs, s.ledger.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// saveInMemoryMax is how long a node that stops may take to save its customers.
+const saveInMemoryMax = 5 * time.Second
+
+// saveCustomers saves those that have changed since the last checkpoint. If that fails the next start has to
+// read more, and nothing else.
+func (s *server) saveCustomers(ctx context.Context) {
+	if s.customers.cancel == nil {
+		return
+	}
+	s.customers.stop()
+	if s.faulted.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, saveInMemoryMax)
+	defer cancel()
+	if err := s.node.Checkpoint(ctx); err != nil {
+		s.logger.Warn("not all customers are saved; the next start will take longer", "cause", err)
+	}
 }
 
 // drainStream waits until everything decided is published and counted.

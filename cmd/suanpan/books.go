@@ -21,9 +21,6 @@ type books struct {
 	worker worker
 }
 
-// snapshotEveryDefault is how many records of the journal a start has to execute at most, about: a second.
-const snapshotEveryDefault = 500_000
-
 // saveLookEvery is how often it is looked whether a snapshot is due.
 const saveLookEvery = time.Second
 

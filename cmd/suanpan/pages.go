@@ -87,6 +87,8 @@ func (s *server) metrics() *prometheus.Registry {
 	})
 	gauge("suanpan_ledger_unresolved", "Decisions written down that the ledger has not answered.", func() float64 { return float64(s.node.Unresolved()) })
 	gauge("suanpan_customers", "Customers registered.", func() float64 { return float64(s.node.Customers()) })
+	gauge("suanpan_customers_in_memory", "Customers in memory.", func() float64 { return float64(s.node.InMemory()) })
+	gauge("suanpan_customers_saved_position", "Up to where of the journal every customer is saved.", func() float64 { return float64(s.journal.Saved()) })
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }

@@ -17,20 +17,24 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/suanpan-bank/suanpan/actors"
 )
 
 // serveOptions are the flags of serve. Every one has a usable default.
 type serveOptions struct {
-	data          string
-	http          string
-	kafka         string
-	pprof         string
-	ledger        string
-	tigerbeetle   tigerbeetleOptions
-	snapshotEvery uint64
-	channelDelay  time.Duration
-	demo          bool
-	verbose       bool
+	data           string
+	http           string
+	kafka          string
+	pprof          string
+	ledger         string
+	tigerbeetle    tigerbeetleOptions
+	snapshotEvery  uint64
+	inMemoryMax    int64
+	passivateAfter time.Duration
+	channelDelay   time.Duration
+	demo           bool
+	verbose        bool
 }
 
 // tigerbeetleOptions say where the ledger is with --ledger tigerbeetle.
@@ -59,8 +63,11 @@ func serveCommand() *cobra.Command {
 	f.StringVar(&o.ledger, "ledger", ledgerEmbedded, "where the ledger is: "+ledgerEmbedded+", in this process, or "+ledgerTigerBeetle)
 	f.StringSliceVar(&o.tigerbeetle.addresses, "tigerbeetle-addresses", nil, "the cluster's replicas in their order, `host:port,…`")
 	f.Uint64Var(&o.tigerbeetle.cluster, "tigerbeetle-cluster", 0, "the cluster's `id`")
-	f.Uint64Var(&o.snapshotEvery, "snapshot-every", snapshotEveryDefault,
-		"records of the journal between two snapshots of the ledger in this process")
+	f.Uint64Var(&o.snapshotEvery, "snapshot-every", actors.SnapshotEveryDefault,
+		"records of the journal between two snapshots of customers, and of the ledger in this process")
+	f.Int64Var(&o.inMemoryMax, "customers-in-memory", actors.InMemoryMaxDefault,
+		"customers in memory, about; over it those leave who have been idle longest")
+	f.DurationVar(&o.passivateAfter, "passivate-after", actors.PassivateAfterDefault, "how long an idle customer stays in memory")
 	f.DurationVar(&o.channelDelay, "channel-delay", 200*time.Millisecond,
 		"after how long the simulated payment channel answers; negative: never, answers come through the API")
 	f.BoolVar(&o.demo, "demo-products", true, "sell demonstration products (DEMO_CURRENT, with overdraft and any accounting date)")
@@ -77,6 +84,9 @@ const drainTimeout = 20 * time.Second
 const extraProcs = 2
 
 func serve(ctx context.Context, o serveOptions, out io.Writer) error {
+	if o.inMemoryMax < 1 || o.passivateAfter <= 0 || o.snapshotEvery < 1 {
+		return errors.New("--customers-in-memory, --passivate-after and --snapshot-every must be above zero")
+	}
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + extraProcs)
 	}

@@ -129,13 +129,13 @@ func appendTransfer(b []byte, r *journal.Record, t *ledger.Transfer) []byte {
 	return binary.AppendUvarint(b, uint64(t.Flags))
 }
 
-// reader takes a record apart; the first thing that does not fit makes everything after it zero.
-type reader struct {
+// decoder takes a record apart; the first thing that does not fit makes everything after it zero.
+type decoder struct {
 	b   []byte
 	bad bool
 }
 
-func (r *reader) uvarint(limit uint64) uint64 {
+func (r *decoder) uvarint(limit uint64) uint64 {
 	v, n := binary.Uvarint(r.b)
 	if n <= 0 || v > limit {
 		r.bad, r.b = true, nil
@@ -145,7 +145,7 @@ func (r *reader) uvarint(limit uint64) uint64 {
 	return v
 }
 
-func (r *reader) bytes(n uint64) []byte {
+func (r *decoder) bytes(n uint64) []byte {
 	if n > uint64(len(r.b)) {
 		r.bad, r.b = true, nil
 		return nil
@@ -155,7 +155,7 @@ func (r *reader) bytes(n uint64) []byte {
 	return out
 }
 
-func (r *reader) u64() uint64 {
+func (r *decoder) u64() uint64 {
 	b := r.bytes(8)
 	if b == nil {
 		return 0
@@ -163,19 +163,20 @@ func (r *reader) u64() uint64 {
 	return binary.LittleEndian.Uint64(b)
 }
 
-func (r *reader) id() ledger.Uint128 { lo := r.u64(); return ledger.Uint128{Lo: lo, Hi: r.u64()} }
+func (r *decoder) id() ledger.Uint128 { lo := r.u64(); return ledger.Uint128{Lo: lo, Hi: r.u64()} }
 
 // count reads a number of items of at least size bytes each, so that a lying length allocates nothing.
-func (r *reader) count(size uint64) int {
+func (r *decoder) count(size uint64) int {
 	return int(r.uvarint(uint64(len(r.b)) / size))
 }
 
-// decodeRecord reads a stored record into r, reusing its slices. Events and receipt share b.
-func decodeRecord(b []byte, r *journal.Record) error {
-	in := reader{b: b}
+// decodeRecord reads a stored record into r, reusing its slices, and returns what stands behind it. Events and
+// receipt share b.
+func decodeRecord(b []byte, r *journal.Record) (rest []byte, err error) {
+	in := decoder{b: b}
 	head := in.bytes(2)
 	if head == nil || head[0] != recordVersion {
-		return errMalformed
+		return nil, errMalformed
 	}
 	accounts, transfers, results, events := r.Accounts[:0], r.Transfers[:0], r.Results[:0], r.Events[:0]
 	*r = journal.Record{Kind: journal.Kind(head[1])}
@@ -186,7 +187,7 @@ func decodeRecord(b []byte, r *journal.Record) error {
 	r.Command, r.BodyHash, r.Subject = in.id(), in.id(), in.id()
 	t, n := binary.Varint(in.b)
 	if n <= 0 {
-		return errMalformed
+		return nil, errMalformed
 	}
 	r.Time, in.b = t, in.b[n:]
 	r.AccountingDate = uint32(in.uvarint(math.MaxUint32))
@@ -208,17 +209,17 @@ func decodeRecord(b []byte, r *journal.Record) error {
 		events = append(events, e)
 	}
 	r.Receipt = in.bytes(in.uvarint(math.MaxUint32))
-	if in.bad || len(in.b) != 0 {
-		return errMalformed
+	if in.bad {
+		return nil, errMalformed
 	}
 	r.Accounts, r.Transfers, r.Events = accounts, transfers, events
 	if len(results) > 0 {
 		r.Results = results
 	}
-	return nil
+	return in.b, nil
 }
 
-func (r *reader) account() ledger.Account {
+func (r *decoder) account() ledger.Account {
 	return ledger.Account{
 		ID: r.id(), UserData128: r.id(), UserData64: r.uvarint(math.MaxUint64),
 		UserData32: uint32(r.uvarint(math.MaxUint32)), Ledger: uint32(r.uvarint(math.MaxUint32)),
@@ -226,7 +227,7 @@ func (r *reader) account() ledger.Account {
 	}
 }
 
-func (r *reader) transfer(rec *journal.Record) ledger.Transfer {
+func (r *decoder) transfer(rec *journal.Record) ledger.Transfer {
 	has := r.uvarint(math.MaxUint16)
 	t := ledger.Transfer{ID: r.id(), UserData128: rec.Subject, UserData32: rec.AccountingDate}
 	if has&hasDebit != 0 {

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/suanpan-bank/suanpan/journal"
 )
@@ -13,75 +16,128 @@ import (
 // under way. There is no timer: a lone record is flushed at once, and the busier the node the larger
 // the batch.
 
+// batch is what one flush writes: a batch header to fill in and the records.
+type batch struct {
+	first   journal.Position
+	bytes   []byte
+	offsets []uint32 // of each record's header in bytes
+	records uint32   // checksum of the records' headers
+}
+
+// batchKeep is the largest buffer kept for reuse, batchStart the smallest there is.
+const (
+	batchKeep  = 4 << 20
+	batchStart = 64 << 10
+)
+
 func newBatch(first journal.Position) batch {
-	return batch{first: first, bytes: make([]byte, batchHeader, 64<<10)}
+	return batch{first: first, bytes: alignedBytes(batchStart)[:batchHeader]}
 }
 
-// reset makes a batch of the same memory that begins at first.
-func (b *batch) reset(first journal.Position) {
-	if cap(b.bytes) > batchKeep {
-		*b = newBatch(first)
-		return
+// reset makes a batch that begins at first, of the memory if it is worth keeping.
+func (b *batch) reset(first journal.Position, memory []byte) {
+	offsets := b.offsets[:0]
+	*b = batch{first: first, offsets: offsets}
+	if memory == nil || cap(memory) > batchKeep {
+		memory = alignedBytes(batchStart)
 	}
-	b.first, b.bytes, b.offsets = first, b.bytes[:batchHeader], b.offsets[:0]
+	b.bytes = memory[:batchHeader]
 }
 
-// batchKeep is the largest buffer kept for reuse.
-const batchKeep = 8 << 20
+// pad adds the zeros up to the next block, in memory that a direct write takes.
+func (b *batch) pad() []byte {
+	n := padded(len(b.bytes) + recordsEnd)
+	if cap(b.bytes) < n || !isAligned(b.bytes) {
+		moved := alignedBytes(max(n, 2*len(b.bytes)))
+		b.bytes = moved[:copy(moved, b.bytes)]
+	}
+	out := b.bytes[:n]
+	clear(out[len(b.bytes):])
+	return out
+}
 
 func (j *Journal) flush() {
 	defer j.ended.Done()
+	defer close(j.checkpoints)
 	spare := newBatch(0)
 	for {
 		j.mu.Lock()
-		for len(j.active.offsets) == 0 && !j.closing {
+		for (len(j.active.offsets) == 0 || j.crowded()) && !j.closing {
 			j.work.Wait()
 		}
-		if len(j.active.offsets) == 0 {
+		if len(j.active.offsets) == 0 || j.fault != nil {
 			j.stopped()
 			j.mu.Unlock()
 			return
 		}
-		spare.reset(j.last + 1)
+		spare.first = j.last + 1
 		j.flushing, j.active = j.active, spare
 		taken := j.flushing
+		due := j.freeze()
 		j.room.Broadcast()
 		j.mu.Unlock()
 
-		s, at, err := j.write(&taken)
-
-		j.mu.Lock()
+		s, out, err := j.write(&taken)
 		if err != nil {
-			j.fault = err
-			j.stopped()
-			j.mu.Unlock()
-			if j.options.OnFault != nil {
-				j.options.OnFault(err)
-			}
+			j.stop(err)
 			return
 		}
-		for _, offset := range taken.offsets {
-			s.offsets = append(s.offsets, uint32(at)+offset)
+		j.settle(s, &taken, out)
+		if due != nil {
+			due.at = j.before
+			j.checkpoints <- due
 		}
-		s.end = at + int64(len(taken.bytes))
-		j.durable = taken.first + journal.Position(len(taken.offsets)) - 1
-		durable := j.durable
-		j.flushing = batch{}
-		spare = taken
-		if j.flushed != nil {
-			close(j.flushed)
-			j.flushed = nil
-		}
-		j.mu.Unlock()
 		if j.options.OnDurable != nil {
-			j.options.OnDurable(durable)
+			j.options.OnDurable(j.before.last)
 		}
+		if err := j.witness.note(j.before.last); err != nil {
+			j.stop(err)
+			return
+		}
+		spare = taken
+		spare.reset(0, j.tail.push(flushed{s.first, j.before.offset, out}))
+	}
+}
+
+// settle notes that the batch is on disk.
+func (j *Journal) settle(s *segment, b *batch, out []byte) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i, offset := range b.offsets {
+		s.marks = noteMark(s.marks, uint32(b.first-s.first)+uint32(i), j.before.offset+int64(offset))
+	}
+	s.end = j.before.offset + int64(len(out))
+	j.durable = j.before.last
+	j.flushing = batch{}
+	j.full = nil
+	if j.flushed != nil {
+		close(j.flushed)
+		j.flushed = nil
+	}
+}
+
+// stop ends the journal after a fault.
+func (j *Journal) stop(err error) {
+	j.mu.Lock()
+	if j.fault != nil {
+		j.mu.Unlock()
+		return
+	}
+	j.fault = err
+	j.stopped()
+	j.work.Broadcast()
+	j.mu.Unlock()
+	if j.options.OnFault != nil {
+		j.options.OnFault(err)
 	}
 }
 
 // stopped wakes everyone who waits for a flush that will not come; the lock is held.
 func (j *Journal) stopped() {
-	j.closing = true
+	if !j.closing {
+		j.closing = true
+		close(j.stopping)
+	}
 	if j.flushed != nil {
 		close(j.flushed)
 		j.flushed = nil
@@ -89,85 +145,152 @@ func (j *Journal) stopped() {
 	j.room.Broadcast()
 }
 
-// write puts the batch on disk and tells where it is.
-func (j *Journal) write(b *batch) (*segment, int64, error) {
-	sealBatch(b.bytes, b.first, len(b.offsets))
-	s := j.current()
-	if s == nil || s.full(int64(len(b.bytes)), j.options.SegmentBytes) || s.grows(int64(len(b.bytes))) && len(j.spare) > 0 {
-		var err error
-		if s, err = j.rotate(s, b.first); err != nil {
-			return nil, 0, fmt.Errorf("journal: new segment: %w", err)
+// write puts the batch on disk, at the end of the segment it returns. While the disk has no room it tries again
+// from time to time: no flush has failed then, so writing the same bytes once more is sound. A failed flush is
+// never tried again, because the system may have dropped what it could not write.
+func (j *Journal) write(b *batch) (*segment, []byte, error) {
+	out := b.pad()
+	for {
+		s, err := j.segmentFor(b.first, int64(len(out)))
+		if err == nil {
+			sum := sealBatch(b.bytes, b.records, b.first, len(b.offsets), j.before.sum, s.first)
+			if _, err = s.file.WriteAt(out, s.end); err == nil {
+				if err := s.file.Datasync(); err != nil {
+					return nil, nil, fmt.Errorf("journal: flush %s: %w", s.path, err)
+				}
+				last := b.first + journal.Position(len(b.offsets)) - 1
+				j.before = place{segment: s.first, offset: s.end, first: b.first, last: last, before: j.before.sum, sum: sum}
+				return s, out, nil
+			}
+			err = fmt.Errorf("journal: write %s: %w", s.path, err)
+		}
+		if !isFull(err) {
+			return nil, nil, err
+		}
+		j.mu.Lock()
+		j.full = err
+		j.mu.Unlock()
+		if !j.pause() {
+			return nil, nil, err
 		}
 	}
-	if _, err := s.file.WriteAt(b.bytes, s.end); err != nil {
-		return nil, 0, fmt.Errorf("journal: write %s: %w", s.path, err)
-	}
-	if err := s.file.Datasync(); err != nil {
-		return nil, 0, fmt.Errorf("journal: flush %s: %w", s.path, err)
-	}
-	return s, s.end, nil
 }
 
-// full reports whether n more bytes belong into another segment.
-func (s *segment) full(n, limit int64) bool { return s.end+n > limit && len(s.offsets) > 0 }
+func isFull(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
 
-// grows reports whether writing n more bytes makes the file longer, which a flush is slower for.
-func (s *segment) grows(n int64) bool { return s.end+n > s.size && len(s.offsets) > 0 }
-
-func (j *Journal) current() *segment {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if len(j.segments) == 0 {
-		return nil
-	}
-	return j.segments[len(j.segments)-1]
-}
-
-// rotate begins the segment whose first record is at first. The old one is cut to its content.
-func (j *Journal) rotate(old *segment, first journal.Position) (*segment, error) {
-	if old != nil {
-		if err := errors.Join(old.file.Truncate(old.end), old.file.Datasync()); err != nil {
-			return nil, err
-		}
-	}
-	var s *segment
+// pause waits until the disk may have room again; false: the journal is being closed.
+func (j *Journal) pause() bool {
+	timer := time.NewTimer(j.options.roomEvery)
+	defer timer.Stop()
 	select {
-	case s = <-j.spare:
-	default: // the first of all, or the disk is slower than the traffic
-		f, err := j.options.open(filepath.Join(j.dir, sparePath), os.O_RDWR|os.O_CREATE|os.O_TRUNC)
-		if err != nil {
-			return nil, err
-		}
-		s = &segment{file: f}
+	case <-timer.C:
+		return true
+	case <-j.stopping:
+		return false
 	}
-	s.first, s.path, s.end = first, filepath.Join(j.dir, segmentName(first)), segmentHeader
-	if _, err := s.file.WriteAt(appendSegmentHeader(nil, first), 0); err != nil {
-		return nil, err
-	}
-	if err := s.file.Datasync(); err != nil {
-		return nil, err
-	}
-	from := filepath.Join(j.dir, sparePath)
-	if s.size > 0 {
-		from = filepath.Join(j.dir, preparedPath)
-	}
-	if err := errors.Join(os.Rename(from, s.path), syncDir(j.dir)); err != nil {
-		return nil, err
-	}
+}
+
+// segmentFor returns the segment that takes the next n bytes, with room for them on the disk.
+func (j *Journal) segmentFor(first journal.Position, n int64) (*segment, error) {
+	var s *segment
 	j.mu.Lock()
-	j.segments = append(j.segments, s)
+	if len(j.segments) > 0 {
+		s = j.segments[len(j.segments)-1]
+	}
 	j.mu.Unlock()
-	if s.size > 0 {
-		j.ended.Add(1)
-		go j.prepare()
+	if s == nil || s.end > segmentHeader && (s.end+n > j.options.SegmentBytes || !s.prepared && len(j.spare) > 0) {
+		var err error
+		if s, err = j.rotate(s, first, segmentHeader+n); err != nil {
+			return nil, fmt.Errorf("journal: new segment: %w", err)
+		}
+	}
+	if s.end+n > s.size {
+		if err := s.file.Reserve(s.end + n); err != nil {
+			return nil, fmt.Errorf("journal: reserve room in %s: %w", s.path, err)
+		}
+		s.size = s.end + n
 	}
 	return s, nil
 }
 
-// The names of segments in the making; a crash leaves them behind to be overwritten.
+// rotate begins the segment whose first record is at first, for n bytes at least. The old one is cut to its content.
+func (j *Journal) rotate(old *segment, first journal.Position, n int64) (*segment, error) {
+	if old != nil && old.size > old.end {
+		if err := old.file.Truncate(old.end); err != nil {
+			return nil, err
+		}
+		old.size = old.end
+	}
+	s, from, err := j.blank(n)
+	if err != nil {
+		return nil, err
+	}
+	s.first, s.path, s.end = first, filepath.Join(j.dir, segmentName(first)), segmentHeader
+	header := alignedBytes(segmentHeader)
+	putSegmentHeader(header, first, j.before.sum)
+	_, err = s.file.WriteAt(header, 0)
+	if err == nil && old != nil {
+		err = noRetry(old.file.Datasync())
+	}
+	if err == nil {
+		err = noRetry(errors.Join(s.file.Datasync(), os.Rename(from, s.path), syncDir(j.dir)))
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.file.Close())
+	}
+	j.mu.Lock()
+	j.segments = append(j.segments, s)
+	j.mu.Unlock()
+	if old != nil {
+		err = old.file.Close()
+		old.file = nil
+	}
+	if s.prepared {
+		j.ended.Add(1)
+		go j.prepare()
+	}
+	return s, err
+}
+
+// noRetry hides that an error says the disk is full: what failed was a flush.
+func noRetry(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(err.Error())
+}
+
+// blank returns an empty file for a segment of n bytes, and where it is.
+func (j *Journal) blank(n int64) (*segment, string, error) {
+	select {
+	case s := <-j.spare:
+		return s, filepath.Join(j.dir, preparedPath), nil
+	default: // the first of all, or the disk is slower than the traffic
+	}
+	path := filepath.Join(j.dir, sparePath)
+	f, err := j.options.open(path, j.writeFlags()|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return nil, "", err
+	}
+	size := max(n, j.options.SegmentBytes)
+	if err := f.Reserve(size); err != nil {
+		return nil, "", errors.Join(err, f.Close(), os.Remove(path))
+	}
+	return &segment{file: f, size: size}, path, nil
+}
+
+func (j *Journal) writeFlags() int {
+	if j.direct {
+		return os.O_RDWR | unix.O_DIRECT
+	}
+	return os.O_RDWR
+}
+
+// The names of segments in the making, and of one that is no longer kept; a crash leaves them behind to be used.
 const (
 	sparePath    = "new.tmp"
 	preparedPath = "next.tmp"
+	recycledPath = "recycled.tmp"
 )
 
 // prepare makes the next segment ahead of time, full of zeros: a flush into it then writes no metadata,
@@ -176,36 +299,39 @@ const (
 func (j *Journal) prepare() {
 	defer j.ended.Done()
 	path := filepath.Join(j.dir, preparedPath)
-	f, err := j.options.open(path, os.O_RDWR|os.O_CREATE)
+	size := j.options.SegmentBytes
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		_ = os.Rename(filepath.Join(j.dir, recycledPath), path) // if there is one
+	}
+	var from int64
+	if stat, err := os.Stat(path); err == nil {
+		from = min(stat.Size(), size) &^ (blockBytes - 1)
+	}
+	f, err := j.options.open(path, j.writeFlags()|os.O_CREATE)
 	if err != nil {
 		return
 	}
-	if stat, err := os.Stat(path); err == nil && stat.Size() == j.options.SegmentBytes {
-		j.offer(f) // an earlier process made it
+	if err := j.zero(f, from, size); err == nil {
+		j.spare <- &segment{file: f, size: size, prepared: true}
 		return
 	}
-	zeros := make([]byte, 1<<20)
-	for at := int64(0); at < j.options.SegmentBytes; at += int64(len(zeros)) {
-		n := min(int64(len(zeros)), j.options.SegmentBytes-at)
-		if _, err := f.WriteAt(zeros[:n], at); err != nil {
-			_ = f.Close() // the space is freed when the next one is prepared
-			return
-		}
-		j.mu.Lock()
-		closing := j.closing
-		j.mu.Unlock()
-		if closing {
-			_ = f.Close()
-			return
-		}
-	}
-	j.offer(f)
+	_ = f.Close()
+	_ = os.Remove(path) // the room is needed elsewhere
 }
 
-func (j *Journal) offer(f file) {
-	if err := f.Datasync(); err != nil {
-		_ = f.Close()
-		return
+// zero fills the file up to size.
+func (j *Journal) zero(f file, from, size int64) error {
+	zeros := alignedBytes(1 << 20)
+	for at := from; at < size; at += int64(len(zeros)) {
+		n := min(int64(len(zeros)), size-at)
+		if _, err := f.WriteAt(zeros[:n], at); err != nil {
+			return err
+		}
+		select {
+		case <-j.stopping:
+			return journal.ErrClosed
+		default:
+		}
 	}
-	j.spare <- &segment{file: f, size: j.options.SegmentBytes}
+	return errors.Join(f.Truncate(size), f.Datasync())
 }

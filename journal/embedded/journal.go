@@ -1,30 +1,40 @@
 // Package embedded is the journal as a segmented append-only log with group commit, in this process.
-// Start here: Open and Append. flush.go writes and flushes, segment.go is the form on disk, codec.go the
-// form of a record, index.go what finds a record by id.
+// Start here: Open and Append. flush.go writes and flushes, segment.go is the form on disk, codec.go the form
+// of a record, read.go reads them back. load.go opens what a stopped process left.
 //
-// Memory: 4 bytes a record for its place, 16 for each id it can be found by, and about 40 a customer.
+// Behind the log is an index: what finds a record by its ids, where customers' counters stand, and their saved
+// states. Its newest part is in memory; checkpoint.go moves that to disk from time to time, so that opening
+// reads only the records behind the last checkpoint. ids.go and runs.go hold the ids, store.go the rest.
+//
+// Memory, stated for the defaults: 130 MB for the newest 1,000,000 records at most (ids and counters since the
+// last checkpoint and before it), 2.3 bytes for each older id up to filterBytesMax and 0.03 beyond, 48 MB for the
+// store's cache, 8 MB for the newest records and twice batchMax for those not flushed yet.
 package embedded
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
-
-	"golang.org/x/sys/unix"
+	"sync/atomic"
+	"time"
 
 	"github.com/suanpan-bank/suanpan/journal"
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
-// SegmentBytesDefault is the size at which a new segment begins, SegmentBytesMax the largest.
+// Sizes and intervals.
 const (
 	SegmentBytesDefault = 64 << 20
-	SegmentBytesMax     = 1 << 30
+	SegmentBytesMin     = 2 * blockBytes
+	SegmentBytesMax     = 256 << 20
+	// CheckpointEveryDefault is how many records are read at the next start at most, about.
+	CheckpointEveryDefault = 250_000
+	// roomEvery is how often it is tried again when the disk is full.
+	roomEvery = time.Second
 )
 
 // Options of a journal. The zero value is usable.
@@ -33,17 +43,26 @@ type Options struct {
 	OnDurable func(journal.Position)
 	// OnFault is called once, when a write or flush has failed: nothing more will become durable.
 	OnFault func(error)
-	// SegmentBytes is the size at which a new segment begins; SegmentBytesDefault if not in range.
+	// OnRebuild is called by Open when the index has to be made again from the records, with the reason.
+	OnRebuild func(cause error)
+	// SegmentBytes is the size at which a new segment begins; SegmentBytesDefault if not in range. It is rounded
+	// up to whole blocks of 4 KiB.
 	SegmentBytes int64
+	// CheckpointEvery is after how many records the index is brought to disk; CheckpointEveryDefault if zero.
+	CheckpointEvery int
 
-	open func(path string, flags int) (file, error) // nil: the disk
+	open      func(path string, flags int) (file, error) // nil: the disk
+	roomEvery time.Duration                              // zero: the constant
+	buffered  bool                                       // never write directly
 }
 
 // Journal is a journal.Journal in a directory.
 type Journal struct {
-	dir     string
-	options Options
-	lock    *os.File
+	dir      string
+	options  Options
+	lock     *os.File
+	direct   bool // segments are written past the page cache
+	readOnly bool
 
 	mu       sync.Mutex
 	work     sync.Cond // there is something to flush, or Close
@@ -55,28 +74,37 @@ type Journal struct {
 	durable  journal.Position
 	flushed  chan struct{} // closed at the next flush or fault; nil when nobody waits
 	fault    error
+	full     error // why the disk takes nothing more for now
 	closing  bool
+	stopping chan struct{} // closed when closing begins
 	epochs   map[uint16]uint64
-	heads    map[uint64]journal.Head
-	commands idIndex
-	subjects idIndex
-	found    []journal.Position
+	heads    heads
+	parties  []party  // number's
+	recent   *idIndex // of records since the last checkpoint began
+	frozen   *frozen  // what a checkpoint is bringing to disk
+	runs     *runs    // what the checkpoints before brought there
+	from     journal.Position
 
-	spare chan *segment // capacity 1: the next segment, zeroed ahead of time
-	ended sync.WaitGroup
-}
+	remembered []*segment // old segments whose marks are in memory, the oldest first
+	readers    readers
+	tail       tail
+	before     place // the last batch written; the flusher's
+	witness    witness
+	store      *store
+	saving     sync.Mutex    // one SaveSnapshots at a time
+	saved      atomic.Uint64 // of the last upTo
 
-// batch is what one flush writes: a batch header to fill in and the records.
-type batch struct {
-	first   journal.Position
-	bytes   []byte
-	offsets []uint32 // of each record's header in bytes
+	index       indexState // on disk; written under indexing and mu
+	indexing    sync.Mutex // one of checkpoint, Retain at a time
+	checkpoints chan *frozen
+	spare       chan *segment // capacity 1: the next segment, zeroed ahead of time
+	ended       sync.WaitGroup
 }
 
 var _ journal.Journal = (*Journal)(nil)
 
-// Open opens the journal in dir, creating it if need be, and reads all of it. What a crash left half
-// written is cut off; damage to acknowledged records is ErrDamaged.
+// Open opens the journal in dir, creating it if need be. What a crash left half written is overwritten; damage to
+// acknowledged records is ErrDamaged. An index that is lost or damaged is made again if all records are kept.
 func Open(dir string, options Options) (*Journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
@@ -85,8 +113,9 @@ func Open(dir string, options Options) (*Journal, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.ended.Add(2)
+	j.ended.Add(3)
 	go j.prepare()
+	go j.checkpointer()
 	go j.flush()
 	return j, nil
 }
@@ -94,147 +123,7 @@ func Open(dir string, options Options) (*Journal, error) {
 // OpenReadOnly opens the journal of a stopped node to read it: nothing on disk is changed, Claim and
 // Append answer ErrClosed.
 func OpenReadOnly(dir string) (*Journal, error) {
-	j, err := open(dir, Options{}, false)
-	if err != nil {
-		return nil, err
-	}
-	j.closing = true
-	return j, nil
-}
-
-func open(dir string, options Options, write bool) (_ *Journal, err error) {
-	if options.SegmentBytes <= 0 || options.SegmentBytes > SegmentBytesMax {
-		options.SegmentBytes = SegmentBytesDefault
-	}
-	if options.open == nil {
-		options.open = func(path string, flags int) (file, error) {
-			f, err := os.OpenFile(path, flags, 0o600)
-			return diskFile{f}, err
-		}
-	}
-	j := &Journal{
-		dir: dir, options: options,
-		epochs: make(map[uint16]uint64), heads: make(map[uint64]journal.Head),
-		spare: make(chan *segment, 1),
-	}
-	j.work.L, j.room.L = &j.mu, &j.mu
-	if j.lock, err = lockDir(dir); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			j.release()
-		}
-	}()
-	if err := j.load(write); err != nil {
-		return nil, err
-	}
-	j.durable = j.last
-	j.active = newBatch(j.last + 1)
-	return j, nil
-}
-
-// lockDir keeps a second process out: two writers would make two histories.
-func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "LOCK"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("journal: another process uses %s: %w", dir, err)
-	}
-	return f, nil
-}
-
-// load reads every segment and builds what is kept in memory.
-func (j *Journal) load(write bool) error {
-	paths, err := segmentFiles(j.dir)
-	if err != nil {
-		return fmt.Errorf("journal: %w", err)
-	}
-	flags := os.O_RDONLY
-	if write {
-		flags = os.O_RDWR
-	}
-	var rec journal.Record
-	var buf []byte
-	torn := false
-	for i, path := range paths {
-		if firstOf(path) != j.last+1 {
-			return fmt.Errorf("%w: %s: positions from %d on are missing", ErrDamaged, path, j.last+1)
-		}
-		stat, err := os.Stat(path)
-		if err != nil {
-			return fmt.Errorf("journal: %w", err)
-		}
-		f, err := j.options.open(path, flags)
-		if err != nil {
-			return fmt.Errorf("journal: %w", err)
-		}
-		s := &segment{path: path, file: f, first: j.last + 1, size: stat.Size()}
-		j.segments = append(j.segments, s)
-		buf = slices.Grow(buf[:0], int(s.size))[:s.size]
-		torn, err = s.load(buf, i == len(paths)-1, func(position journal.Position, payload []byte) error {
-			if err := decodeRecord(payload, &rec); err != nil {
-				return err
-			}
-			rec.Position = position
-			j.note(&rec)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if !write || !torn {
-		return nil
-	}
-	return j.cutTail()
-}
-
-// cutTail removes what a crash left behind the last whole batch, so that nothing stale can ever be
-// taken for a record.
-func (j *Journal) cutTail() error {
-	s := j.segments[len(j.segments)-1]
-	if s.end == 0 { // died while the segment was being made
-		j.segments = j.segments[:len(j.segments)-1]
-		if err := errors.Join(s.file.Close(), os.Remove(s.path), syncDir(j.dir)); err != nil {
-			return fmt.Errorf("journal: %w", err)
-		}
-		return nil
-	}
-	if err := errors.Join(s.file.Truncate(s.end), s.file.Datasync()); err != nil {
-		return fmt.Errorf("journal: cut the tail of %s: %w", s.path, err)
-	}
-	s.size = s.end
-	return nil
-}
-
-// note takes a record into the memory state, in order.
-func (j *Journal) note(rec *journal.Record) {
-	j.last = rec.Position
-	if rec.Kind == journal.KindClaim {
-		j.epochs[rec.Shard] = rec.Epoch
-		return
-	}
-	head := j.heads[rec.Customer]
-	head.Seq = rec.Seq
-	j.heads[rec.Customer] = head
-	if rec.Kind != journal.KindIntent {
-		for i := range rec.Events {
-			e := &rec.Events[i]
-			head := j.heads[e.Customer]
-			head.EventSeq = e.Seq
-			j.heads[e.Customer] = head
-		}
-	}
-	if !rec.Command.IsZero() {
-		j.commands.add(hashOf(rec.Command.Lo, rec.Command.Hi), rec.Position)
-	}
-	if !rec.Subject.IsZero() {
-		j.subjects.add(hashOf(rec.Subject.Lo, rec.Subject.Hi), rec.Position)
-	}
+	return open(dir, Options{}, false)
 }
 
 // Claim implements journal.Journal.
@@ -243,6 +132,9 @@ func (j *Journal) Claim(shard uint16) (uint64, error) {
 	defer j.mu.Unlock()
 	if err := j.usable(); err != nil {
 		return 0, err
+	}
+	if j.full != nil {
+		return 0, fmt.Errorf("%w: %w", journal.ErrFull, j.full)
 	}
 	rec := journal.Record{Kind: journal.KindClaim, Shard: shard, Epoch: j.epochs[shard] + 1}
 	if err := j.append(&rec); err != nil {
@@ -265,6 +157,9 @@ func (j *Journal) usable() error {
 func (j *Journal) Admit(rec *journal.Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.full != nil {
+		return fmt.Errorf("%w: %w", journal.ErrFull, j.full)
+	}
 	return j.admit(rec)
 }
 
@@ -275,13 +170,18 @@ func (j *Journal) admit(rec *journal.Record) error {
 	if epoch := j.epochs[rec.Shard]; rec.Epoch != epoch {
 		return fmt.Errorf("%w: shard %d is in epoch %d, the record in %d", journal.ErrStale, rec.Shard, epoch, rec.Epoch)
 	}
-	if seq := j.heads[rec.Customer].Seq; rec.Seq != seq+1 {
-		return fmt.Errorf("%w: customer %d is at %d, the record at %d", journal.ErrStale, rec.Customer, seq, rec.Seq)
+	head, err := j.head(rec.Customer)
+	if err != nil {
+		return err
+	}
+	if rec.Seq != head.Seq+1 {
+		return fmt.Errorf("%w: customer %d is at %d, the record at %d", journal.ErrStale, rec.Customer, head.Seq, rec.Seq)
 	}
 	return nil
 }
 
-// Append implements journal.Journal.
+// Append implements journal.Journal. On a full disk it takes what was admitted before, and is ErrFull when the
+// memory for that is used up.
 func (j *Journal) Append(rec *journal.Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -294,47 +194,67 @@ func (j *Journal) Append(rec *journal.Record) error {
 // append encodes the record into the active batch; the lock is held.
 func (j *Journal) append(rec *journal.Record) error {
 	for len(j.active.bytes) > batchMax && j.fault == nil {
+		if j.full != nil {
+			return fmt.Errorf("%w: %w", journal.ErrFull, j.full)
+		}
 		j.room.Wait()
 	}
 	if j.fault != nil {
 		return fmt.Errorf("%w: %w", journal.ErrStopped, j.fault)
 	}
 	rec.Position = j.last + 1
-	j.number(rec)
+	parties, err := j.number(rec)
+	if err != nil {
+		return err
+	}
 	b := &j.active
 	at := len(b.bytes)
-	b.bytes = appendRecord(append(b.bytes, make([]byte, recordHeader)...), rec)
-	payload := b.bytes[at+recordHeader:]
-	if len(payload) > RecordMax {
+	b.bytes = appendRecord(append(b.bytes, zeroRecordHeader[:]...), rec)
+	for i := range parties {
+		b.bytes = appendLink(b.bytes, rec.Position, parties[i].head.last)
+	}
+	if len(b.bytes)-at-recordHeader > RecordMax {
 		b.bytes = b.bytes[:at]
 		return journal.ErrRecordTooLarge
 	}
-	binary.LittleEndian.PutUint32(b.bytes[at:], uint32(len(payload)))
-	binary.LittleEndian.PutUint32(b.bytes[at+4:], recordSum(rec.Position, payload))
+	b.records = putRecordHeader(b.bytes[at:], rec.Position, b.records)
 	b.offsets = append(b.offsets, uint32(at))
-	j.note(rec)
+	j.note(rec, parties)
 	if len(b.offsets) == 1 {
 		j.work.Signal()
 	}
 	return nil
 }
 
-// number gives the events their customers' next numbers. A customer may have several in one record. What
-// is only intended has none: it may never happen.
-func (j *Journal) number(rec *journal.Record) {
-	if rec.Kind == journal.KindIntent {
+var zeroRecordHeader [recordHeader]byte
+
+// note takes a record into the memory state, in order.
+func (j *Journal) note(rec *journal.Record, parties []party) {
+	j.last = rec.Position
+	if rec.Kind == journal.KindClaim {
+		j.epochs[rec.Shard] = rec.Epoch
 		return
 	}
-	for i := range rec.Events {
-		e := &rec.Events[i]
-		e.Seq = j.heads[e.Customer].EventSeq + 1
-		for k := range rec.Events[:i] {
-			if rec.Events[k].Customer == e.Customer {
-				e.Seq = rec.Events[k].Seq + 1
-			}
-		}
+	for i := range parties {
+		parties[i].head.last = rec.Position
+		j.heads.young[parties[i].customer] = parties[i].head
+	}
+	if !rec.Command.IsZero() {
+		j.recent.add(commandHash(rec.Command), rec.Position)
+	}
+	if !rec.Subject.IsZero() {
+		j.recent.add(subjectHash(rec.Subject), rec.Position)
 	}
 }
+
+// First implements journal.Journal.
+func (j *Journal) First() journal.Position {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.first()
+}
+
+func (j *Journal) first() journal.Position { return j.from }
 
 // Durable implements journal.Journal.
 func (j *Journal) Durable() journal.Position {
@@ -375,164 +295,67 @@ func (j *Journal) WaitDurable(ctx context.Context, position journal.Position) er
 	}
 }
 
-// Head implements journal.Journal.
-func (j *Journal) Head(customer uint64) journal.Head {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.heads[customer]
+// Snapshot implements journal.Journal.
+func (j *Journal) Snapshot(customer uint64) (journal.Snapshot, error) {
+	return j.store.snapshot(customer)
 }
 
-// FindCommand implements journal.Journal. It finds records that are not on disk yet, too.
-func (j *Journal) FindCommand(id ledger.Uint128) (*journal.Record, error) {
-	found, err := j.find(&j.commands, id, func(rec *journal.Record) bool { return rec.Command == id })
-	if len(found) == 0 {
-		return nil, err
-	}
-	return found[len(found)-1], err
+// Snapshots implements journal.Journal.
+func (j *Journal) Snapshots(ctx context.Context, customer uint64, fn func(*journal.Snapshot) bool) error {
+	err := j.store.snapshots(customer, func(s *journal.Snapshot) bool { return ctx.Err() == nil && fn(s) })
+	return errors.Join(err, ctx.Err())
 }
 
-// FindSubject implements journal.Journal. It finds records that are not on disk yet, too.
-func (j *Journal) FindSubject(id ledger.Uint128) ([]*journal.Record, error) {
-	return j.find(&j.subjects, id, func(rec *journal.Record) bool { return rec.Subject == id })
+// SaveSnapshots implements journal.Journal.
+func (j *Journal) SaveSnapshots(ctx context.Context, upTo journal.Position, states iter.Seq[journal.Snapshot]) error {
+	if j.readOnly {
+		return journal.ErrClosed
+	}
+	last := j.Last()
+	if upTo > last {
+		return fmt.Errorf("journal: snapshots up to position %d, the journal ends at %d", upTo, last)
+	}
+	if err := j.WaitDurable(ctx, last); err != nil {
+		return err
+	}
+	j.saving.Lock()
+	defer j.saving.Unlock()
+	if upTo <= j.Saved() {
+		upTo = 0
+	}
+	if err := j.hasRoom(); isFull(err) {
+		return fmt.Errorf("%w: %w", journal.ErrFull, err)
+	} else if err != nil {
+		return err
+	}
+	if err := j.store.save(upTo, states); err != nil {
+		return err
+	}
+	if upTo > 0 {
+		j.saved.Store(uint64(upTo))
+	}
+	return nil
 }
 
-func (j *Journal) find(x *idIndex, id ledger.Uint128, is func(*journal.Record) bool) ([]*journal.Record, error) {
-	if id.IsZero() {
-		return nil, nil
-	}
-	j.mu.Lock()
-	j.found = x.find(hashOf(id.Lo, id.Hi), j.found[:0])
-	if len(j.found) == 0 { // the usual case: a new command
-		j.mu.Unlock()
-		return nil, nil
-	}
-	positions := slices.Sorted(slices.Values(j.found))
-	j.mu.Unlock()
-	var out []*journal.Record
-	for _, position := range positions {
-		rec, err := j.get(position)
-		if err != nil {
-			return nil, err
-		}
-		if is(rec) {
-			out = append(out, rec)
-		}
-	}
-	return out, nil
+// Saved implements journal.Journal.
+func (j *Journal) Saved() journal.Position { return journal.Position(j.saved.Load()) }
+
+// FindPerson implements journal.Journal.
+func (j *Journal) FindPerson(person ledger.Uint128) (uint64, error) {
+	return j.store.findPerson(person)
 }
 
-// get returns a copy of the record at a position that has been given out.
-func (j *Journal) get(position journal.Position) (*journal.Record, error) {
-	payload, err := j.payload(position)
-	if err != nil {
-		return nil, err
-	}
-	rec := new(journal.Record)
-	if err := decodeRecord(payload, rec); err != nil {
-		return nil, fmt.Errorf("journal: position %d: %w", position, err)
-	}
-	rec.Position = position
-	return rec, nil
-}
-
-func (j *Journal) payload(position journal.Position) ([]byte, error) {
-	j.mu.Lock()
-	for _, b := range []*batch{&j.active, &j.flushing} {
-		if i := int64(position) - int64(b.first); i >= 0 && i < int64(len(b.offsets)) {
-			payload, ok := recordAt(b.bytes[b.offsets[i]:], position)
-			copied := slices.Clone(payload)
-			j.mu.Unlock()
-			if !ok {
-				return nil, fmt.Errorf("journal: position %d changed in memory: %w", position, ErrDamaged)
-			}
-			return copied, nil
-		}
-	}
-	s := j.segmentOf(position)
-	offset := s.offsets[position-s.first]
-	j.mu.Unlock()
-	return s.read(position, offset, nil)
-}
-
-// segmentOf finds the segment of a durable position.
-func (j *Journal) segmentOf(position journal.Position) *segment {
-	i, found := slices.BinarySearchFunc(j.segments, position, func(s *segment, p journal.Position) int {
-		return int(int64(s.first) - int64(p))
-	})
-	if !found {
-		i--
-	}
-	return j.segments[i]
-}
-
-// Scan implements journal.Journal.
-func (j *Journal) Scan(ctx context.Context, from journal.Position, fn func(*journal.Record) bool) error {
-	var rec journal.Record
-	var buf []byte
-	for position := max(from, 1); ; {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		s, offsets, size := j.stretch(position)
-		if s == nil {
-			return nil
-		}
-		buf = slices.Grow(buf[:0], size)[:size]
-		if _, err := s.file.ReadAt(buf, int64(offsets[0])); err != nil {
-			return fmt.Errorf("journal: read %s at offset %d: %w", s.path, offsets[0], err)
-		}
-		for _, offset := range offsets {
-			payload, ok := recordAt(buf[offset-offsets[0]:], position)
-			if !ok {
-				return fmt.Errorf("%w: %s at offset %d: checksum of position %d", ErrDamaged, s.path, offset, position)
-			}
-			if err := decodeRecord(payload, &rec); err != nil {
-				return fmt.Errorf("journal: position %d: %w", position, err)
-			}
-			rec.Position = position
-			if !fn(&rec) {
-				return nil
-			}
-			position++
-		}
-	}
-}
-
-// stretchMax is how many records Scan reads at once, and about how many bytes.
-const (
-	stretchMax      = 4096
-	stretchMaxBytes = 1 << 20
-)
-
-// stretch returns durable records from position on that lie in one segment; size is the bytes to read
-// from the first one's offset. A nil segment: there are none.
-func (j *Journal) stretch(position journal.Position) (s *segment, offsets []uint32, size int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if position > j.durable {
-		return nil, nil, 0
-	}
-	s = j.segmentOf(position)
-	from := int(position - s.first)
-	to := from + 1
-	for to < len(s.offsets) && to-from < stretchMax && int(s.offsets[to]-s.offsets[from]) < stretchMaxBytes {
-		to++
-	}
-	end := s.end
-	if to < len(s.offsets) {
-		end = int64(s.offsets[to])
-	}
-	return s, s.offsets[from:to:to], int(end - int64(s.offsets[from]))
-}
-
-// Close flushes what has been appended and closes the files.
+// Close flushes what was appended and closes the files.
 func (j *Journal) Close() error {
 	j.mu.Lock()
-	if j.closing && j.lock == nil {
+	if j.lock == nil {
 		j.mu.Unlock()
 		return nil
 	}
-	j.closing = true
+	if !j.closing {
+		j.closing = true
+		close(j.stopping)
+	}
 	j.work.Broadcast()
 	j.room.Broadcast()
 	j.mu.Unlock()
@@ -544,13 +367,30 @@ func (j *Journal) Close() error {
 
 func (j *Journal) release() error {
 	var errs []error
-	for _, s := range j.segments {
-		errs = append(errs, s.file.Close())
+	for _, s := range slices.Backward(j.segments) {
+		if s.file != nil {
+			errs = append(errs, s.file.Close())
+			s.file = nil
+		}
 	}
 	select {
 	case s := <-j.spare:
 		errs = append(errs, s.file.Close())
 	default:
+	}
+	j.readers.close()
+	if j.runs != nil {
+		j.runs.release()
+		j.runs = nil
+	}
+	if j.witness.file != nil {
+		if !j.readOnly {
+			errs = append(errs, j.witness.flush())
+		}
+		errs = append(errs, j.witness.file.Close())
+	}
+	if j.store != nil {
+		errs = append(errs, j.store.close())
 	}
 	if j.lock != nil {
 		errs = append(errs, j.lock.Close())

@@ -68,7 +68,11 @@ func (e *Engine) replay(l *log, mark journal.Position) error {
 	if err = errors.Join(err, fault); err != nil {
 		return fmt.Errorf("ledger: replay the log: %w", err)
 	}
-	l.seq = l.journal.Head(0).Seq
+	head, err := l.journal.Head(0)
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	l.seq = head.Seq
 	if l.epoch, err = l.journal.Claim(0); err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}

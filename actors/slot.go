@@ -1,0 +1,273 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// slot is a customer in this node's memory. The state belongs to the customer's actor, and to nobody while
+// there is none; the desk is shared with payers. A slot leaves memory when nobody uses it, and is read from
+// the journal when somebody asks for it again.
+type slot struct {
+	customer bank.Customer
+	intents  []*draft      // of an earlier process, without an outcome, in order; for the actor to take over
+	batch    *batch        // that its intents are under way in; guarded by the submitter's lock
+	users    atomic.Int32  // who need it in memory: the customer's actor, decisions that credit the customer
+	used     atomic.Int64  // the node's time when it was last asked for, milliseconds
+	touched  atomic.Uint64 // position of the last record that changed it
+	changed  atomic.Bool   // since its state was last put aside to be saved
+
+	// mu guards what follows. It is taken inside the pipeline's lock, so it is held for moments only; but for
+	// reading a slot from the journal, which nothing in the pipeline knows of yet.
+	mu       sync.Mutex
+	loaded   bool
+	eventSeq uint64 // of the last event in the desk
+	desk     bank.Desk
+}
+
+// acquire brings a customer's slot into memory, if it is not there, and keeps it there until release. It
+// returns nil when nobody has the number, unless it is about to be somebody's.
+func (n *Node) acquire(no bank.CustomerNo, registering bool) (*slot, error) {
+	if no == 0 || no > n.registry.highest() {
+		return nil, nil // a stranger takes no memory and no read
+	}
+	s := n.hold(no)
+	s.mu.Lock()
+	var err error
+	if !s.loaded {
+		err = n.load(s)
+	}
+	nobody := s.eventSeq == 0
+	s.mu.Unlock()
+	if err != nil {
+		s.release()
+		err = fmt.Errorf("customer %s: %w", no, err)
+		n.Fault(err)
+		return nil, fmt.Errorf("%w: %w", bank.ErrStopping, err)
+	}
+	if nobody && !registering {
+		s.release()
+		return nil, nil
+	}
+	return s, nil
+}
+
+// hold finds or makes a slot, which may not be loaded, and keeps it until release.
+func (n *Node) hold(no bank.CustomerNo) *slot {
+	sh := &n.shards[no.Shard()]
+	sh.mu.RLock()
+	s := sh.slots[no]
+	if s != nil {
+		s.users.Add(1)
+	}
+	sh.mu.RUnlock()
+	if s == nil {
+		s = n.make(sh, no)
+	}
+	s.used.Store(n.now.Load())
+	return s
+}
+
+func (n *Node) make(sh *shardState, no bank.CustomerNo) *slot {
+	sh.mu.Lock()
+	s := sh.slots[no]
+	made := s == nil
+	if made {
+		s = &slot{customer: bank.Customer{No: no}}
+		sh.slots[no] = s
+	}
+	s.users.Add(1)
+	sh.mu.Unlock()
+	if made && n.inMemory.Add(1) > n.options.InMemoryMax {
+		wake(n.crowded)
+	}
+	return s
+}
+
+// release gives the slot up; it may leave memory.
+func (s *slot) release() { s.users.Add(-1) }
+
+// load reads the customer's saved state and the records after it; mu is held. All that concerns a customer
+// who is not in memory is durable.
+func (n *Node) load(s *slot) error {
+	saved := n.journal.Saved() // before the snapshot: a newer one holds more, never less
+	if err := n.restore(s); err != nil {
+		return err
+	}
+	head, err := n.journal.Head(uint64(s.customer.No))
+	if err != nil {
+		return err
+	}
+	behind := s.head() != head
+	if behind {
+		if err := n.catchUp(s, saved+1, n.journal.Last()); err != nil {
+			return err
+		}
+	}
+	if err := n.loaded(s, head); err != nil {
+		return err
+	}
+	s.changed.Store(behind) // last: with this others may read the state
+	return nil
+}
+
+// loaded says that the slot has all of its customer, and makes sure of it.
+func (n *Node) loaded(s *slot, head journal.Head) error {
+	if s.head() != head {
+		return fmt.Errorf("the saved state and the records after it come to %+v, the journal says %+v", s.head(), head)
+	}
+	n.registry.setOpen(s.customer.No, len(s.customer.InFlight) > 0)
+	s.loaded = true
+	return nil
+}
+
+// restore reads the customer's newest saved state, or one that is about to be saved.
+func (n *Node) restore(s *slot) error {
+	no := s.customer.No
+	saved, ok := n.unsaved.find(no)
+	if !ok {
+		var err error
+		if saved, err = n.journal.Snapshot(uint64(no)); err != nil {
+			return err
+		}
+	}
+	if saved.State == nil {
+		return nil
+	}
+	if err := bank.DecodeState(saved.State, &s.customer, &s.desk); err != nil {
+		return err
+	}
+	s.eventSeq = saved.Head.EventSeq
+	if s.customer.No != no || s.customer.Seq != saved.Head.Seq {
+		return fmt.Errorf("the saved state is of customer %s at decision %d, not %d", s.customer.No, s.customer.Seq, saved.Head.Seq)
+	}
+	return nil
+}
+
+// catchUp folds the customer's records between the positions into the slot.
+func (n *Node) catchUp(s *slot, from, to journal.Position) error {
+	var fault error
+	err := n.journal.ScanCustomer(context.Background(), uint64(s.customer.No), from, func(rec *journal.Record) bool {
+		if rec.Position > to {
+			return false
+		}
+		fault = s.replay(rec)
+		return fault == nil
+	})
+	if fault != nil {
+		return fault
+	}
+	return err
+}
+
+// replay folds what a record did to the customer into state and desk, each unless it has it already: a
+// state is saved while the desk may be ahead of it.
+func (s *slot) replay(rec *journal.Record) error {
+	no, on := uint64(s.customer.No), bank.Date(rec.AccountingDate)
+	own := rec.Customer == no && rec.Seq > s.customer.Seq
+	if own {
+		s.customer.Seq = rec.Seq
+	}
+	s.touched.Store(uint64(rec.Position))
+	if rec.Kind == journal.KindIntent {
+		return nil // its events have not happened
+	}
+	for i := range rec.Events {
+		seq := rec.Events[i].Seq
+		if rec.Events[i].Customer != no || !own && seq <= s.eventSeq {
+			continue
+		}
+		e, err := bank.DecodeEvent(bank.EventType(rec.Events[i].Type), rec.Events[i].Body)
+		if err != nil {
+			return fmt.Errorf("position %d: %w", rec.Position, err)
+		}
+		if own {
+			s.customer.Apply(e, on)
+		}
+		if seq > s.eventSeq {
+			s.desk.Apply(e, on)
+			s.eventSeq = seq
+		}
+	}
+	return nil
+}
+
+func (s *slot) head() journal.Head { return journal.Head{Seq: s.customer.Seq, EventSeq: s.eventSeq} }
+
+// note says that a record has changed the slot; mu is held. Its events have their numbers, but for an intent's.
+func (s *slot) note(rec *journal.Record) {
+	for i := range rec.Events {
+		if rec.Events[i].Customer == uint64(s.customer.No) {
+			s.eventSeq = max(s.eventSeq, rec.Events[i].Seq)
+		}
+	}
+	s.touched.Store(uint64(rec.Position))
+	s.changed.Store(true)
+}
+
+// snapshot is the slot's state to be saved. The caller owns the state.
+func (s *slot) snapshot() (journal.Snapshot, error) {
+	s.changed.Store(false) // first: what changes from here on shows again
+	s.mu.Lock()
+	out := journal.Snapshot{Customer: uint64(s.customer.No), Head: s.head()}
+	desk := bank.Desk{Accounts: slices.Clone(s.desk.Accounts)}
+	s.mu.Unlock()
+	if s.customer.Registered != 0 {
+		out.Person = ledger.Uint128(personOf(s.customer.Person.IDToken))
+	}
+	var err error
+	out.State, err = bank.EncodeState(&s.customer, &desk)
+	return out, err
+}
+
+// evict lets the slot leave memory, if nobody needs it and all of it is durable. A state that has changed is
+// put aside to be saved.
+func (n *Node) evict(no bank.CustomerNo) bool {
+	sh := &n.shards[no.Shard()]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s := sh.slots[no]
+	if s == nil || s.users.Load() > 0 || len(s.intents) > 0 || journal.Position(s.touched.Load()) > n.journal.Durable() {
+		return false
+	}
+	if s.changed.Load() {
+		if n.unsaved.full() {
+			return false
+		}
+		state, err := s.snapshot()
+		if err != nil {
+			panic(err) // plain data: a programming error
+		}
+		n.unsaved.put(state)
+	}
+	delete(sh.slots, no)
+	n.inMemory.Add(-1)
+	return true
+}
+
+// idle lists customers of the shard whom nobody has asked for since the time and nobody uses.
+func (sh *shardState) idle(since int64) (found []bank.CustomerNo) {
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	for no, s := range sh.slots {
+		if s.users.Load() == 0 && s.used.Load() <= since {
+			found = append(found, no)
+		}
+	}
+	return found
+}
+
+// wake wakes whoever waits at the channel, of capacity 1: one wake-up stands for any number.
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

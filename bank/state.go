@@ -1,0 +1,62 @@
+package bank
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// stateVersion is the form of a stored state. A field added to Customer or Desk needs no new one; a field
+// whose meaning changes does.
+const stateVersion = 1
+
+// ErrState: bytes that are no state of a customer, or one of a version this program does not know.
+var ErrState = errors.New("bank: not a customer's state")
+
+// storedState is everything the bank knows of a customer besides the journal. Credit permits under way are
+// left out.
+type storedState struct {
+	Customer *Customer `cbor:"1,keyasint"`
+	Desk     *Desk     `cbor:"2,keyasint"`
+}
+
+// EncodeState returns the stored form of a customer's whole state.
+func EncodeState(c *Customer, d *Desk) ([]byte, error) {
+	b, err := encoding().Marshal(storedState{c, d})
+	if err != nil {
+		return nil, fmt.Errorf("state of customer %s: %w", c.No, err)
+	}
+	return append(b, stateVersion), nil
+}
+
+// DecodeState reads the form of EncodeState; ErrState for anything else.
+func DecodeState(b []byte, c *Customer, d *Desk) error {
+	if len(b) == 0 {
+		return fmt.Errorf("%w: empty", ErrState)
+	}
+	if version := b[len(b)-1]; version != stateVersion {
+		return fmt.Errorf("%w: version %d, this program reads %d", ErrState, version, stateVersion)
+	}
+	*c, *d = Customer{}, Desk{}
+	if err := stateDecoding().Unmarshal(b[:len(b)-1], &storedState{c, d}); err != nil {
+		return fmt.Errorf("%w: %w", ErrState, err)
+	}
+	return nil
+}
+
+// stateElementsMax lets a customer have all the contracts he can have, each with its instalments.
+const stateElementsMax = ContractSeqMax + 1
+
+// stateDecoding is decoding, for longer lists.
+var stateDecoding = sync.OnceValue(func() cbor.DecMode {
+	m, err := cbor.DecOptions{
+		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden,
+		MaxArrayElements: stateElementsMax, MaxMapPairs: 1024, MaxNestedLevels: 8, TagsMd: cbor.TagsForbidden,
+	}.DecMode()
+	if err != nil {
+		panic(err) // the options are constant
+	}
+	return m
+})

@@ -1,0 +1,425 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// indexed waits until the checkpoints under way are on disk.
+func indexed(j *Journal) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for j.frozen != nil && j.fault == nil {
+		j.work.Wait()
+	}
+}
+
+// often makes a checkpoint every few records.
+var often = Options{SegmentBytes: small, CheckpointEvery: 16}
+
+// known is what a journal should say of records and customers.
+type known struct {
+	records []*journal.Record
+	heads   map[uint64]journal.Head
+}
+
+func (k *known) check(t *testing.T, j *Journal) {
+	t.Helper()
+	for _, want := range k.records {
+		got, err := j.FindCommand(want.Command)
+		if err != nil || got == nil || got.Position != want.Position || !bytes.Equal(got.Receipt, want.Receipt) {
+			t.Fatalf("command of position %d: %+v %v", want.Position, got, err)
+		}
+		same, err := j.FindSubject(want.Subject)
+		if err != nil || !slices.ContainsFunc(same, func(r *journal.Record) bool { return r.Position == want.Position }) {
+			t.Fatalf("subject of position %d: %d records, %v", want.Position, len(same), err)
+		}
+		if got, err := j.FindCommand(want.Subject); got != nil || err != nil {
+			t.Fatalf("a subject is found as a command: %+v %v", got, err)
+		}
+	}
+	for c, want := range k.heads {
+		if got := headOf(t, j, c); got != want {
+			t.Fatalf("customer %d: %+v, want %+v", c, got, want)
+		}
+	}
+	if got, err := j.FindCommand(ledger.Uint128{Lo: 1, Hi: 1 << 60}); got != nil || err != nil {
+		t.Fatal(got, err)
+	}
+}
+
+func write(t *testing.T, j *Journal, n, flushEvery int) *known {
+	t.Helper()
+	k := &known{heads: map[uint64]journal.Head{}}
+	w := newWriter(t, j)
+	for i := range n {
+		k.records = append(k.records, w.append(1+uint64(i)%23, uint64(i)%7*5))
+		if i%flushEvery == 0 {
+			w.flushed()
+			indexed(j)
+		}
+	}
+	w.flushed()
+	for c := range uint64(40) {
+		k.heads[c] = headOf(t, j, c)
+	}
+	return k
+}
+
+// A command whose answer was lost is repeated, perhaps days and many restarts later: it must not happen twice.
+func TestWhatCheckpointsBroughtToDiskIsFoundBeforeAndAfterAReopen(t *testing.T) {
+	dir := t.TempDir()
+	j := opened(t, dir, often)
+	k := write(t, j, 1500, 7)
+	indexed(j)
+	k.check(t, j)
+	if n := len(j.runs.all); n < 2 || n > 2*runsMerged || j.index.at.last < 1400 || j.runs.all[0].level < 2 {
+		t.Errorf("%d runs up to position %d: checkpoints did not happen or were not merged", n, j.index.at.last)
+	}
+	if n := len(j.heads.young) + len(j.heads.saving) + len(j.heads.old); n > 2*28 {
+		t.Errorf("counters of %d customers in memory", n)
+	}
+	before := contents(t, j)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	rebuilt := often
+	rebuilt.OnRebuild = func(cause error) { t.Errorf("rebuilt: %v", cause) }
+	j = opened(t, dir, rebuilt)
+	if n := j.recent.used; n > 2*(16+8) {
+		t.Errorf("%d ids were read again", n)
+	}
+	k.check(t, j)
+	if !reflect.DeepEqual(before, contents(t, j)) {
+		t.Error("other records than before")
+	}
+	newWriter(t, j).append(3, 4)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReadOnly(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if got, err := r.FindCommand(k.records[0].Command); err != nil || got.Position != k.records[0].Position {
+		t.Error(got, err)
+	}
+}
+
+// The index is derived: without it a start takes longer, and nothing else.
+func TestALostOrDamagedIndexIsMadeAgain(t *testing.T) {
+	dir := t.TempDir()
+	j := opened(t, dir, often)
+	k := write(t, j, 300, 7)
+	indexed(j)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	flip := func(pattern string) {
+		paths, _ := filepath.Glob(filepath.Join(dir, pattern))
+		if len(paths) == 0 {
+			t.Fatalf("no %s", pattern)
+		}
+		b, _ := os.ReadFile(paths[0])
+		b[len(b)-5] ^= 4
+		if err := os.WriteFile(paths[0], b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, harm := range map[string]func(){
+		"filter":         func() { flip("ids/*.ids") },
+		"run gone":       func() { _ = os.RemoveAll(filepath.Join(dir, "ids")) },
+		"store gone":     func() { _ = os.RemoveAll(filepath.Join(dir, "index")) },
+		"manifest":       func() { flip("index/MANIFEST-*") },
+		"all of it gone": func() { _ = os.RemoveAll(filepath.Join(dir, "index")); _ = os.RemoveAll(filepath.Join(dir, "ids")) },
+	} {
+		harm()
+		why := error(nil)
+		options := often
+		options.OnRebuild = func(cause error) { why = cause }
+		j := opened(t, dir, options)
+		if why == nil && !strings.Contains(what, "store") && !strings.Contains(what, "all") {
+			t.Errorf("%s: not noticed", what)
+		}
+		k.check(t, j)
+		indexed(j)
+		if j.index.at.last == 0 {
+			t.Errorf("%s: the index was not made again", what)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRetentionLetsWholeSegmentsGoBehindWhatIsSaved(t *testing.T) {
+	dir := t.TempDir()
+	j := opened(t, dir, often)
+	k := write(t, j, 600, 7)
+	indexed(j)
+	before, _ := segmentFiles(dir)
+	if err := j.Retain(500); err != nil || j.First() != 1 {
+		t.Fatalf("records went that no snapshot stands for: first is %d, %v", j.First(), err)
+	}
+	if err := j.SaveSnapshots(t.Context(), 400, states(journal.Snapshot{Customer: 1, State: []byte("s")})); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Retain(500); err != nil {
+		t.Fatal(err)
+	}
+	first := j.First()
+	after, _ := segmentFiles(dir)
+	if first < 300 || first > 401 || len(after) >= len(before) {
+		t.Fatalf("first is %d, %d segments of %d", first, len(after), len(before))
+	}
+	look := func(j *Journal) {
+		t.Helper()
+		if err := j.Scan(t.Context(), first-1, func(*journal.Record) bool { return true }); !errors.Is(err, journal.ErrGone) {
+			t.Errorf("scan of what is gone: %v", err)
+		}
+		if err := j.ScanCustomer(t.Context(), 1, 1, func(*journal.Record) bool { return true }); !errors.Is(err, journal.ErrGone) {
+			t.Errorf("scan of a customer from what is gone: %v", err)
+		}
+		n := 0
+		if err := j.Scan(t.Context(), first, func(*journal.Record) bool { n++; return true }); err != nil || n != int(j.Last()-first)+1 {
+			t.Errorf("%d records %v", n, err)
+		}
+		if err := j.ScanCustomer(t.Context(), 1, first, func(rec *journal.Record) bool { return rec.Position >= first }); err != nil {
+			t.Error(err)
+		}
+		for _, rec := range k.records {
+			got, err := j.FindCommand(rec.Command)
+			if err != nil || (got != nil) != (rec.Position >= first) {
+				t.Fatalf("command of position %d: %+v %v", rec.Position, got, err)
+			}
+		}
+		for c, want := range k.heads {
+			if got := headOf(t, j, c); got != want {
+				t.Fatalf("customer %d: %+v, want %+v", c, got, want)
+			}
+		}
+	}
+	look(j)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = opened(t, dir, often)
+	if j.First() != first {
+		t.Errorf("first is %d, was %d", j.First(), first)
+	}
+	look(j)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(dir, "index")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, often); err == nil || !strings.Contains(err.Error(), "restore") {
+		t.Errorf("an index that can't be made again: %v", err)
+	}
+}
+
+// Index and records of different histories must not be taken for one: ids of the one would hide in the other.
+func TestAnIndexOfAnotherHistoryIsRefused(t *testing.T) {
+	dirs := []string{t.TempDir(), t.TempDir()}
+	for i, dir := range dirs {
+		j := opened(t, dir, often)
+		w := newWriter(t, j)
+		w.n = uint64(i) * 1000
+		for range 40 {
+			w.append(1, 2)
+			w.flushed()
+		}
+		indexed(j)
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"index", "ids"} {
+		if err := errors.Join(os.RemoveAll(filepath.Join(dirs[0], name)), os.Rename(filepath.Join(dirs[1], name), filepath.Join(dirs[0], name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := Open(dirs[0], often); !errors.Is(err, ErrDamaged) {
+		t.Errorf("opened: %v", err)
+	}
+}
+
+func TestRunsAnswerForWhatIsInThem(t *testing.T) {
+	dir := t.TempDir()
+	n := 0
+	rapid.Check(t, func(t *rapid.T) {
+		hashes := rapid.SliceOfN(rapid.OneOf(rapid.Uint64(), rapid.Uint64Range(0, 3), rapid.Just(uint64(1)<<63)), 1, 2000).Draw(t, "hashes")
+		n++
+		var parts []*sharedRun
+		want := map[uint64][]journal.Position{}
+		for i, half := range [][]uint64{hashes[:len(hashes)/2], hashes[len(hashes)/2:]} {
+			name := runName{first: journal.Position(n*10_000 + i*5000), last: journal.Position(n*10_000 + i*5000 + 4999)}
+			var x idIndex
+			for k, h := range half {
+				x.add(h, name.first+journal.Position(k))
+				want[h] = append(want[h], name.first+journal.Position(k))
+			}
+			w, err := newRunWriter(openDisk, dir, name, len(half))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := x.sorted(w.add); err != nil {
+				t.Fatal(err)
+			}
+			r, err := w.finish()
+			if err != nil {
+				t.Fatal(err)
+			}
+			parts = append(parts, &sharedRun{run: r})
+		}
+		merged, err := mergeRuns(openDisk, dir, parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := openRun(openDisk, dir, merged.runName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bare := *again
+		bare.buckets, bare.prints = nil, nil
+		for _, rs := range []*runs{newRuns(parts), newRuns([]*sharedRun{{run: merged}}), newRuns([]*sharedRun{{run: again}}), newRuns([]*sharedRun{{run: &bare}})} {
+			for h, positions := range want {
+				got, err := rs.find(h, nil)
+				slices.Sort(got)
+				if err != nil || !slices.Equal(got, positions) {
+					t.Fatalf("hash %x: %v %v, want %v", h, got, err, positions)
+				}
+			}
+			if got, err := rs.find(rapid.Uint64Range(4, 1<<62).Draw(t, "absent"), nil); err != nil || len(got) > 0 && want[0] == nil && len(want) == 0 {
+				t.Fatal(got, err)
+			}
+		}
+		for _, r := range append(parts, &sharedRun{run: merged}, &sharedRun{run: again}) {
+			_ = r.file.Close()
+			_ = os.Remove(r.path)
+		}
+	})
+}
+
+// A checkpoint that can't keep up must hold appends back rather than let memory grow.
+func TestAppendsWaitForALateCheckpoint(t *testing.T) {
+	hold := make(chan struct{})
+	options := often
+	options.open = func(path string, flags int) (file, error) {
+		if strings.HasSuffix(path, ".ids") && flags&os.O_CREATE != 0 {
+			<-hold
+		}
+		return openDisk(path, flags)
+	}
+	j := opened(t, t.TempDir(), options)
+	w := newWriter(t, j)
+	for j.Last() < 16*(crowdedAfter+3) {
+		w.append(1, 2)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_ = j.WaitDurable(ctx, j.Last())
+	j.mu.Lock()
+	late := j.crowded()
+	j.mu.Unlock()
+	if late && j.recent.used > 2*16*(crowdedAfter+4) {
+		t.Errorf("%d ids in memory", j.recent.used)
+	}
+	close(hold)
+	w.flushed()
+}
+
+func FuzzOpenRun(f *testing.F) {
+	dir := f.TempDir()
+	w, err := newRunWriter(openDisk, dir, runName{first: 1, last: 9}, 3)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i := range uint64(3) {
+		if err := w.add(idEntry{i << 62, journal.Position(i + 1)}); err != nil {
+			f.Fatal(err)
+		}
+	}
+	if _, err := w.finish(); err != nil {
+		f.Fatal(err)
+	}
+	whole, err := os.ReadFile(w.path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add(whole[:blockBytes])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		dir := t.TempDir()
+		name := runName{first: 1, last: 9}
+		if err := os.WriteFile(name.path(dir), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := openRun(openDisk, dir, name)
+		if err != nil {
+			return
+		}
+		defer r.file.Close()
+		for i := range uint64(4) {
+			_, _ = r.find(i<<62, nil)
+		}
+		all := runReader{run: r}
+		for ok := true; ok && err == nil; {
+			_, ok, err = all.read()
+		}
+	})
+}
+
+func FuzzRows(f *testing.F) {
+	f.Add(byte(0), appendHead(nil, head{journal.Head{Seq: 1, EventSeq: 2}, 3}))
+	f.Add(byte(1), appendMarks(nil, []mark{{1, 2}, {3, 40}}))
+	f.Add(byte(2), appendState(nil, &indexState{at: place{first: 3, last: 4}, epochs: map[uint16]uint64{3: 4}, runs: []runName{{1, 4, 2}}}))
+	f.Add(byte(3), appendSnapshot(nil, &journal.Snapshot{Head: journal.Head{Seq: 3}, State: []byte("s")}))
+	f.Add(byte(4), appendWitness(nil, 7))
+	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
+		again := b
+		switch kind % 5 {
+		case 0:
+			if h, err := decodeHead(b); err == nil {
+				again = appendHead(nil, h)
+			}
+		case 1:
+			if marks, err := decodeMarks(b); err == nil {
+				again = appendMarks(nil, marks)
+			}
+		case 2:
+			if state, err := decodeState(b); err == nil {
+				same, err := decodeState(appendState(nil, &state))
+				if err != nil || !reflect.DeepEqual(same, state) {
+					t.Fatalf("%+v became %+v, %v", state, same, err)
+				}
+			}
+		case 3:
+			var s journal.Snapshot
+			if decodeSnapshot(b, &s) == nil {
+				again = appendSnapshot(nil, &s)
+			}
+		case 4:
+			if durable, err := decodeWitness(b); err == nil {
+				again = appendWitness(nil, durable)
+			}
+		}
+		if len(again) > len(b) { // a number may have been written longer than it need be
+			t.Fatalf("%x became %x", b, again)
+		}
+	})
+}
