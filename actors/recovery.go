@@ -188,6 +188,7 @@ func (r *recovery) finish(j journal.Journal) error {
 			return err
 		}
 		d.own.intents = append(d.own.intents, d) // keeps it in memory
+		d.own.changed.Store(true)                // its saved state may count the intent, and a checkpoint must see it
 		d.own.release()
 		r.node.intents = append(r.node.intents, d)
 	}
