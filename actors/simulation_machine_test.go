@@ -94,14 +94,13 @@ func (y *systems) take() *actor.ActorSystem {
 	return actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
 }
 
-// give takes a dead process's system back, without its actors.
-func (y *systems) give(n *Node) {
-	for i := range n.shards {
-		if pid := n.shards[i].pid.Load(); pid != nil {
-			n.system.ProcessRegistry.Remove(pid)
-		}
+// give takes a dead process's system back, without its actors: they would keep everything of it in memory.
+func (y *systems) give(p *process) {
+	system := p.node.system
+	for _, box := range p.mailboxes {
+		system.ProcessRegistry.Remove(box.invoker.(actor.Context).Self())
 	}
-	y.free = append(y.free, n.system)
+	y.free = append(y.free, system)
 }
 
 func (m *machine) props() actor.PropsOption {
