@@ -107,7 +107,7 @@ func (a *customerActor) conclude(d *draft) {
 	a.pending.Remove(d.claim)
 	a.apply(d)
 	a.node.pipeline.submitter.concluded(d)
-	for len(a.deferred) > 0 && a.decide(a.deferred[0]) {
+	for len(a.deferred) > 0 && (a.repeated(a.deferred[0]) || a.decide(a.deferred[0])) {
 		a.deferred = slices.Delete(a.deferred, 0, 1)
 	}
 }

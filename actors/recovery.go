@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -180,16 +181,30 @@ func (r *recovery) finish(j journal.Journal) error {
 		r.node.registry.open[no] = struct{}{}
 	}
 	r.node.behind = slices.Sorted(maps.Keys(r.records))
-	for _, rec := range slices.SortedFunc(slices.Values(slices.Concat(slices.Collect(maps.Values(r.intents))...)), byPosition) {
+	for _, rec := range slices.SortedFunc(r.open(), byPosition) {
 		d, err := r.node.adopt(rec)
 		if err != nil {
 			return err
 		}
 		d.own.intents = append(d.own.intents, d) // keeps it in memory
+		d.own.changed.Store(true)                // its saved state may count the intent, and a checkpoint must see it
 		d.own.release()
 		r.node.intents = append(r.node.intents, d)
 	}
 	return nil
+}
+
+// open goes through the intents of all customers.
+func (r *recovery) open() iter.Seq[*journal.Record] {
+	return func(yield func(*journal.Record) bool) {
+		for _, open := range r.intents {
+			for _, rec := range open {
+				if !yield(rec) {
+					return
+				}
+			}
+		}
+	}
 }
 
 func byPosition(a, b *journal.Record) int { return cmp.Compare(a.Position, b.Position) }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"slices"
 	"sync"
@@ -135,6 +136,13 @@ func (m *machine) Append(rec *journal.Record) error {
 		return err
 	}
 	return m.memoryJournal.Append(rec)
+}
+
+func (m *machine) SaveSnapshots(ctx context.Context, upTo journal.Position, states iter.Seq[journal.Snapshot]) error {
+	if m.dead {
+		return errDead
+	}
+	return m.memoryJournal.SaveSnapshots(ctx, upTo, states)
 }
 
 // persist makes the journal durable up to n records.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -124,16 +125,17 @@ type simulation struct {
 	clients []*client
 	channel *channelDesk
 
-	world    world // what the clients know
-	ops      []*operation
-	tries    []*try // under way
-	reads    []*reading
-	keys     uint64
-	tick     int64 // one more with every call and answer
-	trouble  trouble
-	trace    []string
-	tally    map[string]int
-	failures []string
+	world      world // what the clients know
+	ops        []*operation
+	tries      []*try // under way
+	reads      []*reading
+	keys       uint64
+	checkpoint chan error // under way; nil: none
+	tick       int64      // one more with every call and answer
+	trouble    trouble
+	trace      []string
+	tally      map[string]int
+	failures   []string
 }
 
 // trouble is how much goes wrong, in thousandths of the steps.
@@ -269,11 +271,36 @@ func (s *simulation) possible() (actions []action) {
 	for _, c := range s.clients {
 		may(c.eager(), func() { s.act(c) })
 	}
+	may(1, s.passivate)
+	if s.checkpoint == nil && !s.broken {
+		may(1, s.save)
+	}
 	may(1, func() {
 		s.clock = s.clock.Add(time.Duration(s.rng.IntN(300)) * time.Millisecond)
 		s.note("time passes", "%s", s.now().Format(time.TimeOnly))
 	})
 	return actions
+}
+
+// passivate lets customers leave memory whom nobody needs.
+func (s *simulation) passivate() {
+	no := pick(s, s.world.customers)
+	pid := s.process.node.shards[no.Shard()].pid.Load()
+	if pid == nil {
+		return
+	}
+	s.note("passivate", "the shard of %s", no)
+	p := &passivation{since: math.MaxInt64, done: make(chan struct{}, 1)}
+	p.left.Store(people)
+	s.process.node.System().Root.Send(pid, p)
+}
+
+// save begins a checkpoint.
+func (s *simulation) save() {
+	s.note("checkpoint", "by %s at %d, %d durable", s.process.name, s.disk.Last(), s.disk.Durable())
+	done, p := make(chan error, 1), s.process
+	s.checkpoint = done
+	go func() { done <- p.node.Checkpoint(p.ctx) }()
 }
 
 // settle waits until no goroutine has anything to do, and hears what the clients were told.
@@ -284,6 +311,10 @@ func (s *simulation) settle() {
 			s.failf("the process does not start: %v", err)
 		}
 		s.process.served = true
+	}
+	if len(s.checkpoint) > 0 {
+		s.note("checkpointed", "%v, saved up to %d", <-s.checkpoint, s.disk.Saved())
+		s.checkpoint = nil
 	}
 	s.listen()
 }
@@ -395,7 +426,9 @@ func (s *simulation) start() {
 			s.failf("take shard: %v", err)
 		}
 	}
-	p.node.Connect(s.channel)
+	if err := p.node.Connect(s.channel); err != nil {
+		s.failf("connect: %v", err)
+	}
 	go func() { p.ready <- p.node.Resume() }()
 	synctest.Wait()
 }

@@ -84,7 +84,7 @@ const (
 	limited  = 2
 )
 
-func registerPerson(person int) *bank.RegisterCustomer {
+func registering(person int) *bank.RegisterCustomer {
 	return &bank.RegisterCustomer{IDKind: bank.ResidentID, Region: 220113, Person: bank.PersonSealed{
 		IDSealed: []byte("220113198506150001"), IDToken: fmt.Sprint("person ", person),
 	}}
@@ -101,7 +101,7 @@ func open(no bank.CustomerNo, class bank.Class) *bank.OpenAccount {
 func (s *simulation) prepare() {
 	funds := []int64{1500, 600, 1_500_000, 3_000_000}
 	for person := range founders {
-		s.must(registerPerson(person), fmt.Sprint("person ", person))
+		s.must(registering(person), fmt.Sprint("person ", person))
 		no := s.world.customers[person]
 		class := bank.Class(1)
 		if person == limited {
@@ -191,7 +191,7 @@ func (s *simulation) random() *operation {
 		return s.wanted(&bank.ApplyLoan{Customer: account.Customer(), Product: bank.ProductNJD, AmountFen: 1_000_000, TermMonths: 12})
 	case dice < 90:
 		person := founders + s.rng.IntN(people-founders)
-		op := s.wanted(registerPerson(person))
+		op := s.wanted(registering(person))
 		op.person = fmt.Sprint("person ", person)
 		return op
 	case dice < 92:

@@ -33,7 +33,9 @@ func TestKilledAHundredTimesNothingAcknowledgedIsLostOrDoneTwice(t *testing.T) {
 	}
 	// With snapshots of customers and ledger all the time some kills meet one being written, and with so few
 	// customers in memory some meet one who leaves or comes back.
-	k := &killing{T: t, process: startProcess(t, "--channel-delay", "20ms", "--snapshot-every", "200", "--customers-in-memory", "4"), began: time.Now()}
+	k := &killing{
+		T: t, process: startProcess(t, "--channel-delay", "20ms", "--snapshot-every", "200", "--customers-in-memory", "4"), began: time.Now(),
+	}
 	for i := range killAccounts {
 		no := k.customer(i, killFunds)
 		k.accounts = append(k.accounts, no)
