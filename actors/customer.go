@@ -184,12 +184,13 @@ func (a *customerActor) decide(req *Request) bool {
 	if refusal != nil && a.pending.Any() {
 		return false // an intent of our own may be what the desk has no room beside
 	}
-	d := draft{request: req, operation: cmd.Operation(), own: a.slot, payee: admitted, credit: credit, record: journal.Record{
-		Kind: journal.KindDecision, Shard: a.shard, Epoch: a.epoch,
-		Customer: uint64(customer.No), Seq: customer.Seq + 1,
-		Command: ledger.Uint128(req.Call.Key), BodyHash: ledger.Uint128(req.Call.Body),
-		Time: now.UnixNano(), AccountingDate: uint32(env.Date), Channel: uint16(bank.ChannelOf(cmd)),
-	}}
+	d := newDraft()
+	d.request, d.operation, d.own, d.payee, d.credit = req, cmd.Operation(), a.slot, admitted, credit
+	rec := &d.record
+	rec.Kind, rec.Shard, rec.Epoch = journal.KindDecision, a.shard, a.epoch
+	rec.Customer, rec.Seq = uint64(customer.No), customer.Seq+1
+	rec.Command, rec.BodyHash = ledger.Uint128(req.Call.Key), ledger.Uint128(req.Call.Body)
+	rec.Time, rec.AccountingDate, rec.Channel = now.UnixNano(), uint32(env.Date), uint16(bank.ChannelOf(cmd))
 	if refusal == nil {
 		d.decision, d.refusal = bank.Decide(customer, cmd, &env)
 	} else {
@@ -210,21 +211,22 @@ func (a *customerActor) decide(req *Request) bool {
 		panic(err)
 	}
 	if s := a.node.pipeline.submitter; s != nil && d.needs(s) {
-		a.propose(req, &d, s)
+		a.propose(req, d, s)
 		return true
 	}
-	if ask, ok := a.channelRequest(&d); ok {
+	if ask, ok := a.channelRequest(d); ok {
 		req.after = func() {
 			if req.err == nil && req.receipt.Refusal == nil {
 				a.node.ask(ask)
 			}
 		}
 	}
-	if err := a.node.pipeline.commit(&d); err != nil {
-		a.refused(req, &d, err)
+	if err := a.node.pipeline.commit(d); err != nil {
+		a.refused(req, d, err)
 		return true
 	}
-	a.apply(&d)
+	a.apply(d)
+	d.reuse()
 	return true
 }
 

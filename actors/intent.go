@@ -30,18 +30,19 @@ func (a *customerActor) propose(req *Request, d *draft, s *submitter) {
 	if err := d.intend(); err != nil {
 		panic(err)
 	}
+	d.claim = bank.ClaimOf(&a.slot.customer, &d.decision, bank.Date(d.record.AccountingDate))
+	d.waiting = append(d.waiting, req)
 	if err := a.node.pipeline.propose(d); err != nil {
 		a.refused(req, d, err)
 		return
 	}
+	// From here on the submitter has the draft, but for who waits.
 	a.slot.customer.Seq = d.record.Seq
-	d.waiting = append(d.waiting, req)
 	a.await(d)
 }
 
 // await keeps an intent until its outcome is known.
 func (a *customerActor) await(d *draft) {
-	d.claim = bank.ClaimOf(&a.slot.customer, &d.decision, bank.Date(d.record.AccountingDate))
 	a.pending.Add(d.claim)
 	a.intents = append(a.intents, d)
 }
@@ -158,7 +159,7 @@ func (a *customerActor) dismiss(d *draft, waiting, deferred error) {
 	for _, req := range a.deferred {
 		req.finish(deferred)
 	}
-	d.waiting, a.deferred = nil, nil
+	d.request, d.waiting, a.deferred = nil, nil, nil
 }
 
 // storedIntent is what an intent keeps, in place of a receipt, to make the outcome of the ledger's answer.
@@ -233,6 +234,7 @@ func (n *Node) adopt(rec *journal.Record) (*draft, error) {
 			d.payee.desk.Reserve(credit)
 		}
 	}
+	d.claim = bank.ClaimOf(&d.own.customer, &d.decision, bank.Date(rec.AccountingDate))
 	return d, nil
 }
 

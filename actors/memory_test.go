@@ -28,6 +28,8 @@ type memoryJournal struct {
 	refuseSave error // what SaveSnapshots answers
 	snapshots  map[uint64]journal.Snapshot
 	saved      journal.Position
+
+	flushing sync.Mutex // one flush at a time: positions become durable in order
 }
 
 func newMemoryJournal() *memoryJournal {
@@ -108,6 +110,8 @@ func (j *memoryJournal) Append(rec *journal.Record) error {
 
 // flush makes everything appended durable, unless it is held and not forced.
 func (j *memoryJournal) flush(force bool) {
+	j.flushing.Lock()
+	defer j.flushing.Unlock()
 	j.mu.Lock()
 	if j.held && !force {
 		j.mu.Unlock()

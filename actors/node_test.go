@@ -93,10 +93,8 @@ func (o *office) send(calls ...*bank.Call) func() {
 	if err != nil {
 		o.tb.Fatal(err)
 	}
-	var requests []*Request
 	for _, call := range calls {
 		req := group.Request(bank.DeciderOf(call.Command), call)
-		requests = append(requests, req)
 		if m, ok := call.Command.(*bank.RegisterCustomer); ok {
 			if r, err := o.node.Enroll(req, m); err != nil || r != nil {
 				req.Refuse(r)
@@ -113,7 +111,7 @@ func (o *office) send(calls ...*bank.Call) func() {
 		}
 		o.node.System().Root.Send(pid, req)
 	}
-	return func() { group.Wait(nil, requests...) }
+	return func() { group.Wait(nil) }
 }
 
 func (o *office) call(cmd bank.Command) *bank.Call {

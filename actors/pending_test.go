@@ -117,6 +117,21 @@ func TestWhatAPurchaseWillMakeIsWaitedFor(t *testing.T) {
 	b.agrees()
 }
 
+// An account that is being opened can be used by the next command of the same request.
+func TestAnAccountBeingOpenedIsWaitedFor(t *testing.T) {
+	b := openBranch(t, newMemoryJournal(), newEngine())
+	x := b.customer("x", 100)
+	second := bank.NewAccountNo(2, x.Customer(), 0)
+	calls := []*bank.Call{
+		b.call(&bank.OpenAccount{Customer: x.Customer(), Class: 2, FaceToFace: true, Card: bank.CardSealed{Token: "c"}}),
+		b.call(&bank.TransferOut{Account: second, AmountFen: 1, Bound: true}),
+	}
+	b.send(calls...)()
+	if r := calls[1].Receipt.Refusal; calls[0].Receipt.Refusal != nil || r == nil || r.Code != bank.InsufficientFunds {
+		t.Errorf("%+v, then %+v", calls[0].Receipt, calls[1].Receipt)
+	}
+}
+
 // The process dies with several payments of a customer under way, of which the ledger has had none, some or
 // all: each gets its outcome, in order, and the limit is neither passed nor lost.
 func TestSeveralIntentsOfOneCustomerAreTakenUpInOrder(t *testing.T) {

@@ -2,33 +2,61 @@ package actors
 
 // The commit pipeline (提交流水线).
 //
-// The problem: many customers decide at once; each decision must be on disk before anyone hears of
-// it; the disk takes the same time for one record as for a thousand.
+// The problem: many customers decide at once; each decision must be on disk before anyone hears of it; the
+// disk takes the same time for one record as for a thousand; and one customer may have as much traffic as all
+// others together.
 //
-// Two invariants. (1) Journal order is apply order: the ledger has executed exactly the chains of the
-// records before a position, in their order, when it executes the chain at that position. So replaying
-// the journal gives the same results, balance for balance. (2) Nothing that depends on a record leaves
-// the node before the record is durable: neither its receipt, nor a read of the state it made, nor its
-// events.
+//	ingress      shard      customer                  pipeline                 flusher
+//	────────┐ ┌────────┐ ┌───────────┐  ┌─────────────── mu ───────────────┐  ┌────────────┐
+//	Admit   ├─► child  ├─► decide    ├──► admit → execute → append → queue ├──► write      │
+//	Wait  ◄─┼─┼────────┼─┼── apply   │  │    (journal)(ledger) (journal)   │  │ flush      │
+//	        │ │        │ │   next …  │  └──────────────────────────────────┘  │ durable ───┼──┐
+//	────────┘ └────────┘ └───────────┘                                        └────────────┘  │
+//	   ▲                                                                                      │
+//	   └───────────────────────── receipts up to the durable position, in order ◄─────────────┘
 //
-// The obvious approach, one commit per customer at a time, makes a customer as slow as the disk: with a
-// tenth of the traffic on one customer a measured node fell from 150,000 to 2,200 operations a second.
-// Here the ledger is in the same process and its answer is known when the chain is appended. So:
+// Two invariants.
+//
+// (1) Journal order is apply order: when the ledger executes the chain at a position it has executed exactly
+// the chains before it, in their order. So replaying the journal gives the same results, balance for balance,
+// and nothing of the ledger needs to be flushed.
+//
+// (2) Nothing that depends on a record leaves the node before the record is durable: neither its receipt, nor
+// a read of the state it made, nor its events, nor a request to a payment channel.
+//
+// The obvious approach, one commit per customer at a time, makes a customer as slow as the disk: with a tenth
+// of the traffic on one customer a measured node fell from 150,000 to 2,200 operations a second. The next one,
+// to hold the reply and let the actor go on, needs to know what the ledger will say. Here it does: the ledger
+// is in the same process and answers when the chain is appended. So:
 //
 //  1. The actor decides on its state and calls commit.
-//  2. Under the pipeline's lock: the journal admits the record (epoch and sequence number), the ledger
-//     executes the chain, the receipt is made from its answer, the record gets its place in the journal
-//     and the receipt its place in the queue; what other customers may see of the decision is shown.
-//  3. The actor applies the events at once and goes on with its next command, on state that is ahead
-//     of the disk.
-//  4. The journal's flusher writes and flushes what has gathered, then calls durable: every receipt
-//     up to that position is delivered, in order.
+//  2. Under mu: the journal admits the record (epoch and sequence number), the ledger executes the chain, the
+//     receipt is made from its answer, the record gets its place in the journal and the receipt its place in
+//     the queue; what other customers may see of the decision is shown (draft.publish).
+//  3. The actor applies the events at once and goes on with its next command, on state that is ahead of the
+//     disk. It waits for nothing.
+//  4. The journal's flusher writes and flushes what has gathered, then calls durable: every receipt up to that
+//     position is delivered, in order.
 //
-// Where the ledger is elsewhere and answers later, submitter.go says how; what follows holds for both.
+// Why (1) holds: 2 is one critical section, and nobody else executes or appends. An error of Append behind a
+// successful Admit is the disk's; the ledger is then ahead of the journal for good and the node stops.
 //
-// If the process dies between 2 and 4 the state that was ahead dies with it and nobody had heard of
-// it. If the flush fails the node stops and every waiting caller is told to repeat with the same key:
-// recovery finds the record, and answers from it, or does not, and decides anew.
+// Why (2) holds: a receipt is reachable from the queue alone, the queue is ordered by position, and durable
+// takes from its head what is on disk. A read runs on the customer's actor and is delivered by whenDurable,
+// behind everything appended before it, which is all it can have seen: a customer's state by order of its
+// mailbox, a balance because execute and append are one step.
+//
+// If the process dies between 2 and 4 the state that was ahead dies with it and nobody had heard of it. If
+// the flush fails the node stops and every waiting caller is told to repeat with the same key: recovery finds
+// the record, and answers from it, or does not, and decides anew.
+//
+// mu is held for what must be one step and no longer: deciding and encoding events come before it, applying
+// and answering after it. No disk, no ledger elsewhere and no other actor is waited for inside it, except that
+// Append waits for the flusher when its batch is full. Locks inside it: a desk's, the submitter's.
+//
+// Where the ledger is elsewhere and answers later, 2 is divided: propose appends an intent, and conclude, when
+// the ledger has answered, its outcome. submitter.go says how; (2) and what follows hold for both, (1) does
+// not: there the ledger's order is the ledger's, and the order of a customer's outcomes that of his intents.
 import (
 	"fmt"
 	"sync"

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/journal"
@@ -26,6 +27,19 @@ type draft struct {
 	after    func()           // runs before they hear of a durable outcome; may be nil
 	receipt  bank.Receipt     // once it is answered
 	doubtful bool             // its chain may have been sent; the submitter's lock guards it
+}
+
+var drafts = sync.Pool{New: func() any { return new(draft) }}
+
+// newDraft returns an empty draft, whose slices may have room from an earlier decision.
+func newDraft() *draft { return drafts.Get().(*draft) }
+
+// reuse gives the draft of a decision back that is in the journal, which has copied it.
+func (d *draft) reuse() {
+	accounts, transfers, events := d.record.Accounts[:0], d.record.Transfers[:0], d.record.Events
+	clear(events)
+	*d = draft{record: journal.Record{Accounts: accounts, Transfers: transfers, Events: events[:0]}}
+	drafts.Put(d)
 }
 
 // publish shows the desks what was decided. The pipeline calls it before the receipt can leave: whoever
@@ -77,16 +91,13 @@ func (d *draft) compose() error {
 		return nil
 	}
 	stamp := uint64(rec.Channel)<<48 | uint64(rec.Teller)<<32
-	if n := len(d.decision.Legs); n > 0 {
-		rec.Transfers = make([]ledger.Transfer, n)
-		for i := range d.decision.Legs {
-			rec.Transfers[i] = transferOf(&d.decision.Legs[i], d.decision.Txn, rec.AccountingDate, stamp, i+1 < n)
-		}
+	for i := range d.decision.Legs {
+		last := i+1 == len(d.decision.Legs)
+		rec.Transfers = append(rec.Transfers, transferOf(&d.decision.Legs[i], d.decision.Txn, rec.AccountingDate, stamp, !last))
 	}
 	for i := range d.decision.Opens {
 		rec.Accounts = append(rec.Accounts, accountOf(&d.decision.Opens[i]))
 	}
-	rec.Events = make([]journal.Event, 0, len(d.decision.Events)+len(d.decision.PayeeEvents))
 	for _, e := range d.decision.Events {
 		if err := d.addEvent(rec.Customer, e); err != nil {
 			return err
@@ -121,7 +132,7 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 		for j := range results {
 			rec.Results[j] = results[j].Status
 		}
-		rec.Events = nil
+		rec.Events = rec.Events[:0]
 		d.decision.Events, d.decision.PayeeEvents = nil, nil
 		break
 	}

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -22,9 +23,10 @@ type Request struct {
 
 // Group waits for the requests of one caller.
 type Group struct {
-	node *Node
-	left atomic.Int32
-	done chan struct{} // capacity 1: the last request to finish never waits
+	node     *Node
+	requests []Request // as many as the group was made for; never grows, so that they stay where they are
+	left     atomic.Int32
+	done     chan struct{} // capacity 1: the last request to finish never waits
 }
 
 var groups = sync.Pool{New: func() any { return &Group{done: make(chan struct{}, 1)} }}
@@ -40,19 +42,23 @@ func (n *Node) NewGroup(count int) (*Group, error) {
 		return nil, bank.ErrOverloaded
 	}
 	g := groups.Get().(*Group)
-	g.node = n
+	g.node, g.requests = n, slices.Grow(g.requests, count)
 	g.left.Store(int32(count))
 	return g, nil
 }
 
-// Request makes the group's request for a call.
+// Request makes the group's next request, for a call. It belongs to the group and ends with Wait.
 func (g *Group) Request(customer bank.CustomerNo, call *bank.Call) *Request {
-	return &Request{Customer: customer, Call: call, group: g}
+	n := len(g.requests)
+	g.requests = g.requests[:n+1]
+	r := &g.requests[n]
+	r.Customer, r.Call, r.group = customer, call, g
+	return r
 }
 
 // Wait waits for all of the group's requests, or until stop is closed: then it reports false and
-// the calls' outcomes are unknown.
-func (g *Group) Wait(stop <-chan struct{}, requests ...*Request) bool {
+// the calls' outcomes are unknown. Either way the group must not be used afterwards.
+func (g *Group) Wait(stop <-chan struct{}) bool {
 	select {
 	case <-g.done:
 	case <-stop:
@@ -60,9 +66,12 @@ func (g *Group) Wait(stop <-chan struct{}, requests ...*Request) bool {
 		// belongs to them now.
 		return false
 	}
-	for _, r := range requests {
+	for i := range g.requests {
+		r := &g.requests[i]
 		r.Call.Receipt, r.Call.Err = r.receipt, r.err
 	}
+	clear(g.requests)
+	g.requests = g.requests[:0]
 	groups.Put(g)
 	return true
 }

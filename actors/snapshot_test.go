@@ -146,6 +146,9 @@ func TestSavedStatesAndTheirTailComeToTheSameAsTheWholeJournal(t *testing.T) {
 					l.step()
 				}
 				until(t, "durable", func() bool { return j.Last() == j.Durable() })
+				for _, no := range l.accounts {
+					l.balance(no) // behind what the customer's actor still does of a command that was answered
+				}
 				read := l.reopened(t, j.unsnapped(), engine)
 				sameStates(t, "restarted", read, l.reopened(t, j.reopened(), engine))
 				sameStates(t, "living", read, l.office)

@@ -5,19 +5,22 @@ package actors
 // The problem: a ledger in another process answers later, or not at all; when it does not answer, nobody
 // knows whether it has moved the money; and meanwhile the bank must not stop, forget or repeat itself.
 //
-// Three invariants. (1) A chain reaches the ledger only when the intent it belongs to is on disk, so that
+// Four invariants. (1) A chain reaches the ledger only when the intent it belongs to is on disk, so that
 // whoever finds the intent can ask again with the same ids. (2) Every intent gets exactly one outcome, from
-// the ledger's answer and from nothing else: no timeout, restart or caller's patience decides it. (3) No
-// actor, and never the pipeline's lock, waits for the ledger.
+// the ledger's answer and from nothing else: no timeout, restart or caller's patience decides it. (3) A
+// customer's chains are carried out, and his outcomes journalled, in the order of his intents. (4) No actor,
+// and never the pipeline's lock, waits for the ledger.
 //
-//  1. The actor decides and proposes: the decision is journalled as an intent (journal.KindIntent). Until
-//     the outcome the actor decides nothing else for its customer; later commands are deferred.
+//  1. The actor decides and proposes: the decision is journalled as an intent (journal.KindIntent). The actor
+//     goes on with the next command, as far as it can be decided whatever the outcome is (intent.go).
 //  2. The flusher calls take: the intent is durable and waits here.
 //  3. run gathers what waits into a batch that fits one request, and carries at most batchesMax of them at
 //     a time: the accounts the chains need, the chains themselves in one call, the balances the receipts
-//     show in another.
-//  4. The answers become outcomes (journal.KindOutcome) in the journal; when these are durable each actor
-//     hears its verdict, applies the events, answers whoever waits and goes on with what it deferred.
+//     show in another. A customer's intents travel in one batch at a time, in order; so (3) holds whatever
+//     batches overtake each other, and a customer with all the traffic fills a batch by himself.
+//  4. The actors are told. Each journals the outcomes (journal.KindOutcome) of its intents, applies their
+//     events and goes on with what waited for them; callers hear when the outcome is durable. The actor is
+//     the only one that appends records of its customer, so that each has the number after the last.
 //
 // When a call fails the ledger counts as away: waiting callers are told to repeat, new commands that need
 // the ledger are refused before anything is written, and the batch stays as it is and asks again, after

@@ -44,7 +44,7 @@ func (c *Cluster) Do(ctx context.Context, call *bank.Call) {
 	}
 	req := group.Request(0, call)
 	c.send(req)
-	if !group.Wait(c.until(ctx), req) {
+	if !group.Wait(c.until(ctx)) {
 		call.Err = bank.ErrOutcomeUnknown
 	}
 }
@@ -61,14 +61,10 @@ func (c *Cluster) DoAll(ctx context.Context, calls []*bank.Call) {
 		}
 		return
 	}
-	requests := make([]*actors.Request, len(calls))
-	for i, call := range calls {
-		requests[i] = group.Request(0, call)
+	for _, call := range calls {
+		c.send(group.Request(0, call))
 	}
-	for _, req := range requests {
-		c.send(req)
-	}
-	if !group.Wait(c.until(ctx), requests...) {
+	if !group.Wait(c.until(ctx)) {
 		for _, call := range calls {
 			call.Err = bank.ErrOutcomeUnknown
 		}
