@@ -90,9 +90,16 @@ func (o *office) measure(accounts []bank.AccountNo) {
 	runtime.ReadMemStats(&before)
 	began := time.Now()
 	for i := range awake {
-		o.balance(accounts[i*(len(accounts)/awake)])
+		s, err := o.node.acquire(accounts[i*(len(accounts)/awake)].Customer(), false)
+		if err != nil {
+			b.Fatal(err)
+		}
+		s.release()
 	}
 	b.ReportMetric(float64(time.Since(began).Microseconds())/float64(awake), "µs/comeback")
+	for i := range awake { // with his actor
+		o.balance(accounts[i*(len(accounts)/awake)])
+	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
 	b.ReportMetric((float64(after.HeapInuse+after.StackInuse)-float64(before.HeapInuse+before.StackInuse))/float64(awake), "B/customer")
