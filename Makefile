@@ -9,7 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 RACE        := ./actors/... ./channels/... ./cluster/... ./ingress/... ./journal/... ./ledger/... ./streams/...
 FUZZTIME    ?= 5s
 
-.PHONY: run build test race lint fuzz bench bench-ledger tools clean
+.PHONY: run build test race lint fuzz bench bench-journal bench-ledger tools clean
 
 run: build ## Start the bank on loopback, data in ./data.
 	./bin/suanpan serve --data $(DATA) --http $(HTTP) --kafka $(KAFKA)
@@ -38,6 +38,10 @@ fuzz: ## Every fuzz target for FUZZTIME (default 5s).
 
 bench: build ## Throughput and latency against a do-nothing handler; figures in bench/latest.json.
 	$(GO) run ./bench $(BENCHFLAGS)
+
+bench-journal: ## The journal against Pebble and the disk, and with ten million records: three minutes, 7 GB of disk.
+	$(GO) test -run '^$$' -bench 'Writers|History' -benchtime 1x -cpu 4 -v -timeout 30m ./journal/embedded
+	$(GO) test -run '^$$' -bench Append -benchtime 2s -cpu 4 ./journal/embedded
 
 bench-ledger: ## The ledgers by themselves: ten million accounts, ten minutes, 4 GB of memory.
 	$(GO) test -run '^$$' -bench 'Floor|Transfers|Chains|Account$$$$' -benchtime 5000000x -timeout 30m ./ledger/embedded

@@ -252,6 +252,9 @@ func (a *customerActor) refused(req *Request, d *draft, err error) {
 		a.node.Fault(fmt.Errorf("shard %d: %w", a.shard, err))
 		err = fmt.Errorf("%w: %w", bank.ErrStopping, err)
 	}
+	if errors.Is(err, journal.ErrFull) { // until there is room on the disk again
+		err = fmt.Errorf("%w: %w", bank.ErrOverloaded, err)
+	}
 	req.finish(err)
 }
 

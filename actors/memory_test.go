@@ -24,6 +24,7 @@ type memoryJournal struct {
 	heads      map[uint64]journal.Head
 	onDurable  func(journal.Position)
 	refuse     error // what Append answers, once admitted
+	full       error // what Admit answers
 	refuseSave error // what SaveSnapshots answers
 	snapshots  map[uint64]journal.Snapshot
 	saved      journal.Position
@@ -85,6 +86,9 @@ func (j *memoryJournal) Claim(shard uint16) (uint64, error) {
 func (j *memoryJournal) Admit(rec *journal.Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if j.full != nil {
+		return j.full
+	}
 	if rec.Epoch != j.epochs[rec.Shard] || rec.Seq != j.heads[rec.Customer].Seq+1 {
 		return journal.ErrStale
 	}

@@ -325,6 +325,29 @@ func TestAJournalThatFailsStopsTheNodeAndAcknowledgesNothing(t *testing.T) {
 	}
 }
 
+// A full disk costs decisions, not money: the payer's balance and the node are as before, and it goes on by itself.
+func TestAFullDiskRefusesForNowAndDoesNothing(t *testing.T) {
+	j := newMemoryJournal()
+	o := openOffice(t, j)
+	a, b := o.customer("a", 1000), o.customer("b", 0)
+	full := func(err error) {
+		j.mu.Lock()
+		j.full = err
+		j.mu.Unlock()
+	}
+	full(journal.ErrFull)
+	call := o.call(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 300})
+	o.send(call)()
+	if !errors.Is(call.Err, bank.ErrOverloaded) || o.balance(a).PostedFen != 1000 {
+		t.Errorf("%v, balance %+v", call.Err, o.balance(a))
+	}
+	full(nil)
+	o.send(call)()
+	if call.Err != nil || o.balance(a).PostedFen != 700 {
+		t.Errorf("%v, balance %+v", call.Err, o.balance(a))
+	}
+}
+
 func TestTheChannelHearsOfATransferOnlyWhenItIsDurableAndAgainAfterARestart(t *testing.T) {
 	j := newMemoryJournal()
 	o := openOffice(t, j)

@@ -17,12 +17,14 @@ func (o *office) passivateAll() {
 	o.node.passivate(o.tb.Context(), math.MaxInt64, math.MaxInt64)
 }
 
-// kept runs Keep until the test ends, before the node is closed.
-func (o *office) kept() {
+// kept runs Keep until stop is called or the test ends, before the node is closed.
+func (o *office) kept() (stop func()) {
 	ctx, cancel := context.WithCancel(o.tb.Context())
 	ended := make(chan struct{})
 	go func() { o.node.Keep(ctx); close(ended) }()
-	o.tb.Cleanup(func() { cancel(); <-ended })
+	stop = func() { cancel(); <-ended }
+	o.tb.Cleanup(stop)
+	return stop
 }
 
 // crowded makes a node that has hardly any room for customers and saves them all the time.

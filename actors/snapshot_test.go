@@ -23,9 +23,10 @@ func (j *memoryJournal) unsnapped() *memoryJournal {
 	return n
 }
 
-// states brings every customer to memory and encodes him.
+// states brings every customer to memory and encodes him. All leave first, so that no actor is at work.
 func (o *office) states() map[bank.CustomerNo]journal.Snapshot {
 	o.tb.Helper()
+	until(o.tb, "nobody in memory", func() bool { o.passivateAll(); return o.node.InMemory() == 0 })
 	found := make(map[bank.CustomerNo]journal.Snapshot)
 	for no := bank.CustomerNo(1); no <= o.node.registry.highest(); no++ {
 		s, err := o.node.acquire(no, false)

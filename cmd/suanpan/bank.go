@@ -132,7 +132,12 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		options.Engine, options.Books, options.EngineAt = s.books, s.books, s.books.position()
 	}
 	s.node = actors.NewNode(options)
-	s.journal, err = embedded.Open(at.journal(), embedded.Options{OnDurable: s.node.Durable, OnFault: s.node.Fault})
+	s.journal, err = embedded.Open(at.journal(), embedded.Options{
+		OnDurable: s.node.Durable, OnFault: s.node.Fault,
+		OnRebuild: func(cause error) {
+			logger.Warn("the journal's index is made again from its records; this start takes longer", "cause", cause)
+		},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,19 @@ package embedded
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"golang.org/x/sys/unix"
 
 	"github.com/suanpan-bank/suanpan/journal"
 	"github.com/suanpan-bank/suanpan/ledger"
@@ -17,7 +29,26 @@ func benchmarkRecord() journal.Record {
 	}
 }
 
-// BenchmarkAppend is an internal transfer's record into group commits of whatever size come about.
+// identify gives a record the ids and the place of the n-th of a customer's. Ids look random, as real ones do.
+func identify(rec *journal.Record, customer, n uint64) {
+	rec.Customer, rec.Seq = customer, n
+	h := mixed(customer<<32 ^ n)
+	rec.Command, rec.Subject = ledger.Uint128{Lo: h, Hi: n}, ledger.Uint128{Lo: n, Hi: h}
+	rec.BodyHash = ledger.Uint128{Lo: mixed(h), Hi: h}
+	rec.Events[0].Customer, rec.Events[1].Customer = customer, 1+h%benchmarkCustomers
+}
+
+const benchmarkCustomers = 100_000
+
+// benchmarkBytes is what an identified record has encoded, about.
+var benchmarkBytes = func() int {
+	rec := benchmarkRecord()
+	identify(&rec, benchmarkCustomers/2, 1000)
+	return len(appendRecord(nil, &rec))
+}()
+
+// BenchmarkAppend is an internal transfer's record into group commits of whatever size come about, without
+// waiting for any: what a record costs.
 func BenchmarkAppend(b *testing.B) {
 	j, err := Open(b.TempDir(), Options{})
 	if err != nil {
@@ -29,9 +60,11 @@ func BenchmarkAppend(b *testing.B) {
 	}
 	rec := benchmarkRecord()
 	b.ReportAllocs()
+	started := cpuTime(b)
+	n := uint64(0)
 	for b.Loop() {
-		rec.Seq++
-		rec.Command, rec.Subject = ledger.Uint128{Lo: rec.Seq, Hi: rec.Seq * 31}, ledger.Uint128{Lo: rec.Seq, Hi: rec.Seq * 37}
+		identify(&rec, 1+n%benchmarkCustomers, 1+n/benchmarkCustomers)
+		n++
 		if err := j.Append(&rec); err != nil {
 			b.Fatal(err)
 		}
@@ -39,9 +72,10 @@ func BenchmarkAppend(b *testing.B) {
 	if err := j.WaitDurable(context.Background(), j.Last()); err != nil {
 		b.Fatal(err)
 	}
+	b.ReportMetric(float64(cpuTime(b)-started)/float64(n), "cpu-ns/op")
 }
 
-// BenchmarkLoneAppend is one record at a time, each waiting for the disk.
+// BenchmarkLoneAppend is one record at a time, each waiting for the disk, against the disk's own flush of a block.
 func BenchmarkLoneAppend(b *testing.B) {
 	j, err := Open(b.TempDir(), Options{})
 	if err != nil {
@@ -51,14 +85,270 @@ func BenchmarkLoneAppend(b *testing.B) {
 	if _, err := j.Claim(0); err != nil {
 		b.Fatal(err)
 	}
+	bare := bareFile(b)
 	rec := benchmarkRecord()
-	for b.Loop() {
-		rec.Seq++
+	block := alignedBytes(blockBytes)
+	var records, flushes []time.Duration
+	for n := uint64(1); b.Loop(); n++ {
+		identify(&rec, 1, n)
+		began := time.Now()
 		if err := j.Append(&rec); err != nil {
 			b.Fatal(err)
 		}
 		if err := j.WaitDurable(context.Background(), rec.Position); err != nil {
 			b.Fatal(err)
 		}
+		written := time.Now()
+		if _, err := bare.WriteAt(block, int64(n%1024)*blockBytes); err != nil {
+			b.Fatal(err)
+		}
+		if err := bare.Datasync(); err != nil {
+			b.Fatal(err)
+		}
+		records, flushes = append(records, written.Sub(began)), append(flushes, time.Since(written))
 	}
+	slices.Sort(records)
+	slices.Sort(flushes)
+	record, flush := records[len(records)/2], flushes[len(flushes)/2]
+	b.ReportMetric(float64(record.Microseconds()), "p50-µs")
+	b.ReportMetric(float64(flush.Microseconds()), "disk-p50-µs")
+	b.ReportMetric(float64(record)/float64(flush), "p50/disk")
+}
+
+// bareFile is zeroed and written directly, as a segment is.
+func bareFile(b *testing.B) file {
+	b.Helper()
+	f, err := openDisk(b.TempDir()+"/bare", os.O_RDWR|os.O_CREATE|unix.O_DIRECT)
+	if err != nil {
+		b.Skip(err)
+	}
+	b.Cleanup(func() { _ = f.Close() })
+	if _, err := f.WriteAt(alignedBytes(1024*blockBytes), 0); err != nil {
+		b.Fatal(err)
+	}
+	return f
+}
+
+// BenchmarkWriters is the journal, with its index, against Pebble with Sync: so many writers of about 300 bytes,
+// each waiting until its record is durable. Written bytes are those handed to files: by the commits, and in all,
+// with what is zeroed ahead and what the index or Pebble's compactions write.
+func BenchmarkWriters(b *testing.B) {
+	for _, writers := range []int{64, 256, 1024} {
+		b.Run(fmt.Sprint(writers), func(b *testing.B) {
+			for b.Loop() {
+				var rates [3]float64
+				for i, run := range []struct {
+					name string
+					run  func(*testing.B, int) float64
+				}{{"direct", journalWriters(false)}, {"buffered", journalWriters(true)}, {"pebble", pebbleWriters}} {
+					rates[i] = run.run(b, writers)
+				}
+				b.ReportMetric(rates[0]/rates[2], "direct/pebble")
+				b.ReportMetric(rates[1]/rates[2], "buffered/pebble")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+const writersTime = 2 * time.Second
+
+// drive runs the writers for a time and returns records a second.
+func drive(b *testing.B, name string, writers int, write func(rec *journal.Record) int) float64 {
+	b.Helper()
+	var group sync.WaitGroup
+	var count, bytes atomic.Int64
+	before := written(b)
+	cpu, began := cpuTime(b), time.Now()
+	for w := range uint64(writers) {
+		group.Go(func() {
+			rec, size := benchmarkRecord(), 0
+			n := uint64(0)
+			for time.Since(began) < writersTime {
+				n++
+				identify(&rec, 1+w, n)
+				size += write(&rec)
+			}
+			count.Add(int64(n))
+			bytes.Add(int64(size))
+		})
+	}
+	group.Wait()
+	rate := float64(count.Load()) / time.Since(began).Seconds()
+	b.ReportMetric(rate, name+"-rec/s")
+	b.ReportMetric(float64(written(b)-before)/float64(bytes.Load()), name+"-WA-all")
+	b.ReportMetric(float64(cpuTime(b)-cpu)/float64(count.Load())/1000, name+"-cpu-µs/rec")
+	return rate
+}
+
+func journalWriters(buffered bool) func(*testing.B, int) float64 {
+	return func(b *testing.B, writers int) float64 {
+		var log atomic.Int64
+		name := "direct"
+		if buffered {
+			name = "buffered"
+		}
+		dir, err := os.MkdirTemp("", "journal")
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		j, err := Open(dir, Options{buffered: buffered, open: func(path string, flags int) (file, error) {
+			f, err := openDisk(path, flags)
+			return &countedFile{f, &log, strings.HasSuffix(path, ".tmp") || strings.HasSuffix(path, ".log")}, err
+		}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer j.Close()
+		if _, err := j.Claim(0); err != nil {
+			b.Fatal(err)
+		}
+		time.Sleep(200 * time.Millisecond) // the second segment is being zeroed
+		log.Store(0)
+		rate := drive(b, name, writers, func(rec *journal.Record) int {
+			if err := j.Append(rec); err != nil {
+				b.Error(err)
+			}
+			if err := j.WaitDurable(context.Background(), rec.Position); err != nil {
+				b.Error(err)
+			}
+			return benchmarkBytes
+		})
+		b.ReportMetric(float64(log.Load())/(rate*writersTime.Seconds()*float64(benchmarkBytes)), name+"-WA")
+		return rate
+	}
+}
+
+func pebbleWriters(b *testing.B, writers int) float64 {
+	dir, err := os.MkdirTemp("", "pebble")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	db, err := pebble.Open(dir, &pebble.Options{Logger: silent{}, FormatMajorVersion: pebble.FormatNewest})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	return drive(b, "pebble", writers, func(rec *journal.Record) int {
+		var key [16]byte
+		var value [512]byte
+		stored := appendRecord(value[:0], rec)
+		if err := db.Set(appendID(key[:0], rec.Command), stored, pebble.Sync); err != nil {
+			b.Error(err)
+		}
+		return benchmarkBytes
+	})
+}
+
+// countedFile counts what is written into the log, without what prepares it.
+type countedFile struct {
+	file
+	bytes *atomic.Int64
+	log   bool
+}
+
+func (f *countedFile) WriteAt(b []byte, at int64) (int, error) {
+	if f.log && b[0] != 0 { // what prepares is zeros
+		f.bytes.Add(int64(len(b)))
+	}
+	return f.file.WriteAt(b, at)
+}
+
+// written is what this process has had written to files so far, bytes.
+func written(b *testing.B) int64 {
+	b.Helper()
+	text, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		b.Skip(err)
+	}
+	var n int64
+	for line := range strings.Lines(string(text)) {
+		if _, err := fmt.Sscanf(line, "write_bytes: %d", &n); err == nil {
+			return n
+		}
+	}
+	b.Skip("no write_bytes")
+	return 0
+}
+
+func cpuTime(b *testing.B) int64 {
+	b.Helper()
+	var usage unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
+		b.Fatal(err)
+	}
+	return usage.Utime.Nano() + usage.Stime.Nano()
+}
+
+// BenchmarkHistory is a journal of ten million records: how it opens, with how much memory, and what finding a
+// command costs that is not there, and one that is.
+func BenchmarkHistory(b *testing.B) {
+	const history = 10_150_000 // with a tail behind the last checkpoint
+	dir := b.TempDir()
+	j, err := Open(dir, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := j.Claim(0); err != nil {
+		b.Fatal(err)
+	}
+	rec := benchmarkRecord()
+	cpu := cpuTime(b)
+	for n := range uint64(history) {
+		identify(&rec, 1+n%benchmarkCustomers, 1+n/benchmarkCustomers)
+		if err := j.Append(&rec); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := j.WaitDurable(context.Background(), j.Last()); err != nil {
+		b.Fatal(err)
+	}
+	indexed(j)
+	b.Logf("written: %d ns CPU a record", (cpuTime(b)-cpu)/history)
+	if err := j.Close(); err != nil {
+		b.Fatal(err)
+	}
+	id := func(n uint64) ledger.Uint128 {
+		identify(&rec, 1+n%benchmarkCustomers, 1+n/benchmarkCustomers)
+		return rec.Command
+	}
+	b.Run("Open", func(b *testing.B) {
+		for b.Loop() {
+			if j, err = Open(dir, Options{}); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(j.Last()-j.index.at.last), "tail-records")
+			b.ReportMetric(float64(len(j.runs.all)), "runs")
+			b.StopTimer()
+			if err := j.Close(); err != nil {
+				b.Fatal(err)
+			}
+			b.StartTimer()
+		}
+	})
+	if j, err = Open(dir, Options{}); err != nil {
+		b.Fatal(err)
+	}
+	defer j.Close()
+	var memory runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&memory)
+	b.Logf("open: %d MB of heap", memory.HeapAlloc>>20)
+	rng := rand.New(rand.NewPCG(1, 2))
+	b.Run("Absent", func(b *testing.B) {
+		for b.Loop() {
+			if found, err := j.FindCommand(id(history + rng.Uint64N(1<<40))); err != nil || found != nil {
+				b.Fatal(found, err)
+			}
+		}
+	})
+	b.Run("Present", func(b *testing.B) {
+		for b.Loop() {
+			if found, err := j.FindCommand(id(rng.Uint64N(history))); err != nil || found == nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

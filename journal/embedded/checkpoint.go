@@ -39,12 +39,12 @@ const crowdedAfter = 4
 
 // freeze begins a checkpoint with the batch just taken, if one is due and none under way. The lock is held.
 func (j *Journal) freeze() *frozen {
-	if j.frozen != nil || j.last < j.index.at.last+journal.Position(j.options.CheckpointEvery) {
+	if j.emptied == nil || j.last < j.index.at.last+journal.Position(j.options.CheckpointEvery) {
 		return nil
 	}
 	j.frozen = &frozen{ids: j.recent, last: j.last, epochs: maps.Clone(j.epochs)}
-	j.recent = new(idIndex)
-	j.heads.saving, j.heads.young = j.heads.young, make(map[uint64]head, len(j.heads.young))
+	j.recent, j.emptied = j.emptied, nil
+	j.heads.saving, j.heads.young = j.heads.young, j.heads.emptied
 	j.heads.turns++
 	return j.frozen
 }
@@ -86,6 +86,9 @@ func (j *Journal) checkpoint(f *frozen) error {
 	if err := j.hasRoom(); err != nil {
 		return err
 	}
+	if err := os.MkdirAll(j.indexDir(), 0o700); err != nil {
+		return fmt.Errorf("journal: index: %w", err)
+	}
 	all := slices.Clone(j.runs.all)
 	if f.ids.used > 0 {
 		made, err := j.writeRun(f)
@@ -103,6 +106,9 @@ func (j *Journal) checkpoint(f *frozen) error {
 		}
 		for _, part := range parts {
 			merged = append(merged, part.runName)
+			if part.holders.Load() == 0 { // made just now
+				_ = part.file.Close() // durable
+			}
 		}
 		all = all[:len(all)-n]
 		all = append(all, &sharedRun{run: j.filtered(all, made)})
@@ -123,12 +129,19 @@ func (j *Journal) checkpoint(f *frozen) error {
 	old := j.runs
 	j.remember(j.index.at.segment, state.at.segment)
 	j.runs, j.index = runs, state
-	j.heads.old, j.heads.saving = saving, make(map[uint64]head)
+	unused := j.heads.old
+	j.heads.old, j.heads.saving = saving, nil
 	j.heads.turns++
 	j.frozen = nil
 	j.work.Broadcast()
 	j.mu.Unlock()
 	old.release()
+	// Memory is used again: fresh one would cost a page fault for every few records.
+	clear(unused)
+	f.ids.clear()
+	j.mu.Lock()
+	j.heads.emptied, j.emptied = unused, f.ids
+	j.mu.Unlock()
 	for _, name := range merged {
 		if err := os.Remove(name.path(j.indexDir())); err != nil {
 			return fmt.Errorf("journal: index: %w", err)
@@ -140,9 +153,6 @@ func (j *Journal) checkpoint(f *frozen) error {
 func (j *Journal) indexDir() string { return filepath.Join(j.dir, "ids") }
 
 func (j *Journal) writeRun(f *frozen) (*run, error) {
-	if err := os.MkdirAll(j.indexDir(), 0o700); err != nil {
-		return nil, fmt.Errorf("journal: index: %w", err)
-	}
 	w, err := newRunWriter(j.options.open, j.indexDir(), runName{first: j.index.at.last + 1, last: f.at.last}, f.ids.used)
 	if err != nil {
 		return nil, err

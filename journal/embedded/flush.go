@@ -20,8 +20,17 @@ import (
 type batch struct {
 	first   journal.Position
 	bytes   []byte
-	offsets []uint32 // of each record's header in bytes
-	records uint32   // checksum of the records' headers
+	offsets []uint32      // of each record's header in bytes
+	records uint32        // checksum of the records' headers
+	flushed chan struct{} // closed when it is on disk, or never will be; nil when nobody waits
+}
+
+// tell wakes those who wait for the batch.
+func (b *batch) tell() {
+	if b.flushed != nil {
+		close(b.flushed)
+		b.flushed = nil
+	}
 }
 
 // batchKeep is the largest buffer kept for reuse, batchStart the smallest there is.
@@ -94,7 +103,7 @@ func (j *Journal) flush() {
 			j.stop(err)
 			return
 		}
-		spare = taken
+		spare = batch{offsets: taken.offsets}
 		spare.reset(0, j.tail.push(flushed{s.first, j.before.offset, out}))
 	}
 }
@@ -107,13 +116,10 @@ func (j *Journal) settle(s *segment, b *batch, out []byte) {
 		s.marks = noteMark(s.marks, uint32(b.first-s.first)+uint32(i), j.before.offset+int64(offset))
 	}
 	s.end = j.before.offset + int64(len(out))
-	j.durable = j.before.last
+	j.durable.Store(uint64(j.before.last))
+	j.flushing.tell()
 	j.flushing = batch{}
 	j.full = nil
-	if j.flushed != nil {
-		close(j.flushed)
-		j.flushed = nil
-	}
 }
 
 // stop ends the journal after a fault.
@@ -138,10 +144,8 @@ func (j *Journal) stopped() {
 		j.closing = true
 		close(j.stopping)
 	}
-	if j.flushed != nil {
-		close(j.flushed)
-		j.flushed = nil
-	}
+	j.flushing.tell()
+	j.active.tell()
 	j.room.Broadcast()
 }
 
@@ -233,7 +237,13 @@ func (j *Journal) rotate(old *segment, first journal.Position, n int64) (*segmen
 		err = noRetry(old.file.Datasync())
 	}
 	if err == nil {
-		err = noRetry(errors.Join(s.file.Datasync(), os.Rename(from, s.path), syncDir(j.dir)))
+		err = noRetry(s.file.Datasync())
+	}
+	if err == nil {
+		err = noRetry(os.Rename(from, s.path))
+	}
+	if err == nil {
+		err = noRetry(syncDir(j.dir))
 	}
 	if err != nil {
 		return nil, errors.Join(err, s.file.Close())

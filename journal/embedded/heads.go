@@ -18,14 +18,15 @@ type head struct {
 // those whom a checkpoint is saving, and of those it saved last. The rest is in the store.
 type heads struct {
 	young, saving, old map[uint64]head
-	turns              uint64 // how often they moved on
+	emptied            map[uint64]head // the next young
+	turns              uint64          // how often they moved on
 }
 
 // headsOldMax bounds what is read into old besides what a checkpoint leaves there.
 const headsOldMax = 1 << 18
 
 func newHeads() heads {
-	return heads{young: make(map[uint64]head), saving: make(map[uint64]head), old: make(map[uint64]head)}
+	return heads{young: make(map[uint64]head), old: make(map[uint64]head), emptied: make(map[uint64]head)}
 }
 
 func (h *heads) find(customer uint64) (head, bool) {

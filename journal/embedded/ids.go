@@ -74,6 +74,15 @@ func (p *idPart) put(s idEntry) {
 	p.slots[i] = s
 }
 
+// clear empties the index and keeps its memory.
+func (x *idIndex) clear() {
+	for i := range x.parts {
+		clear(x.parts[i].slots)
+		x.parts[i].used = 0
+	}
+	x.used = 0
+}
+
 // find appends the positions entered under the hash, in no particular order.
 func (x *idIndex) find(hash uint64, out []journal.Position) []journal.Position {
 	p := &x.parts[hash>>(64-idPartBits)]

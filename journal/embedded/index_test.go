@@ -143,7 +143,6 @@ func TestALostOrDamagedIndexIsMadeAgain(t *testing.T) {
 		"filter":         func() { flip("ids/*.ids") },
 		"run gone":       func() { _ = os.RemoveAll(filepath.Join(dir, "ids")) },
 		"store gone":     func() { _ = os.RemoveAll(filepath.Join(dir, "index")) },
-		"manifest":       func() { flip("index/MANIFEST-*") },
 		"all of it gone": func() { _ = os.RemoveAll(filepath.Join(dir, "index")); _ = os.RemoveAll(filepath.Join(dir, "ids")) },
 	} {
 		harm()

@@ -6,9 +6,9 @@
 // states. Its newest part is in memory; checkpoint.go moves that to disk from time to time, so that opening
 // reads only the records behind the last checkpoint. ids.go and runs.go hold the ids, store.go the rest.
 //
-// Memory, stated for the defaults: 130 MB for the newest 1,000,000 records at most (ids and counters since the
-// last checkpoint and before it), 2.3 bytes for each older id up to filterBytesMax and 0.03 beyond, 48 MB for the
-// store's cache, 8 MB for the newest records and twice batchMax for those not flushed yet.
+// Memory: about 130 bytes for each record since the last checkpoint but one, which is 250,000 to 500,000 records and
+// at most 1,500,000 (see crowdedAfter); 2.3 bytes for each older id until that is filterBytesMax, 0.02 beyond; 48 MB
+// for the store; tailBytesMax of records on disk; batchMax for those not there yet, twice; 100 bytes a segment.
 package embedded
 
 import (
@@ -71,8 +71,7 @@ type Journal struct {
 	active   batch // takes appends
 	flushing batch // being written
 	last     journal.Position
-	durable  journal.Position
-	flushed  chan struct{} // closed at the next flush or fault; nil when nobody waits
+	durable  atomic.Uint64 // position; written under mu
 	fault    error
 	full     error // why the disk takes nothing more for now
 	closing  bool
@@ -81,6 +80,7 @@ type Journal struct {
 	heads    heads
 	parties  []party  // number's
 	recent   *idIndex // of records since the last checkpoint began
+	emptied  *idIndex // the next recent
 	frozen   *frozen  // what a checkpoint is bringing to disk
 	runs     *runs    // what the checkpoints before brought there
 	from     journal.Position
@@ -257,11 +257,7 @@ func (j *Journal) First() journal.Position {
 func (j *Journal) first() journal.Position { return j.from }
 
 // Durable implements journal.Journal.
-func (j *Journal) Durable() journal.Position {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.durable
-}
+func (j *Journal) Durable() journal.Position { return journal.Position(j.durable.Load()) }
 
 // Last implements journal.Journal.
 func (j *Journal) Last() journal.Position {
@@ -272,9 +268,9 @@ func (j *Journal) Last() journal.Position {
 
 // WaitDurable implements journal.Journal.
 func (j *Journal) WaitDurable(ctx context.Context, position journal.Position) error {
-	for {
+	for j.Durable() < position {
 		j.mu.Lock()
-		if j.durable >= position {
+		if j.Durable() >= position { // since then
 			j.mu.Unlock()
 			return nil
 		}
@@ -282,10 +278,14 @@ func (j *Journal) WaitDurable(ctx context.Context, position journal.Position) er
 			j.mu.Unlock()
 			return err
 		}
-		if j.flushed == nil {
-			j.flushed = make(chan struct{})
+		b := &j.active
+		if position < b.first {
+			b = &j.flushing
 		}
-		flushed := j.flushed
+		if b.flushed == nil {
+			b.flushed = make(chan struct{})
+		}
+		flushed := b.flushed
 		j.mu.Unlock()
 		select {
 		case <-flushed:
@@ -293,6 +293,7 @@ func (j *Journal) WaitDurable(ctx context.Context, position journal.Position) er
 			return ctx.Err()
 		}
 	}
+	return nil
 }
 
 // Snapshot implements journal.Journal.

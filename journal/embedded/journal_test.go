@@ -113,20 +113,23 @@ func headOf(t *testing.T, j *Journal, customer uint64) journal.Head {
 // contents copies all durable records.
 func contents(t *testing.T, j *Journal) []*journal.Record {
 	t.Helper()
-	var out []*journal.Record
-	err := j.Scan(context.Background(), 1, func(rec *journal.Record) bool {
-		var b journal.Record
-		if _, err := decodeRecord(appendRecord(nil, rec), &b); err != nil {
-			t.Fatal(err)
-		}
-		b.Position = rec.Position
-		out = append(out, &b)
-		return true
-	})
+	all, err := readAll(j)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return out
+	return all
+}
+
+func readAll(j *Journal) (all []*journal.Record, err error) {
+	var broken error
+	err = j.Scan(context.Background(), 1, func(rec *journal.Record) bool {
+		copied := new(journal.Record)
+		_, broken = decodeRecord(appendRecord(nil, rec), copied)
+		copied.Position = rec.Position
+		all = append(all, copied)
+		return broken == nil
+	})
+	return all, errors.Join(err, broken)
 }
 
 func TestWhatWasAppendedIsThereInOrderAfterAReopen(t *testing.T) {

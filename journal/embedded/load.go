@@ -51,7 +51,7 @@ func open(dir string, options Options, write bool) (_ *Journal, err error) {
 	if err := j.load(); err != nil {
 		return nil, err
 	}
-	j.durable = j.last
+	j.durable.Store(uint64(j.last))
 	j.active = newBatch(j.last + 1)
 	if j.readOnly {
 		j.closing = true
@@ -116,7 +116,8 @@ func (j *Journal) listSegments() error {
 
 // openIndex opens what checkpoints left. Without any, everything is read.
 func (j *Journal) openIndex() (err error) {
-	j.epochs, j.heads, j.recent, j.runs = make(map[uint16]uint64), newHeads(), new(idIndex), newRuns(nil)
+	j.epochs, j.heads, j.runs = make(map[uint16]uint64), newHeads(), newRuns(nil)
+	j.recent, j.emptied, j.frozen = new(idIndex), new(idIndex), nil
 	if j.store, err = openStore(j.dir, j.readOnly); err != nil {
 		return &indexError{err}
 	}

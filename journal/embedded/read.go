@@ -3,7 +3,9 @@ package embedded
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"sync"
@@ -196,6 +198,14 @@ func (w *walker) read(position journal.Position) ([]byte, error) {
 	}
 	for {
 		payload, err := w.next()
+		if errors.Is(err, io.EOF) { // the segment has grown since, or another has begun
+			if err = w.seek(position); err == nil {
+				payload, err = w.next()
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil, w.damaged(w.offset, fmt.Sprintf("position %d is not there", w.position))
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -228,14 +238,17 @@ func (w *walker) seek(position journal.Position) error {
 	return nil
 }
 
-// next returns the record at offset and goes behind it.
+// next returns the record at offset and goes behind it; io.EOF where what may be read ends.
 func (w *walker) next() ([]byte, error) {
 	if err := w.fill(recordHeader); err != nil {
 		return nil, err
 	}
 	length := int64(binary.LittleEndian.Uint32(w.buf[w.offset-w.base:]))
 	if length == 0 { // the batch ends here
-		w.offset = (w.offset + blockBytes - 1) &^ (blockBytes - 1)
+		w.offset = int64(padded(int(w.offset) + recordsEnd))
+		if w.offset >= w.end {
+			return nil, io.EOF
+		}
 		if err := w.fill(batchHeader + recordHeader); err != nil {
 			return nil, err
 		}

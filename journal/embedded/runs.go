@@ -375,7 +375,7 @@ type sharedRun struct {
 	holders atomic.Int32
 }
 
-// newRuns holds the runs for its owner; the oldest keep their filters out of memory if there are too many.
+// newRuns holds the runs for its owner.
 func newRuns(all []*sharedRun) *runs {
 	rs := &runs{all: all}
 	rs.users.Store(1)

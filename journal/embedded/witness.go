@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
@@ -40,7 +41,7 @@ func openWitness(open func(string, int) (file, error), dir string, write bool) (
 		return witness{}, 0, fmt.Errorf("journal: %w", err)
 	}
 	b, err := readFull(w.file, make([]byte, witnessBytes), 0)
-	if err == nil && len(b) > 0 {
+	if err == nil && len(bytes.TrimLeft(b, "\x00")) > 0 { // else it was made and never written
 		durable, err = decodeWitness(b)
 	}
 	if err != nil {
