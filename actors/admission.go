@@ -16,7 +16,7 @@ const (
 	RequestsMaxDefault = 65_536
 	// CustomerMaxDefault is how many commands and reads of one customer may be: more than any one request to
 	// the API can bring.
-	CustomerMaxDefault = 4096
+	CustomerMaxDefault = 16_384
 	// BytesMaxDefault is how large all commands under way may be together.
 	BytesMaxDefault = 256 << 20
 )
