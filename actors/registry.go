@@ -92,6 +92,8 @@ func (n *Node) Enroll(req *Request, cmd *bank.RegisterCustomer) (*bank.Refusal, 
 	}
 	if rec != nil {
 		req.Customer = bank.CustomerNo(rec.Customer)
+		// Another process on the same journal may have given the number out.
+		r.last.Store(max(r.last.Load(), rec.Customer))
 		return nil, nil
 	}
 	known, err := n.known(person)
