@@ -20,8 +20,8 @@ import (
 
 // Defaults and limits of passivation.
 const (
-	// InMemoryMaxDefault is how many customers may be in memory, about: 200 MB.
-	InMemoryMaxDefault = 100_000
+	// InMemoryMaxDefault is how many customers may be in memory, about: 300 to 450 MB.
+	InMemoryMaxDefault = 150_000
 	// PassivateAfterDefault is how long a customer stays whom nobody asks for.
 	PassivateAfterDefault = 10 * time.Minute
 	passivateLook         = 100 * time.Millisecond // how exactly it is known when somebody was last asked for
