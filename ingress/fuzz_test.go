@@ -51,54 +51,49 @@ func fuzzedServer() *Server {
 	})
 }
 
-// Whatever path, key and body a request has, the answer is one the bank means: never a panic's 500.
+const fuzzedPayment = `{"kind":"internal","from_account":"9990221000000000105","to_account":"9990221000000000204","amount_fen":1}`
+
+// meant fails unless the answer to a request is one the bank means: never a panic's 500.
+func meant(t *testing.T, s *Server, method, uri, key string, body []byte) {
+	var request fasthttp.Request
+	request.Header.SetMethod(method)
+	request.SetRequestURI(uri)
+	request.Header.Set("Idempotency-Key", key)
+	request.Header.SetContentType("application/json")
+	request.SetBody(body)
+	var ctx fasthttp.RequestCtx
+	ctx.Init(&request, nil, nil)
+	s.handle(&ctx)
+	if status := ctx.Response.StatusCode(); status >= 500 || status < 200 {
+		t.Fatalf("%d %s", status, ctx.Response.Body())
+	}
+}
+
+// Whatever path, key and body a request has, the answer is one the bank means.
 func FuzzRequest(f *testing.F) {
-	const payment = `{"kind":"internal","from_account":"9990221000000000105","to_account":"9990221000000000204","amount_fen":1}`
-	f.Add("POST", "/v1/transfers", "key", []byte(payment))
-	f.Add("POST", "/v1/batches", "key", []byte(`{"operations":[{"operation":"transfer","idempotency_key":"1","body":`+payment+`}]}`))
+	f.Add("POST", "/v1/transfers", "key", []byte(fuzzedPayment))
+	f.Add("POST", "/v1/batches", "key", []byte(`{"operations":[{"operation":"transfer","idempotency_key":"1","body":`+fuzzedPayment+`}]}`))
 	f.Add("POST", "/v1/customers/C0000000018/accounts", "key", []byte(`{"class":"I","face_to_face":true}`))
 	f.Add("GET", "/v1/accounts/9990221000000000105/transactions?limit=2&after=1", "", []byte{})
 	f.Add("GET", "/v1/transfers/01M8323B800000000200000005", "", []byte{})
 	s := fuzzedServer()
 	f.Fuzz(func(t *testing.T, method, uri, key string, body []byte) {
-		var request fasthttp.Request
-		request.Header.SetMethod(method)
-		request.SetRequestURI(uri)
-		request.Header.Set("Idempotency-Key", key)
-		request.Header.SetContentType("application/json")
-		request.SetBody(body)
-		var ctx fasthttp.RequestCtx
-		ctx.Init(&request, nil, nil)
-		s.handle(&ctx)
-		if status := ctx.Response.StatusCode(); status >= 500 || status < 200 {
-			t.Fatalf("%d %s", status, ctx.Response.Body())
-		}
+		meant(t, s, method, uri, key, body)
 	})
 }
 
 // A batch's body comes from a machine that may be wrong, or not the one it says it is.
 func FuzzBatch(f *testing.F) {
-	const payment = `{"kind":"internal","from_account":"9990221000000000105","to_account":"9990221000000000204","amount_fen":1}`
 	for _, operations := range []string{
-		`{"operation":"transfer","idempotency_key":"1","body":` + payment + `}`,
-		`{"operation":"transfer","idempotency_key":"1","body":` + payment + `},{"operation":"transfer","idempotency_key":"1","body":{}}`,
+		`{"operation":"transfer","idempotency_key":"1","body":` + fuzzedPayment + `}`,
+		`{"operation":"transfer","idempotency_key":"1","body":` + fuzzedPayment + `},{"operation":"transfer","idempotency_key":"1","body":{}}`,
 		`{"operation":"none","idempotency_key":"","body":null}`,
 	} {
 		f.Add([]byte(`{"operations":[` + operations + `]}`))
 	}
 	s := fuzzedServer()
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var request fasthttp.Request
-		request.Header.SetMethod("POST")
-		request.SetRequestURI("/v1/batches")
-		request.Header.SetContentType("application/json")
-		request.SetBody(body)
-		var ctx fasthttp.RequestCtx
-		ctx.Init(&request, nil, nil)
-		s.handle(&ctx)
-		if status := ctx.Response.StatusCode(); status >= 500 || status < 200 {
-			t.Fatalf("%d %s", status, ctx.Response.Body())
-		}
+		meant(t, s, "POST", "/v1/batches", "", body)
 	})
 }
 

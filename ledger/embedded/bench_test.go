@@ -208,6 +208,13 @@ func BenchmarkDurableTransfers(b *testing.B) {
 		}
 	}
 	p := newPayments(accounts)
+	pay := make([]ledger.Transfer, batchMax)
+	for done := 0; done < warmUp; done += batchMax {
+		p.fill(pay)
+		if _, err := e.CreateTransfers(context.Background(), pay); err != nil {
+			b.Fatal(err)
+		}
+	}
 	before := cpuSeconds(b)
 	b.ReportAllocs()
 	b.ResetTimer()
