@@ -20,6 +20,15 @@ type shardActor struct {
 	shard     uint16
 	epoch     uint64
 	customers map[bank.CustomerNo]*customerActor
+	spawning  *actor.Props   // of its customers' actors, one for all: each would take 240 bytes
+	starting  *customerActor // whom spawning is to bring to life
+}
+
+func newShardActor(n *Node, shard uint16, epoch uint64) *shardActor {
+	s := &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*customerActor)}
+	// Proto.Actor asks for the actor within Spawn and, as its Receive recovers and it never restarts, only then.
+	s.spawning = actor.PropsFromProducer(func() actor.Actor { return s.starting }, n.spawning...)
+	return s
 }
 
 // Receive routes to the customer's actor, starting it first if need be. A number that is nobody's
@@ -93,7 +102,9 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (
 		c.await(d)
 	}
 	slot.intents = nil
-	c.pid = ctx.Spawn(actor.PropsFromProducer(func() actor.Actor { return c }, s.node.spawning...))
+	s.starting = c
+	c.pid = ctx.Spawn(s.spawning)
+	s.starting = nil
 	s.customers[no] = c
 	return c, nil
 }

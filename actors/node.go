@@ -144,7 +144,8 @@ func NewNode(options Options) *Node {
 		n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
 	}
 	n.workers = newDispatcher(n.stopped)
-	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers)}
+	// The mailbox that takes least while it is empty, as most are.
+	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers), actor.WithMailbox(actor.UnboundedLockfree())}
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()
 	for i := range n.shards {
@@ -261,9 +262,7 @@ func (n *Node) Shard(shard uint16) (*actor.PID, error) {
 	if err != nil {
 		return nil, fmt.Errorf("claim shard %d: %w", shard, err)
 	}
-	props := actor.PropsFromProducer(func() actor.Actor {
-		return &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*customerActor)}
-	}, n.spawning...)
+	props := actor.PropsFromProducer(func() actor.Actor { return newShardActor(n, shard, epoch) }, n.spawning...)
 	pid, err := n.system.Root.SpawnNamed(props, fmt.Sprintf("shard-%d", shard))
 	if err != nil {
 		return nil, fmt.Errorf("start shard %d: %w", shard, err)
