@@ -282,6 +282,47 @@ func cpuTime(b *testing.B) int64 {
 	return usage.Utime.Nano() + usage.Stime.Nano()
 }
 
+// BenchmarkOpen is a start with half a million records of 100,000 customers behind the last checkpoint.
+func BenchmarkOpen(b *testing.B) {
+	const indexed, tail = 600_000, 500_000
+	dir, options := b.TempDir(), Options{CheckpointEvery: indexed}
+	j, err := Open(dir, options)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := j.Claim(0); err != nil {
+		b.Fatal(err)
+	}
+	rec := benchmarkRecord()
+	for n := range uint64(indexed + tail) {
+		identify(&rec, 1+n%benchmarkCustomers, 1+n/benchmarkCustomers)
+		if err := j.Append(&rec); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := j.WaitDurable(context.Background(), j.Last()); err != nil {
+		b.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		b.Fatal(err)
+	}
+	var cpu int64
+	for b.Loop() {
+		began := cpuTime(b)
+		if j, err = Open(dir, options); err != nil {
+			b.Fatal(err)
+		}
+		cpu += cpuTime(b) - began
+		b.ReportMetric(float64(j.Last()-j.index.at.last), "tail-records")
+		b.StopTimer()
+		if err := j.Close(); err != nil {
+			b.Fatal(err)
+		}
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(cpu)/float64(b.N)/1e6, "cpu-ms/op")
+}
+
 // BenchmarkHistory is a journal of ten million records: how it opens, with how much memory, and what finding a
 // command costs that is not there, and one that is.
 func BenchmarkHistory(b *testing.B) {

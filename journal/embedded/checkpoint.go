@@ -37,9 +37,14 @@ type indexState struct {
 // crowdedAfter is how many checkpoints' worth of records may be in memory before appends wait for the disk.
 const crowdedAfter = 4
 
-// freeze begins a checkpoint with the batch just taken, if one is due and none under way. The lock is held.
+// checkpointDue reports whether a checkpoint should begin and none is under way. The lock is held.
+func (j *Journal) checkpointDue() bool {
+	return j.emptied != nil && j.last >= j.index.at.last+journal.Position(j.options.CheckpointEvery)
+}
+
+// freeze begins a checkpoint with the batch just taken, if one is due. The lock is held.
 func (j *Journal) freeze() *frozen {
-	if j.emptied == nil || j.last < j.index.at.last+journal.Position(j.options.CheckpointEvery) {
+	if !j.checkpointDue() {
 		return nil
 	}
 	j.frozen = &frozen{ids: j.recent, last: j.last, epochs: maps.Clone(j.epochs)}

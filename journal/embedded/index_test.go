@@ -7,8 +7,10 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -228,6 +230,100 @@ func TestRetentionLetsWholeSegmentsGoBehindWhatIsSaved(t *testing.T) {
 	}
 	if _, err := Open(dir, often); err == nil || !strings.Contains(err.Error(), "restore") {
 		t.Errorf("an index that can't be made again: %v", err)
+	}
+}
+
+// What the records behind the last checkpoint do not tell of a customer stands in the store: a payee's own decisions,
+// a payer's credits.
+func TestCountersAreCompleteThoughTheLastRecordsTellOneOnly(t *testing.T) {
+	dir := t.TempDir()
+	j := opened(t, dir, often)
+	w := newWriter(t, j)
+	w.append(50, 51)
+	w.append(51, 50)
+	w.flushed()
+	write(t, j, 300, 7)
+	indexed(j)
+	w = newWriter(t, j)
+	w.append(1, 50)
+	w.flushed()
+	want := headOf(t, j, 50)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = opened(t, dir, often)
+	if got := headOf(t, j, 50); got != want || got.Seq != 1 {
+		t.Errorf("%+v, was %+v", got, want)
+	}
+}
+
+// losing is a file whose segment is let go, and used again, before it is read for the first time.
+type losing struct {
+	file
+	j    *Journal
+	once sync.Once
+	t    *testing.T
+}
+
+func (f *losing) ReadAt(b []byte, at int64) (int, error) {
+	f.once.Do(func() {
+		if err := f.j.Retain(500); err != nil {
+			f.t.Error(err)
+		}
+		if err := os.WriteFile(filepath.Join(f.j.dir, recycledPath), make([]byte, small), 0o600); err != nil {
+			f.t.Error(err)
+		}
+	})
+	return f.file.ReadAt(b, at)
+}
+
+// Who reads while a segment is let go must be told so: "no such file", or damage where the file is used again, would
+// stop a node that has lost nothing.
+func TestAReaderOfASegmentThatIsBeingLetGoIsToldSo(t *testing.T) {
+	var group sync.WaitGroup
+	for when, open := range map[string]func(j *Journal, path string) (file, error){
+		"the file is gone when it is opened": func(j *Journal, path string) (file, error) {
+			group.Go(func() { // it ends when the reader has failed to open the file
+				if err := j.Retain(500); err != nil {
+					t.Error(err)
+				}
+			})
+			for j.First() == 1 {
+				runtime.Gosched()
+			}
+			return nil, &os.PathError{Op: "open", Path: path, Err: os.ErrNotExist}
+		},
+		"the file is used again when it is read": func(j *Journal, path string) (file, error) {
+			f, err := openDisk(path, os.O_RDONLY)
+			return &losing{file: f, j: j, t: t}, err
+		},
+	} {
+		var j *Journal
+		var oldest string
+		options := often
+		options.open = func(path string, flags int) (file, error) {
+			if path == oldest {
+				return open(j, path)
+			}
+			return openDisk(path, flags)
+		}
+		j = opened(t, t.TempDir(), options)
+		write(t, j, 600, 7)
+		indexed(j)
+		if err := j.SaveSnapshots(t.Context(), 400, states(journal.Snapshot{Customer: 1, State: []byte("s")})); err != nil {
+			t.Fatal(err)
+		}
+		paths, err := segmentFiles(j.dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		j.readers.close() // as if nobody had read for long
+		j.tail = tail{}
+		oldest = paths[0]
+		if err := j.Scan(t.Context(), 1, func(*journal.Record) bool { return true }); !errors.Is(err, journal.ErrGone) {
+			t.Errorf("%s: %v, the first is %d", when, err, j.First())
+		}
+		group.Wait()
 	}
 }
 

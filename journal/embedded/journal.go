@@ -79,6 +79,7 @@ type Journal struct {
 	epochs   map[uint16]uint64
 	heads    heads
 	parties  []party  // number's
+	read     []uint64 // noteRead's
 	recent   *idIndex // of records since the last checkpoint began
 	emptied  *idIndex // the next recent
 	frozen   *frozen  // what a checkpoint is bringing to disk

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -207,6 +208,9 @@ func (j *Journal) loadTail() error {
 			return err
 		}
 	}
+	if err := j.completeHeads(); err != nil {
+		return err
+	}
 	var known journal.Position
 	var err error
 	if j.witness, known, err = openWitness(j.options.open, j.dir, !j.readOnly); err != nil {
@@ -306,10 +310,10 @@ func (j *Journal) loadSegment(i int) error {
 		if _, err := decodeRecord(payload, &rec); err != nil {
 			return err
 		}
-		if rec.Position = position; position <= at.last {
-			return nil
+		if rec.Position = position; position > at.last {
+			j.noteRead(&rec)
 		}
-		return j.noteRead(&rec)
+		return nil
 	})
 	if err != nil {
 		return err
@@ -317,14 +321,13 @@ func (j *Journal) loadSegment(i int) error {
 	return j.checkpointRead()
 }
 
-// noteRead takes a record that was read into the memory state.
-func (j *Journal) noteRead(rec *journal.Record) error {
+// noteRead takes a record that was read into the memory state. A counter that no record read so far tells stays
+// zero until completeHeads.
+func (j *Journal) noteRead(rec *journal.Record) {
 	parties := j.parties[:0]
-	for _, customer := range customers(rec, nil) {
-		h, err := j.head(customer)
-		if err != nil {
-			return &indexError{err}
-		}
+	j.read = customers(rec, j.read[:0])
+	for _, customer := range j.read {
+		h, _ := j.heads.find(customer)
 		if customer == rec.Customer {
 			h.Seq = rec.Seq
 		}
@@ -339,18 +342,38 @@ func (j *Journal) noteRead(rec *journal.Record) error {
 	}
 	j.note(rec, parties)
 	j.parties = parties
+}
+
+// completeHeads takes the counters that the records read do not tell from the store, in the order in which it has
+// them: one read for each customer would take longer than the records.
+func (j *Journal) completeHeads() error {
+	var lacking []uint64
+	for customer, h := range j.heads.young {
+		if h.Seq == 0 || h.EventSeq == 0 {
+			lacking = append(lacking, customer)
+		}
+	}
+	slices.Sort(lacking)
+	err := j.store.heads(lacking, func(customer uint64, stored head) {
+		h := j.heads.young[customer]
+		h.Seq, h.EventSeq = cmp.Or(h.Seq, stored.Seq), cmp.Or(h.EventSeq, stored.EventSeq)
+		j.heads.young[customer] = h
+	})
+	if err != nil {
+		return &indexError{err}
+	}
 	return nil
 }
 
 // checkpointRead brings what was read so far into the index on disk, if it is much: the index was lost.
 func (j *Journal) checkpointRead() error {
-	if j.readOnly || j.before.last == 0 {
+	if j.readOnly || !j.checkpointDue() {
 		return nil
+	}
+	if err := j.completeHeads(); err != nil {
+		return err
 	}
 	f := j.freeze()
-	if f == nil {
-		return nil
-	}
 	f.at = j.before
 	err := j.checkpoint(f)
 	if isFull(err) { // not now, then

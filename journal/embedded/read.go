@@ -109,7 +109,7 @@ func (j *Journal) find(hash uint64, id ledger.Uint128, is func(*journal.Record) 
 	if j.frozen != nil {
 		positions = j.frozen.ids.find(hash, positions)
 	}
-	runs, first := j.runs, j.first()
+	runs := j.runs
 	runs.use()
 	j.mu.Unlock()
 	defer runs.release()
@@ -120,10 +120,10 @@ func (j *Journal) find(hash uint64, id ledger.Uint128, is func(*journal.Record) 
 	slices.Sort(positions)
 	var out []*journal.Record
 	for _, position := range positions {
-		if position < first {
+		rec, _, err := j.get(position)
+		if errors.Is(err, journal.ErrGone) {
 			continue
 		}
-		rec, _, err := j.get(position)
 		if err != nil {
 			return nil, err
 		}
@@ -189,8 +189,21 @@ func (w *walker) close() {
 	}
 }
 
-// read returns the bytes of the durable record at the position. They are valid until the next call.
+// read returns the bytes of the durable record at the position. They are valid until the next call. A segment
+// that Retain lets go meanwhile may be away or hold other records already, whatever is found there.
 func (w *walker) read(position journal.Position) ([]byte, error) {
+	payload, err := w.find(position)
+	if first := w.j.First(); err != nil && position < first {
+		return nil, gone(position, first)
+	}
+	return payload, err
+}
+
+func gone(position, first journal.Position) error {
+	return fmt.Errorf("%w: position %d, the first is %d", journal.ErrGone, position, first)
+}
+
+func (w *walker) find(position journal.Position) ([]byte, error) {
 	if w.segment == nil || position < w.position || w.after != 0 && position >= w.after || w.offset >= w.end {
 		if err := w.seek(position); err != nil {
 			return nil, err
@@ -304,7 +317,7 @@ func (j *Journal) whereabouts(position journal.Position) (s *segment, after jour
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if first := j.first(); position < first {
-		return nil, 0, nil, 0, fmt.Errorf("%w: position %d, the first is %d", journal.ErrGone, position, first)
+		return nil, 0, nil, 0, gone(position, first)
 	}
 	i, found := slices.BinarySearchFunc(j.segments, position, func(s *segment, p journal.Position) int {
 		return int(int64(s.first) - int64(p))

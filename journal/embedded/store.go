@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -285,6 +286,35 @@ func (s *store) head(customer uint64) (h head, err error) {
 		return err
 	})
 	return h, err
+}
+
+// heads calls each with the counters of those of the customers, in rising order, that have any.
+func (s *store) heads(customers []uint64, each func(customer uint64, h head)) (err error) {
+	db, err := s.open(false)
+	if db == nil {
+		return err
+	}
+	rows, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyHead}, UpperBound: []byte{keyHead + 1}})
+	if err != nil {
+		return fmt.Errorf("journal: read %s: %w", s.dir, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	var key []byte
+	for _, customer := range customers {
+		key = binary.BigEndian.AppendUint64(append(key[:0], keyHead), customer)
+		if !rows.SeekGE(key) {
+			break
+		}
+		if !bytes.Equal(rows.Key(), key) {
+			continue
+		}
+		h, err := decodeHead(rows.Value())
+		if err != nil {
+			return fmt.Errorf("journal: read %s: customer %d: %w", s.dir, customer, err)
+		}
+		each(customer, h)
+	}
+	return rows.Error()
 }
 
 func (s *store) marks(first journal.Position) (marks []mark, err error) {
