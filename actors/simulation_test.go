@@ -420,8 +420,13 @@ func (s *simulation) start() {
 		s.failf("recover: %v", err)
 		return
 	}
-	// All shards in use are taken at once: from here on an earlier process can write nothing.
-	for _, no := range s.world.customers {
+	// All shards in use are taken at once, also those of customers who are just being registered: from here
+	// on an earlier process can write nothing.
+	highest := p.node.registry.highest()
+	if s.frozen != nil {
+		highest = max(highest, s.frozen.node.registry.highest())
+	}
+	for no := bank.CustomerNo(1); no <= highest; no++ {
 		if _, err := p.node.Shard(no.Shard()); err != nil {
 			s.failf("take shard: %v", err)
 		}
