@@ -58,7 +58,7 @@ func FuzzCursor(f *testing.F) {
 			t.Fatal(err)
 		}
 		r := &Relay{options: RelayOptions{CursorPath: path, ClusterID: "c"}}
-		c, err := r.load()
+		c, err := r.load(r.options.CursorPath)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"time"
@@ -32,6 +33,9 @@ import (
 // published: otherwise repeats or strangers' messages could make the partition long enough to look whole.
 //
 // After the broker's directory was deleted it has another cluster id, and everything begins at position 1.
+//
+// Where the journal lets old records go, they can't be published again. What it may let go is secured first: messages
+// and a second cursor are on disk, so that neither a power failure nor a torn cursor leads back to before them.
 
 // cursor is the file.
 type cursor struct {
@@ -59,12 +63,16 @@ func (l *lane) holds(messages []Message, i int) bool {
 
 // begin finds where the broker is and starts there.
 func (r *Relay) begin(ctx context.Context) error {
-	known, err := r.load()
+	known, err := r.load(r.options.CursorPath)
 	if err != nil {
 		return fmt.Errorf("relay: %w", err)
 	}
-	if last := r.options.Journal.Last(); known.Position > uint64(last) {
-		return fmt.Errorf("relay: position %d was published, but the journal ends at %d", known.Position, last)
+	secured, err := r.load(r.securedPath())
+	if err != nil {
+		return fmt.Errorf("relay: %w", err)
+	}
+	if last, published := r.options.Journal.Last(), max(known.Position, secured.Position); published > uint64(last) {
+		return fmt.Errorf("relay: position %d was published, but the journal ends at %d", published, last)
 	}
 	if err := r.retry(ctx, "find the ends of the partitions", r.findEnds); err != nil {
 		return err
@@ -72,8 +80,11 @@ func (r *Relay) begin(ctx context.Context) error {
 	from := r.options.Journal.Last()
 	for i := range r.lanes {
 		l := &r.lanes[i]
-		if ends := known.Ends[l.topic]; l.partition < len(ends) && l.end >= ends[l.partition] {
-			l.done = journal.Position(known.Position)
+		if secured.covers(l) {
+			l.done = journal.Position(secured.Position)
+		}
+		if ends := known.Ends[l.topic]; known.covers(l) {
+			l.done = max(l.done, journal.Position(known.Position))
 		} else if l.partition < len(ends) {
 			r.options.Logger.Warn("the broker has lost messages; they are published again",
 				"topic", l.topic, "partition", l.partition, "had", ends[l.partition], "has", l.end)
@@ -84,6 +95,10 @@ func (r *Relay) begin(ctx context.Context) error {
 			l.done = max(l.done, l.tail.position-1)
 		}
 		from = min(from, l.done)
+	}
+	if first := r.options.Journal.First(); from+1 < first {
+		return fmt.Errorf("relay: events from position %d on are to be published, and the journal keeps none before %d: %w: "+
+			"restore the directory of the stream and the relay's cursor (%s) from a backup", from+1, first, journal.ErrGone, r.options.CursorPath)
 	}
 	r.position.Store(uint64(from))
 	if err := r.retry(ctx, "save the cursor", func(context.Context) error { return r.save() }); err != nil {
@@ -167,7 +182,7 @@ func markOf(headers []protocol.Header) (m mark) {
 // wrote tells whether the lane's last message is of the journal and belongs there; if not it is forgotten.
 // The port is open to others, and a message of theirs at the end must not make us skip events.
 func (r *Relay) wrote(ctx context.Context, l *lane) (ours bool, err error) {
-	if l.tail.position > 0 && l.tail.position <= r.options.Journal.Durable() {
+	if l.tail.position >= r.options.Journal.First() && l.tail.position <= r.options.Journal.Durable() {
 		var fault error
 		err = r.options.Journal.Scan(ctx, l.tail.position, func(rec *journal.Record) bool {
 			var messages []Message
@@ -185,9 +200,33 @@ func (r *Relay) wrote(ctx context.Context, l *lane) (ours bool, err error) {
 	return ours, err
 }
 
-// load reads the cursor. One that is torn or of another broker is as good as none.
-func (r *Relay) load() (cursor, error) {
-	text, err := os.ReadFile(r.options.CursorPath)
+// covers reports whether the lane is as long as it was when the cursor was written.
+func (c *cursor) covers(l *lane) bool {
+	ends := c.Ends[l.topic]
+	return l.partition < len(ends) && l.end >= ends[l.partition]
+}
+
+// Secure returns a position up to which the journal's records may be let go: their events need not be published
+// again whatever happens to the machine. syncBroker flushes to disk what the broker has acknowledged.
+func (r *Relay) Secure(syncBroker func() error) (journal.Position, error) {
+	c, err := r.load(r.options.CursorPath)
+	if err == nil {
+		err = syncBroker()
+	}
+	if err == nil && c.Position > 0 {
+		err = c.write(r.securedPath(), true)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("secure what is published: %w", err)
+	}
+	return journal.Position(c.Position), nil
+}
+
+func (r *Relay) securedPath() string { return r.options.CursorPath + ".secured" }
+
+// load reads a cursor. One that is torn or of another broker is as good as none.
+func (r *Relay) load(path string) (cursor, error) {
+	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return cursor{}, err
 	}
@@ -205,15 +244,28 @@ func (r *Relay) save() error {
 	for i := range r.lanes {
 		c.Ends[r.lanes[i].topic] = append(c.Ends[r.lanes[i].topic], r.lanes[i].end)
 	}
-	text, err := json.Marshal(&c)
+	return c.write(r.options.CursorPath, false)
+}
+
+// write replaces the file, durably if wanted.
+func (c *cursor) write(path string, durable bool) error {
+	text, err := json.Marshal(c)
 	if err != nil {
 		return err
 	}
-	temporary := r.options.CursorPath + ".tmp"
+	temporary := path + ".tmp"
 	if err := os.WriteFile(temporary, text, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(temporary, r.options.CursorPath)
+	if durable {
+		if err := syncFile(temporary); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(temporary, path); err != nil || !durable {
+		return err
+	}
+	return syncFile(filepath.Dir(path))
 }
 
 // note reports a cursor that can't be saved, which costs time at the next start.
@@ -221,4 +273,13 @@ func (r *Relay) note(err error) {
 	if err != nil {
 		r.options.Logger.Warn("the relay's cursor can't be saved", "cause", err)
 	}
+}
+
+// syncFile flushes a file or directory to disk.
+func syncFile(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }

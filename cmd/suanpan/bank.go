@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,7 +51,9 @@ type server struct {
 	report    *reporting.Report
 	api       *ingress.Server
 	http      net.Listener
-	consumers []worker // in the order in which they are stopped
+	consumers []worker     // in the order in which they are stopped
+	keeper    worker       // lets the journal's oldest records go
+	letGo     sync.RWMutex // held for writing while it does, for reading by who needs all that is kept
 	logger    *slog.Logger
 	fault     chan error   // capacity 1
 	faulted   atomic.Bool  // something can't go on; there is nothing to drain
@@ -130,7 +133,8 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	}
 	s.node = actors.NewNode(options)
 	s.journal, err = embedded.Open(at.journal(), embedded.Options{
-		OnDurable: s.node.Durable, OnFault: s.node.Fault,
+		OnDurable: s.node.Durable, OnFault: s.node.Fault, SegmentBytes: o.keep.segmentBytes,
+		CheckpointEvery: int(min(o.snapshotEvery, embedded.CheckpointEveryDefault)),
 		OnRebuild: func(cause error) {
 			logger.Warn("the journal's index is made again from its records; this start takes longer", "cause", cause)
 		},
@@ -162,6 +166,9 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	s.customers = s.run("customers", func(ctx context.Context) error { s.node.Keep(ctx); return nil })
 	if err := s.openStream(at, catalogue, logger); err != nil {
 		return nil, err
+	}
+	if o.keep.records > 0 {
+		s.keeper = s.run("journal", func(ctx context.Context) error { return s.keepJournal(ctx, o.keep.records) })
 	}
 	s.api = ingress.New(ingress.Options{
 		Bank: bankOf, Vault: vault, Clock: time.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
@@ -270,6 +277,9 @@ func (s *server) close(ctx context.Context) error {
 	}
 	if s.channel != nil {
 		s.channel.Close()
+	}
+	if s.keeper.cancel != nil {
+		s.keeper.stop()
 	}
 	if s.node != nil {
 		s.saveCustomers(ctx)

@@ -37,10 +37,14 @@ func openBooks(at layout, every uint64) (*books, error) {
 // position is up to where of the journal the books are saved.
 func (b *books) position() journal.Position { return journal.Position(b.saved.Load()) }
 
-// fit refuses books that are ahead of the journal: they know of decisions that nobody made.
+// fit refuses books that are ahead of the journal: they know of decisions that nobody made. So it does with books
+// that end before the journal begins: what is between can't be executed.
 func (b *books) fit(j journal.Journal) error {
 	if last := j.Last(); last < b.position() {
 		return fmt.Errorf("the ledger's snapshot stands at position %d of the journal, which ends at %d: restore the journal", b.position(), last)
+	}
+	if first := j.First(); b.position()+1 < first {
+		return fmt.Errorf("the ledger's snapshot stands at position %d and the journal keeps nothing before %d: restore the ledger's directory (books) from a backup", b.position(), first)
 	}
 	return nil
 }
@@ -85,14 +89,15 @@ func (s *server) saveBooks(ctx context.Context) error {
 }
 
 // closeBooks saves what has happened since the last snapshot, unless the node failed, and closes the books.
-// The journal is still open.
+// The journal is still open. Books that the node has not brought up to the journal's end are not saved: at a start
+// that ends early they hold only a part of it.
 func (s *server) closeBooks(ctx context.Context) error {
+	var err error
 	if s.books.worker.cancel != nil {
 		s.books.worker.stop()
-	}
-	var err error
-	if s.journal != nil && !s.faulted.Load() && s.journal.Last() > s.books.position() {
-		err = s.saveBooks(ctx)
+		if !s.faulted.Load() && s.journal.Last() > s.books.position() {
+			err = s.saveBooks(ctx)
+		}
 	}
 	return errors.Join(err, s.books.Close())
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/suanpan-bank/suanpan/ingress"
 	"github.com/suanpan-bank/suanpan/internal/audit"
 	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/streams"
 )
 
 // evidencePath serves what `suanpan verify` compares. It names no person, but every balance.
@@ -34,6 +35,8 @@ func (s *server) pages() map[string]ingress.Page {
 func (s *server) evidence(ctx context.Context) (*audit.Evidence, error) {
 	ctx, cancel := context.WithTimeout(ctx, evidenceWait)
 	defer cancel()
+	s.letGo.RLock()
+	defer s.letGo.RUnlock()
 	s.audits.Add(1)
 	defer s.audits.Add(-1)
 	var at journal.Position
@@ -53,7 +56,11 @@ func (s *server) evidence(ctx context.Context) (*audit.Evidence, error) {
 	if err := s.journal.WaitDurable(ctx, at); err != nil {
 		return nil, err
 	}
-	fromJournal, err := audit.Journal(ctx, s.journal, at)
+	var transfers streams.Transfers // a journal with a ledger elsewhere is kept whole
+	if s.books != nil {
+		transfers = s.books
+	}
+	fromJournal, from, err := audit.Kept(ctx, s.journal, at, transfers)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +78,7 @@ func (s *server) evidence(ctx context.Context) (*audit.Evidence, error) {
 	if err != nil {
 		return nil, err
 	}
-	return audit.NewEvidence(at, ledger, fromJournal, figures, s.broker.Addr()), nil
+	return audit.NewEvidence(from, at, ledger, fromJournal, figures, s.broker.Addr()), nil
 }
 
 // metrics are those of the parts; the API adds its own.
@@ -81,6 +88,7 @@ func (s *server) metrics() *prometheus.Registry {
 		r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
 	gauge("suanpan_journal_position", "Last position given out.", func() float64 { return float64(s.journal.Last()) })
+	gauge("suanpan_journal_first_position", "First position still kept.", func() float64 { return float64(s.journal.First()) })
 	gauge("suanpan_journal_durable_position", "Last position on disk.", func() float64 { return float64(s.journal.Durable()) })
 	if s.relay != nil {
 		gauge("suanpan_stream_position", "Last position published.", func() float64 { return float64(s.relay.Position()) })

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/suanpan-bank/suanpan/actors"
+	"github.com/suanpan-bank/suanpan/journal/embedded"
 )
 
 // serveOptions are the flags of serve. Every one has a usable default.
@@ -32,6 +33,7 @@ type serveOptions struct {
 	ledger         string
 	tigerbeetle    tigerbeetleOptions
 	snapshotEvery  uint64
+	keep           keepOptions
 	inMemoryMax    int64
 	passivateAfter time.Duration
 	channelDelay   time.Duration
@@ -75,6 +77,10 @@ func serveCommand() *cobra.Command {
 	f.Uint64Var(&o.tigerbeetle.cluster, "tigerbeetle-cluster", 0, "the cluster's `id`")
 	f.Uint64Var(&o.snapshotEvery, "snapshot-every", actors.SnapshotEveryDefault,
 		"records of the journal between two snapshots of customers, and of the ledger in this process")
+	f.Uint64Var(&o.keep.records, "journal-keep", 0,
+		"`records` that the journal keeps, about; older ones go, whole files at a time, when snapshots and stream have them, and with them "+
+			"what tells that a command is a repetition; 0: all")
+	f.Int64Var(&o.keep.segmentBytes, "journal-segment-bytes", embedded.SegmentBytesDefault, "`size` of a file of the journal")
 	f.Int64Var(&o.inMemoryMax, "customers-in-memory", actors.InMemoryMaxDefault,
 		"customers in memory, about; over it those leave who have been idle longest")
 	f.DurationVar(&o.passivateAfter, "passivate-after", actors.PassivateAfterDefault, "how long an idle customer stays in memory")
@@ -100,6 +106,9 @@ const gcPercent = 200
 func serve(ctx context.Context, o serveOptions, out io.Writer) error {
 	if o.inMemoryMax < 1 || o.passivateAfter <= 0 || o.snapshotEvery < 1 {
 		return errors.New("--customers-in-memory, --passivate-after and --snapshot-every must be above zero")
+	}
+	if err := o.keep.check(&o); err != nil {
+		return err
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)

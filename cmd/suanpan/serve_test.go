@@ -97,16 +97,7 @@ func TestVerifySeesADifference(t *testing.T) {
 	if out, err := p.run("verify", "--data", p.dir); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	db, err := sql.Open("sqlite", filepath.Join(p.dir, "report.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Exec(`UPDATE accounts SET credits_posted = credits_posted + 1 WHERE credits_posted = 100`); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
+	execute(t, filepath.Join(p.dir, "report.db"), `UPDATE accounts SET credits_posted = credits_posted + 1 WHERE credits_posted = 100`)
 	if out, err := p.run("verify", "--data", p.dir); err == nil || !strings.Contains(out, "DIFFERS in 1") || !strings.Contains(out, "do NOT agree") {
 		t.Errorf("a fen too many in the report: %v\n%s", err, out)
 	}
@@ -115,6 +106,21 @@ func TestVerifySeesADifference(t *testing.T) {
 	}
 	if out, err := p.run("verify", "--data", p.dir); err == nil {
 		t.Errorf("without a stream:\n%s", out)
+	}
+}
+
+// execute changes a database.
+func execute(t *testing.T, path, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
 
+	"github.com/suanpan-bank/suanpan/actors"
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/internal/audit"
 	"github.com/suanpan-bank/suanpan/journal"
@@ -135,19 +136,58 @@ func withStopped(ctx context.Context, dir string, check func(*audit.Evidence) er
 	if err != nil {
 		return err
 	}
-	books, err := audit.Journal(ctx, j, last)
-	if err != nil {
-		return err
-	}
-	// A stopped node's ledger in its process was its journal: what was acknowledged is checked chain by chain.
-	e := audit.NewEvidence(last, books, books, figures, b.Addr())
 	kind, err := begunWith(at)
 	if err != nil {
 		return err
 	}
+	books, changes, err := stoppedBooks(ctx, at, kind, j, last)
+	if err != nil {
+		return err
+	}
+	e := audit.NewEvidence(j.First(), last, books, changes, figures, b.Addr())
 	e.Unasked = kind != ledgerEmbedded
 	e.Behind = uint64(j.Last() - last)
 	return check(e)
+}
+
+// stoppedBooks are the ledger of a stopped node at a position and what the journal says. A ledger in the node's
+// process was its journal: what was acknowledged is checked chain by chain. Where the journal has let its beginning
+// go, the ledger's snapshot takes its place, and the chains behind that are checked.
+func stoppedBooks(ctx context.Context, at layout, kind string, j journal.Journal, last journal.Position) (books, changes *audit.Books, err error) {
+	if j.First() <= 1 {
+		books, err = audit.Journal(ctx, j, last)
+		return books, books, err
+	}
+	if kind != ledgerEmbedded {
+		return nil, nil, fmt.Errorf("the journal begins at position %d: %s can't be compared without its ledger (ask the running node)", j.First(), at.dir)
+	}
+	b, err := openBooks(at, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if err := b.fit(j); err != nil {
+		return nil, nil, err
+	}
+	replay := actors.NewReplay(b.Engine)
+	var fault error
+	err = j.Scan(ctx, b.position()+1, func(rec *journal.Record) bool {
+		fault = replay.Chain(rec)
+		return fault == nil
+	})
+	if err = errors.Join(err, fault); err != nil {
+		return nil, nil, fmt.Errorf("journal: %w", err)
+	}
+	closing, err := audit.Ledger(b.Engine, j.Last())
+	if err != nil {
+		return nil, nil, err
+	}
+	after, err := audit.Changes(ctx, j, last+1, j.Last(), b)
+	if err != nil {
+		return nil, nil, err
+	}
+	changes, _, err = audit.Kept(ctx, j, last, b)
+	return closing.Before(after), changes, err
 }
 
 // published finds the last position up to which the stream has every event of the journal; if the stream
@@ -167,7 +207,7 @@ func published(ctx context.Context, j journal.Journal, kafka string) (journal.Po
 	if err != nil || !whole {
 		return last, err
 	}
-	err = j.Scan(ctx, 1, func(rec *journal.Record) bool {
+	err = j.Scan(ctx, j.First(), func(rec *journal.Record) bool {
 		if rec.Kind == journal.KindIntent {
 			return true // its events come with the outcome
 		}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/suanpan-bank/suanpan/actors"
@@ -140,6 +141,47 @@ func Journal(ctx context.Context, j journal.Journal, position journal.Position) 
 	return b, nil
 }
 
+// Kept is Journal where the journal may have let its beginning go: the balances are then only what the records
+// from the position from on have changed, and customers' events need not begin with the first. transfers has what
+// these records settle.
+func Kept(ctx context.Context, j journal.Journal, position journal.Position, transfers streams.Transfers) (b *Books, from journal.Position, err error) {
+	if from = j.First(); from <= 1 {
+		b, err = Journal(ctx, j, position)
+		return b, 1, err
+	}
+	b, err = Changes(ctx, j, from, position, transfers)
+	return b, from, err
+}
+
+// Changes sums up what the records between the positions have changed.
+func Changes(ctx context.Context, j journal.Journal, from, to journal.Position, transfers streams.Transfers) (*Books, error) {
+	b := newBooks()
+	b.Position = to
+	var fault error
+	err := j.Scan(ctx, from, func(rec *journal.Record) bool {
+		if rec.Position > to {
+			return false
+		}
+		var entries []streams.Entry
+		entries, fault = streams.Entries(rec, transfers)
+		for i := range entries {
+			b.change(&entries[i])
+		}
+		for i := range rec.Events {
+			e := &rec.Events[i]
+			if before, known := b.Events[e.Customer]; known && e.Seq != before+1 && fault == nil {
+				fault = fmt.Errorf("position %d: customer %s has event %d after %d", rec.Position, bank.CustomerNo(e.Customer), e.Seq, before)
+			}
+			b.Events[e.Customer] = e.Seq
+		}
+		return fault == nil
+	})
+	if err = cmp.Or(fault, err); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	return b, nil
+}
+
 // add enters what an outcome did to the ledger.
 func (b *Books) add(j journal.Journal, rec *journal.Record) error {
 	entries, err := streams.Entries(rec, streams.Recorded{Journal: j, Record: rec})
@@ -150,19 +192,36 @@ func (b *Books) add(j journal.Journal, rec *journal.Record) error {
 }
 
 // plus adds other books, account by account.
-func (b *Books) plus(other *Books) *Books {
+func (b *Books) plus(other *Books) *Books { return b.with(other, 1) }
+
+// Before are the books as they were before the changes.
+func (b *Books) Before(changes *Books) *Books { return b.with(changes, -1) }
+
+func (b *Books) with(other *Books, times int64) *Books {
 	sum := newBooks()
-	for _, books := range []*Books{b, other} {
-		for key, v := range books.Accounts {
-			x := sum.Accounts[key]
-			x.DebitsPending += v.DebitsPending
-			x.DebitsPosted += v.DebitsPosted
-			x.CreditsPending += v.CreditsPending
-			x.CreditsPosted += v.CreditsPosted
-			sum.Accounts[key] = x
-		}
+	maps.Copy(sum.Accounts, b.Accounts)
+	for key, v := range other.Accounts {
+		x := sum.Accounts[key]
+		x.DebitsPending += times * v.DebitsPending
+		x.DebitsPosted += times * v.DebitsPosted
+		x.CreditsPending += times * v.CreditsPending
+		x.CreditsPosted += times * v.CreditsPosted
+		sum.Accounts[key] = x
 	}
 	return sum
+}
+
+// Negative lists the accounts with a sum below zero, which no history leads to, at most max, and how many there are.
+func (b *Books) Negative(max int) (list []string, count int) {
+	for key, v := range b.Accounts {
+		if min(v.DebitsPosted, v.DebitsPending, v.CreditsPosted, v.CreditsPending) < 0 {
+			if count++; len(list) < max {
+				list = append(list, fmt.Sprintf("account %s of ledger %d: %s before the first record", key.ID, key.Ledger, text(v)))
+			}
+		}
+	}
+	slices.Sort(list)
+	return list, count
 }
 
 // Totals of a ledger.

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/journal"
 	"github.com/suanpan-bank/suanpan/ledger"
 	"github.com/suanpan-bank/suanpan/ledger/embedded"
 	"github.com/suanpan-bank/suanpan/streams"
@@ -98,6 +99,14 @@ func TestEveryDifferenceIsSeen(t *testing.T) {
 		"a gap in the report": {func(e *Evidence, m []*streams.Tailed) []*streams.Tailed { e.Report.Gaps = []string{"C"}; return m }, "no gap in the report"},
 		"a dead letter":       {func(e *Evidence, m []*streams.Tailed) []*streams.Tailed { e.Report.Dead = 1; return m }, "no dead letters"},
 		"an unreadable event": {func(_ *Evidence, m []*streams.Tailed) []*streams.Tailed { m[4].Value = []byte("{"); return m }, "event readable"},
+		"a kept record that is not what the stream says": {func(e *Evidence, m []*streams.Tailed) []*streams.Tailed {
+			keptFrom(e, 3, 31)
+			return m
+		}, "stream = journal"},
+		"kept records that move more than the ledger has": {func(e *Evidence, m []*streams.Tailed) []*streams.Tailed {
+			keptFrom(e, 3, 51)
+			return m
+		}, "journal fits ledger"},
 		"a stream cut short, and a report that is wrong": {func(e *Evidence, m []*streams.Tailed) []*streams.Tailed {
 			m[2].First = true
 			e.Report.Accounts[0].DebitsPosted++
@@ -109,6 +118,20 @@ func TestEveryDifferenceIsSeen(t *testing.T) {
 		if agree || !strings.Contains(out, fmt.Sprintf("%-26s DIFFERS", change.line)) {
 			t.Errorf("%s is not seen:\n%s", what, out)
 		}
+	}
+}
+
+// keptFrom makes the evidence that of a journal that has let go what is before the position and has moved fen since.
+func keptFrom(e *Evidence, from journal.Position, fen int64) {
+	e.From = from
+	e.Journal[0].DebitsPosted, e.Journal[1].CreditsPosted = fen, fen
+}
+
+func TestAJournalThatLetItsBeginningGoIsComparedFromThereOn(t *testing.T) {
+	e, messages := evidence(5)
+	keptFrom(e, 3, 30)
+	if agree, out := check(t, e, messages); !agree || !strings.Contains(out, "stream = journal") {
+		t.Error(out)
 	}
 }
 

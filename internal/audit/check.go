@@ -16,12 +16,14 @@ import (
 // Evidence is what a node says about itself: its ledger at a position of the journal, what the journal
 // carried out again comes to, and its report.
 type Evidence struct {
-	Position journal.Position           `json:"position"`
-	Ledger   []reporting.AccountFigures `json:"ledger"`
-	Journal  []reporting.AccountFigures `json:"journal"`
-	Events   map[string]uint64          `json:"events"` // by customer
-	Report   reporting.Figures          `json:"report"`
-	Kafka    string                     `json:"kafka"` // where the stream is
+	Position journal.Position `json:"position"`
+	// From is the first position that the journal keeps. Above 1 Journal is what changed from there on.
+	From    journal.Position           `json:"from"`
+	Ledger  []reporting.AccountFigures `json:"ledger"`
+	Journal []reporting.AccountFigures `json:"journal"`
+	Events  map[string]uint64          `json:"events"` // by customer
+	Report  reporting.Figures          `json:"report"`
+	Kafka   string                     `json:"kafka"` // where the stream is
 	// Behind tells how many records after Position the stream does not have, on a node that was killed.
 	Behind uint64 `json:"behind"`
 	// Unasked: the ledger is elsewhere and was not asked; Ledger is what the journal says of it.
@@ -29,9 +31,9 @@ type Evidence struct {
 }
 
 // NewEvidence puts the books of ledger and journal together.
-func NewEvidence(position journal.Position, ledger, fromJournal *Books, report reporting.Figures, kafka string) *Evidence {
+func NewEvidence(from, position journal.Position, ledger, fromJournal *Books, report reporting.Figures, kafka string) *Evidence {
 	e := &Evidence{
-		Position: position, Ledger: figuresOf(ledger), Journal: figuresOf(fromJournal), Report: report, Kafka: kafka,
+		From: from, Position: position, Ledger: figuresOf(ledger), Journal: figuresOf(fromJournal), Report: report, Kafka: kafka,
 		Events: make(map[string]uint64, len(fromJournal.Events)),
 	}
 	for customer, last := range fromJournal.Events {
@@ -94,15 +96,20 @@ func Check(ctx context.Context, e *Evidence, tail Tail, out io.Writer) (agree bo
 	}
 	var list []string
 	var count int
-	if e.Unasked {
+	switch {
+	case e.From > 1:
+		fmt.Fprintf(out, "the journal begins at position %d: what came before is compared between ledger, stream and report\n", e.From)
+		list, count = ledger.Before(fromJournal).Negative(shown)
+		c.line("journal fits ledger", list, count, fmt.Sprintf("%d accounts changed from position %d on", len(e.Journal), e.From))
+	case e.Unasked:
 		fmt.Fprintln(out, "the ledger is elsewhere and was not asked: its balances are taken from the journal (ask the running node to compare)")
-	} else {
+	default:
 		list, count = Differences(fromJournal, ledger, shown)
 		c.line("journal = ledger", list, count, fmt.Sprintf("%d accounts", len(e.Ledger)))
 	}
 	c.balanced("ledger", ledger)
 
-	atPosition, atReport, later := NewStream(), NewStream(), NewStream()
+	atPosition, kept, atReport, later := NewStream(), NewStream(), NewStream(), NewStream()
 	complete := true
 	err = tail(ctx, func(m *streams.Tailed) error {
 		env, err := streams.Decode(m.Value)
@@ -118,10 +125,14 @@ func Check(ctx context.Context, e *Evidence, tail Tail, out io.Writer) (agree bo
 				return err
 			}
 		}
-		return atPosition.Add(&env, 0, e.Position)
+		return errors.Join(atPosition.Add(&env, 0, e.Position), kept.Add(&env, e.From, e.Position))
 	})
 	if err != nil {
 		return false, err
+	}
+	if complete && e.From > 1 {
+		list, count = Differences(fromJournal, &kept.Books, shown)
+		c.line("stream = journal", list, count, fmt.Sprintf("from position %d on", e.From))
 	}
 	if complete {
 		list, count = Differences(&atPosition.Books, ledger, shown)

@@ -1,5 +1,6 @@
 // Package broker is the Kafka-protocol broker of the embedded profile: kfake in this process, on disk.
-// What it holds is a projection of the journal; its directory may be deleted, the relay fills it again.
+// What it holds is a projection of the journal; its directory may be deleted as long as the journal keeps all of its
+// records, the relay fills it again.
 package broker
 
 import (
@@ -8,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -44,6 +46,7 @@ func retentionOf(topic string) int {
 // Broker is a running broker.
 type Broker struct {
 	cluster   *kfake.Cluster
+	data      string
 	clusterID string
 	lock      *os.File
 	hold      func() bool
@@ -63,7 +66,7 @@ func Open(dir string, listener net.Listener, hold func() bool, logger *slog.Logg
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{lock: lock, hold: hold, stop: make(chan struct{})}
+	b := &Broker{data: data, lock: lock, hold: hold, stop: make(chan struct{})}
 	if b.clusterID, err = clusterID(data); err == nil {
 		err = b.start(data, listener, logger)
 	}
@@ -73,6 +76,27 @@ func Open(dir string, listener net.Listener, hold func() bool, logger *slog.Logg
 	b.ended.Add(1)
 	go b.retain()
 	return b, nil
+}
+
+// Sync flushes to disk what was acknowledged before the call; kfake itself leaves that to the system.
+func (b *Broker) Sync() error {
+	err := filepath.WalkDir(b.data, func(path string, _ fs.DirEntry, err error) error {
+		var f *os.File
+		if err == nil {
+			f, err = os.Open(path)
+		}
+		if errors.Is(err, fs.ErrNotExist) { // removed by retention meanwhile
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Sync(), f.Close())
+	})
+	if err != nil {
+		return fmt.Errorf("stream: flush to disk: %w", err)
+	}
+	return nil
 }
 
 func (b *Broker) start(data string, listener net.Listener, logger *slog.Logger) (err error) {
