@@ -32,8 +32,14 @@ func newShardActor(n *Node, shard uint16, epoch uint64) *shardActor {
 }
 
 // Receive routes to the customer's actor, starting it first if need be. A number that is nobody's
-// starts nothing, so that asking for a billion strangers costs no memory.
+// starts nothing, so that asking for a billion strangers costs no memory. A panic stops the node: the actor
+// system would begin the shard anew, without the children it has, and a customer would have two actors.
 func (s *shardActor) Receive(ctx actor.Context) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.node.Fault(fmt.Errorf("shard %d: broken invariant: %v\n%s", s.shard, cause, debug.Stack()))
+		}
+	}()
 	switch m := ctx.Message().(type) {
 	case *Request:
 		c, err := s.child(ctx, m.Customer, isRegistration(m))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -301,6 +302,25 @@ func TestAStaleEpochAnswersRetryAndStopsTheNode(t *testing.T) {
 	}
 	if err := o.node.Ready(); err == nil {
 		t.Error("the node says it is ready")
+	}
+}
+
+// A shard that began anew would not know the actors it has: a customer would have two, deciding at once.
+func TestAShardThatPanicsStopsTheNode(t *testing.T) {
+	o := openOffice(t, newMemoryJournal())
+	a := o.customer("a", 1000)
+	pid, err := o.node.Shard(a.Customer().Shard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.node.System().Root.Send(pid, (*Request)(nil))
+	select {
+	case err := <-o.node.Faults():
+		if !strings.Contains(err.Error(), "broken invariant") {
+			t.Errorf("fault: %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("the node goes on")
 	}
 }
 
