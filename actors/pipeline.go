@@ -58,7 +58,9 @@ package actors
 // the ledger has answered, its outcome. submitter.go says how; (2) and what follows hold for both, (1) does
 // not: there the ledger's order is the ledger's, and the order of a customer's outcomes that of his intents.
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/suanpan-bank/suanpan/bank"
@@ -162,13 +164,58 @@ func (p *pipeline) balance(a bank.Affected) bank.Balance {
 
 // missing leaves out the accounts that exist.
 func (p *pipeline) missing(accounts []ledger.Account) []ledger.Account {
-	kept := accounts[:0]
-	for _, a := range accounts {
-		if _, ok := p.ledger.Account(a.ID); !ok {
-			kept = append(kept, a)
-		}
+	return slices.DeleteFunc(accounts, func(a ledger.Account) bool {
+		_, ok := p.ledger.Account(a.ID)
+		return ok
+	})
+}
+
+// propose journals the draft as an intent. On an error nothing was written.
+func (p *pipeline) propose(d *draft) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fault != nil {
+		return p.fault
 	}
-	return kept
+	if err := p.place(&d.record); err != nil {
+		return err
+	}
+	d.intended = d.record.Position
+	d.own.mu.Lock()
+	d.own.note(&d.record)
+	d.own.mu.Unlock()
+	p.submitter.note(d)
+	p.queue = append(p.queue, waiting{position: d.record.Position, deliver: func(err error) { p.submitter.take(d, err) }})
+	return nil
+}
+
+// conclude journals the draft's outcome and has everyone told when it is durable.
+func (p *pipeline) conclude(d *draft) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.fault != nil {
+		return p.fault
+	}
+	if err := p.place(&d.record); err != nil {
+		return err
+	}
+	d.publish()
+	p.queue = append(p.queue, waiting{position: d.record.Position, deliver: d.tell})
+	return nil
+}
+
+// place gives a record its place; the lock is held. Where the ledger is elsewhere a record that is not
+// taken leaves it as it was.
+func (p *pipeline) place(rec *journal.Record) error {
+	if err := p.journal.Admit(rec); err != nil {
+		return err
+	}
+	err := p.journal.Append(rec)
+	if err != nil && !errors.Is(err, journal.ErrStale) && !errors.Is(err, journal.ErrRecordTooLarge) {
+		p.stop(err)
+		return p.fault
+	}
+	return err
 }
 
 // whenDurable delivers after everything appended so far is durable.

@@ -39,7 +39,6 @@ import (
 	"time"
 
 	"github.com/suanpan-bank/suanpan/bank"
-	"github.com/suanpan-bank/suanpan/journal"
 	"github.com/suanpan-bank/suanpan/ledger"
 )
 
@@ -480,59 +479,5 @@ func (k *accountSet) add(accounts []ledger.Account) {
 
 // missing leaves out the accounts that are known to exist.
 func (k *accountSet) missing(accounts []ledger.Account) []ledger.Account {
-	kept := accounts[:0]
-	for _, a := range accounts {
-		if !k.has(a.ID) {
-			kept = append(kept, a)
-		}
-	}
-	return kept
-}
-
-// propose journals the draft as an intent. On an error nothing was written.
-func (p *pipeline) propose(d *draft) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.fault != nil {
-		return p.fault
-	}
-	if err := p.place(&d.record); err != nil {
-		return err
-	}
-	d.intended = d.record.Position
-	d.own.mu.Lock()
-	d.own.note(&d.record)
-	d.own.mu.Unlock()
-	p.submitter.note(d)
-	p.queue = append(p.queue, waiting{position: d.record.Position, deliver: func(err error) { p.submitter.take(d, err) }})
-	return nil
-}
-
-// conclude journals the draft's outcome and has everyone told when it is durable.
-func (p *pipeline) conclude(d *draft) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.fault != nil {
-		return p.fault
-	}
-	if err := p.place(&d.record); err != nil {
-		return err
-	}
-	d.publish()
-	p.queue = append(p.queue, waiting{position: d.record.Position, deliver: d.tell})
-	return nil
-}
-
-// place gives a record its place; the lock is held. Where the ledger is elsewhere a record that is not
-// taken leaves it as it was.
-func (p *pipeline) place(rec *journal.Record) error {
-	if err := p.journal.Admit(rec); err != nil {
-		return err
-	}
-	err := p.journal.Append(rec)
-	if err != nil && !errors.Is(err, journal.ErrStale) && !errors.Is(err, journal.ErrRecordTooLarge) {
-		p.stop(err)
-		return p.fault
-	}
-	return err
+	return slices.DeleteFunc(accounts, func(a ledger.Account) bool { return k.has(a.ID) })
 }
