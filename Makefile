@@ -32,14 +32,21 @@ lint: ## Formatting, vet, staticcheck, tidy module.
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 
+# Inputs that are only interesting are not minimized: at 60 s each that took most of the time. A target that
+# was cut off at the end of its time by nothing but that end has found nothing.
 fuzz: ## Every fuzz target for FUZZTIME (default 5s), FUZZERS of them at a time with one worker each.
 	@set -e; targets=$$(for pkg in $$($(GO) list ./...); do \
 	  list=$$($(GO) test -list '^Fuzz' $$pkg) || { echo "$$list" >&2; exit 1; }; \
 	  echo "$$list" | sed -n "s|^Fuzz.*|$$pkg &|p"; \
 	done); \
 	echo "$$targets" | xargs -P $(FUZZERS) -L 1 sh -c '\
-	  out=$$($(GO) test -run "^$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) -parallel 1 $$0 2>&1) \
-	  && echo "ok $$0 $$1" || { echo "FAILED $$0 $$1"; echo "$$out"; exit 255; }'
+	  if out=$$($(GO) test -run "^$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 0s -parallel 1 $$0 2>&1); \
+	  then echo "ok $$0 $$1"; exit 0; fi; \
+	  case "$$out" in \
+	  *"Failing input"*|*panic*) ;; \
+	  *"--- FAIL: $$1 "*"context deadline exceeded"*) echo "ok $$0 $$1 (stopped by its time)"; exit 0 ;; \
+	  esac; \
+	  echo "FAILED $$0 $$1"; echo "$$out"; exit 255'
 
 bench: build ## Throughput and latency against a do-nothing handler; figures in bench/latest.json, compared with the last run's.
 	@if [ -f bench/latest.txt ]; then cp bench/latest.txt bench/previous.txt; fi
