@@ -81,7 +81,7 @@ func TestWhatOnlyTheJournalCouldRestoreIsRefusedOnceItIsGone(t *testing.T) {
 	}
 }
 
-func TestKeepingLessIsRefusedWhereTheJournalIsTheOnlyCopy(t *testing.T) {
+func TestFlagsThatCanNotBeMeantAreRefused(t *testing.T) {
 	p := &process{t: t}
 	for flags, want := range map[string]string{
 		"--journal-keep -5":             "must not be below zero",
