@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// Shanghai is the zone in which the bank tells the time: UTC+8 all year.
+var Shanghai = time.FixedZone("Asia/Shanghai", 8*60*60)
+
 // Clock tells the time. Its methods are safe for concurrent use.
 type Clock interface {
 	Now() time.Time
@@ -58,7 +61,7 @@ func (m *Movable) MoveTo(t time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if now := time.Now().Add(m.ahead); t.Before(now) {
-		return fmt.Errorf("%w: it stands at %s, which is after %s", ErrBackwards, now.Format(time.RFC3339), t.Format(time.RFC3339))
+		return fmt.Errorf("%w: it stands at %s, which is after %s", ErrBackwards, now.In(Shanghai).Format(time.RFC3339), t.In(Shanghai).Format(time.RFC3339))
 	}
 	m.ahead = time.Until(t)
 	close(m.moved)
