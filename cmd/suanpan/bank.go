@@ -53,8 +53,8 @@ type server struct {
 	report    *reporting.Report
 	api       *ingress.Server
 	http      net.Listener
-	consumers []worker     // in the order in which they are stopped
-	keeper    worker       // lets the journal's oldest records go
+	consumers []worker // in the order in which they are stopped
+	keeper    worker   // lets the journal's oldest records go
 	clock     clock.Clock
 	letGo     sync.RWMutex // held for writing while it does, for reading by who needs all that is kept
 	logger    *slog.Logger
