@@ -74,7 +74,11 @@ func decode(body []byte, into any) *problem {
 	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
 		return &problem{code: codeBody, because: "not a JSON object"}
 	}
-	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
+	return problemOfJSON(json.Unmarshal(body, into, json.RejectUnknownMembers(true)))
+}
+
+// problemOfJSON tells what is wrong with a body; nil for no error.
+func problemOfJSON(err error) *problem {
 	if err == nil {
 		return nil
 	}
