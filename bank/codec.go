@@ -16,16 +16,17 @@ type EventKind struct {
 	fresh func() Event
 }
 
-// The topics of the stream, one per part of the bank; the key is always the customer.
+// The topics of the stream, one per part of the bank; the key is always the customer, or the house of a shard.
 const (
 	TopicCustomer = "bank.customer.v1"
 	TopicAccount  = "bank.account.v1"
 	TopicDeposit  = "bank.deposit.v1"
 	TopicLoan     = "bank.loan.v1"
+	TopicDay      = "bank.day.v1"
 )
 
 // Topics lists them.
-var Topics = []string{TopicCustomer, TopicAccount, TopicDeposit, TopicLoan}
+var Topics = []string{TopicCustomer, TopicAccount, TopicDeposit, TopicLoan, TopicDay}
 
 // EventKinds lists every event type, by number.
 var EventKinds = []EventKind{
@@ -52,6 +53,13 @@ var EventKinds = []EventKind{
 	{EventRepaymentApplied, "RepaymentApplied", "还款入账", TopicLoan, func() Event { return new(RepaymentApplied) }},
 	{EventLoanPrepaid, "LoanPrepaid", "提前还款", TopicLoan, func() Event { return new(LoanPrepaid) }},
 	{EventLoanSettled, "LoanSettled", "结清", TopicLoan, func() Event { return new(LoanSettled) }},
+	{EventDayOpened, "DayOpened", "开业", TopicDay, func() Event { return new(DayOpened) }},
+	{EventDayCutStarted, "DayCutStarted", "日切开始", TopicDay, func() Event { return new(DayCutStarted) }},
+	{EventDayCutFinished, "DayCutFinished", "日切完成", TopicDay, func() Event { return new(DayCutFinished) }},
+	{EventDayStepFinished, "DayStepFinished", "日终步骤完成", TopicDay, func() Event { return new(DayStepFinished) }},
+	{EventDemandInterestAccrued, "DemandInterestAccrued", "活期计提", TopicAccount, func() Event { return new(DemandInterestAccrued) }},
+	{EventDepositAccrued, "DepositAccrued", "定期计提", TopicDeposit, func() Event { return new(DepositAccrued) }},
+	{EventTrialBalanced, "TrialBalanced", "试算平衡", TopicDay, func() Event { return new(TrialBalanced) }},
 }
 
 var eventKinds = sync.OnceValue(func() map[EventType]*EventKind {

@@ -18,6 +18,9 @@ type Customer struct {
 
 	// InFlight are two-phase transfers whose channel has not answered.
 	InFlight []InFlight `cbor:"12,keyasint,omitempty"`
+
+	// Day is the bank's accounting day; nil but for BankHouse.
+	Day *AccountingDay `cbor:"25,keyasint,omitempty"`
 }
 
 // AccountState is the state of an e-account (SPEC 2.6).

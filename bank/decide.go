@@ -62,7 +62,7 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 }
 
 // BookedOn is the accounting date a command is to be booked on: today, unless it names another day,
-// which only demonstration products allow (checked by Decide).
+// which only demonstration products allow (checked by Decide), and the bank for the work of a day's end.
 func BookedOn(cmd Command, today Date) Date {
 	var d Date
 	switch m := cmd.(type) {
@@ -79,6 +79,10 @@ func BookedOn(cmd Command, today Date) Date {
 	case *CreditInbound:
 		d = m.Date
 	case *ChannelResult:
+		d = m.Date
+	case *PostAccruals:
+		d = m.Date
+	case *RecordTrialBalance:
 		d = m.Date
 	}
 	if d == 0 {
@@ -141,6 +145,8 @@ func (c *Customer) Apply(e Event, on Date) {
 		if m.Role == RolePayer {
 			c.account(m.Payer).Out.Add(on, m.AmountFen)
 		}
+	case *DayOpened, *DayCutStarted, *DayCutFinished, *DayStepFinished:
+		c.applyDay(e)
 	default:
 		if !c.applyDeposit(e) {
 			c.applyLoan(e)

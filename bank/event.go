@@ -31,6 +31,14 @@ const (
 	EventRepaymentApplied  EventType = 65
 	EventLoanPrepaid       EventType = 66
 	EventLoanSettled       EventType = 67
+
+	EventDayOpened             EventType = 120
+	EventDayCutStarted         EventType = 121
+	EventDayCutFinished        EventType = 122
+	EventDayStepFinished       EventType = 123
+	EventDemandInterestAccrued EventType = 124
+	EventDepositAccrued        EventType = 125
+	EventTrialBalanced         EventType = 126
 )
 
 // CustomerRegistered (注册).

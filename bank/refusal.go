@@ -49,6 +49,10 @@ const (
 	TransferUnknown     RefusalCode = "TRANSFER_UNKNOWN"
 	TransferSettledElse RefusalCode = "TRANSFER_ALREADY_SETTLED"
 	KeyReused           RefusalCode = "IDEMPOTENCY_KEY_REUSED"
+	// DateClosed: the accounting date is over, or not begun. Callers never see it of a payment: that is decided anew.
+	DateClosed RefusalCode = "DATE_CLOSED"
+	// DayUnfinished: the work of the day before is not done.
+	DayUnfinished RefusalCode = "DAY_UNFINISHED"
 	// RefusedByLedger: the ledger refused, and its answer with the reason was lost on the way.
 	RefusedByLedger RefusalCode = "REFUSED_BY_LEDGER"
 )
@@ -63,7 +67,7 @@ var RefusalCodes = []RefusalCode{
 	OverDeposit, RestBelowMinimum, ContractsMax, LineUnknown, LineNotActive,
 	OverLine, LoanUnknown, LoanClosed, LoanOverdue, MethodNotAllowed,
 	TermNotAllowed, TransferUnknown, TransferSettledElse, KeyReused,
-	RefusedByLedger,
+	RefusedByLedger, DateClosed, DayUnfinished,
 }
 
 // Refusal is a command the bank will not carry out. Nothing has changed.

@@ -28,6 +28,10 @@ func DeciderOf(cmd Command) CustomerNo {
 		return m.Line.Customer()
 	case *RepayLoan:
 		return m.Loan.Customer()
+	case *PostAccruals:
+		return HouseNo(m.Shard)
+	case *OpenDay, *StartDayCut, *FinishDayCut, *FinishDayStep, *RecordTrialBalance:
+		return BankHouse
 	}
 	panic("bank: nobody decides " + cmd.Operation())
 }
@@ -74,6 +78,8 @@ func ChannelOf(cmd Command) Channel {
 		return m.Channel
 	case *RepayLoan:
 		return m.Channel
+	case *OpenDay, *StartDayCut, *FinishDayCut, *FinishDayStep, *PostAccruals, *RecordTrialBalance:
+		return ChannelBatch
 	}
 	return 0
 }

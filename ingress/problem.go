@@ -97,6 +97,8 @@ var explanations = map[string]explanation{
 	codeClock:       {409, "时钟不能倒拨", "A clock never goes backwards", "目标时间早于银行当前时间,请给出更晚的时间。", "The time asked for is before the bank's own; ask for a later one."},
 	codeApproval:    {403, "需要复核", "A second operator must approve", "请在 Suanpan-Approver 头中提供另一名复核员的令牌(Bearer)。", "Send the token of a checker, another person, in the header: Suanpan-Approver: Bearer …"},
 
+	string(bank.DateClosed):          {409, "会计日期已关闭", "The accounting date is closed", "请按当前会计日期办理。", "Book on the current accounting date."},
+	string(bank.DayUnfinished):       {409, "上一会计日日终未完成", "The day before is not finished", "请先查看日终进度并续跑日终(suanpan day status, suanpan day run)。", "See how far the end of day is and let it go on (suanpan day status, suanpan day run)."},
 	string(bank.CustomerUnknown):     {404, "客户不存在", "There is no such customer", "请检查客户号。", "Check the customer's number."},
 	string(bank.CustomerExists):      {409, "客户已存在", "The person is a customer already", "该证件号已注册,请使用原客户号。", "This document is registered; use the customer's number."},
 	string(bank.AccountUnknown):      {404, "账户不存在", "There is no such account", "请检查账号。", "Check the account's number."},
