@@ -16,8 +16,9 @@ type route struct {
 	zh, en       string // what it does, for the description
 	segments     []string
 	serve        func(ctx *fasthttp.RequestCtx, args []string)
-	operation    *operation // of a POST that carries a command
-	reply        any        // of a GET, for the description
+	operation    *operation          // of a POST that carries a command
+	reply        any                 // of a GET, for the description
+	roles        []bank.OperatorRole // one of which an operator must have; none: everyone
 	counts       counts
 }
 
@@ -32,7 +33,7 @@ func (s *Server) table() []route {
 	for i := range operations {
 		op := &operations[i]
 		table = append(table, route{
-			method: fasthttp.MethodPost, path: op.path, zh: op.zh, en: op.en, operation: op,
+			method: fasthttp.MethodPost, path: op.path, zh: op.zh, en: op.en, operation: op, roles: op.roles,
 			serve: func(ctx *fasthttp.RequestCtx, args []string) { s.one(ctx, op, args) },
 		})
 	}

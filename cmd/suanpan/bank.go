@@ -30,13 +30,14 @@ import (
 // layout is where things are in a data directory.
 type layout struct{ dir string }
 
-func (l layout) key() string     { return filepath.Join(l.dir, "vault.key") }
-func (l layout) journal() string { return filepath.Join(l.dir, "journal") }
-func (l layout) stream() string  { return filepath.Join(l.dir, "stream") }
-func (l layout) cursor() string  { return filepath.Join(l.dir, "relay.json") }
-func (l layout) report() string  { return filepath.Join(l.dir, "report.db") }
-func (l layout) ledger() string  { return filepath.Join(l.dir, "LEDGER") }
-func (l layout) books() string   { return filepath.Join(l.dir, "books") }
+func (l layout) key() string       { return filepath.Join(l.dir, "vault.key") }
+func (l layout) operators() string { return filepath.Join(l.dir, "operators.json") }
+func (l layout) journal() string   { return filepath.Join(l.dir, "journal") }
+func (l layout) stream() string    { return filepath.Join(l.dir, "stream") }
+func (l layout) cursor() string    { return filepath.Join(l.dir, "relay.json") }
+func (l layout) report() string    { return filepath.Join(l.dir, "report.db") }
+func (l layout) ledger() string    { return filepath.Join(l.dir, "LEDGER") }
+func (l layout) books() string     { return filepath.Join(l.dir, "books") }
 
 // server is the bank: all its parts in this process, but for a ledger elsewhere.
 type server struct {
@@ -117,6 +118,10 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if err != nil {
 		return nil, err
 	}
+	operators, err := identity.OpenOperators(at.operators(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.openLedger(at, o); err != nil {
 		return nil, err
 	}
@@ -171,7 +176,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		s.keeper = s.run("journal", func(ctx context.Context) error { return s.keepJournal(ctx, o.keep.records) })
 	}
 	s.api = ingress.New(ingress.Options{
-		Bank: bankOf, Vault: vault, Clock: time.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
+		Bank: bankOf, Vault: vault, Operators: operators, Clock: time.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
 	})
 	go func() {
 		if err := s.api.Serve(s.http); err != nil {

@@ -176,6 +176,7 @@ func greet(out io.Writer, b *server, o serveOptions) {
   Kafka    %[2]s
   data     %[3]s
   ledger   %[4]s
+  tokens   %[5]s        (of operators)
 
 Try it: register a customer, open an account, pull 1,000.00 yuan from the bound card.
 
@@ -184,5 +185,5 @@ NO=$(curl -sS %[1]s/v1/customers/$ID/accounts -H 'Idempotency-Key: try-2' -d '{"
 curl -sS %[1]s/v1/transfers -H 'Idempotency-Key: try-3' -d "{\"kind\":\"in_bound\",\"to_account\":\"$NO\",\"amount_fen\":100000}"; sleep 1; curl -sS %[1]s/v1/accounts/$NO
 
 Stop with Ctrl-C.
-`, base, b.streamName(), data, b.ledgerName(o))
+`, base, b.streamName(), data, b.ledgerName(o), layout{data}.operators())
 }
