@@ -52,6 +52,19 @@ var EventKinds = []EventKind{
 	{EventRepaymentApplied, "RepaymentApplied", "还款入账", TopicLoan, func() Event { return new(RepaymentApplied) }},
 	{EventLoanPrepaid, "LoanPrepaid", "提前还款", TopicLoan, func() Event { return new(LoanPrepaid) }},
 	{EventLoanSettled, "LoanSettled", "结清", TopicLoan, func() Event { return new(LoanSettled) }},
+	{EventBoundCardRemoved, "BoundCardRemoved", "解绑", TopicCustomer, func() Event { return new(BoundCardRemoved) }},
+	{EventIdentityVerified, "IdentityVerified", "身份核实", TopicCustomer, func() Event { return new(IdentityVerified) }},
+	{EventAccountRestricted, "AccountRestricted", "止付冻结", TopicAccount, func() Event { return new(AccountRestricted) }},
+	{EventAccountReleased, "AccountReleased", "解除止付冻结", TopicAccount, func() Event { return new(AccountReleased) }},
+	{EventHoldPlaced, "HoldPlaced", "冻结", TopicAccount, func() Event { return new(HoldPlaced) }},
+	{EventHoldReleased, "HoldReleased", "解冻", TopicAccount, func() Event { return new(HoldReleased) }},
+	{EventHoldDeducted, "HoldDeducted", "扣划", TopicAccount, func() Event { return new(HoldDeducted) }},
+	{EventDeductionRemitted, "DeductionRemitted", "扣划划款结果", TopicAccount, func() Event { return new(DeductionRemitted) }},
+	{EventAccountDormant, "AccountDormant", "转久悬", TopicAccount, func() Event { return new(AccountDormant) }},
+	{EventAccountReactivated, "AccountReactivated", "久悬激活", TopicAccount, func() Event { return new(AccountReactivated) }},
+	{EventOwnLimitsSet, "OwnLimitsSet", "自设限额变更", TopicAccount, func() Event { return new(OwnLimitsSet) }},
+	{EventAccountClosing, "AccountClosing", "预销户", TopicAccount, func() Event { return new(AccountClosing) }},
+	{EventAccountClosed, "AccountClosed", "销户", TopicAccount, func() Event { return new(AccountClosure) }},
 }
 
 var eventKinds = sync.OnceValue(func() map[EventType]*EventKind {

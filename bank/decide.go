@@ -9,6 +9,9 @@ type Env struct {
 	Birth Date
 	// Credited is the standing of the account the command credits (CreditOf), its amount admitted.
 	Credited Standing
+	// Desk is the customer's own desk, for commands that look at what is on his accounts (NeedsDesk). Others may
+	// credit them meanwhile; only he can take anything off.
+	Desk *Desk
 	// Pending are the customer's decisions without an outcome: each is taken to end so that most of his
 	// limits is used, with Least so that least is. Nil: none.
 	Pending *Pending
@@ -53,7 +56,10 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 	case *RepayLoan:
 		r = decideRepay(c, m, env, &d)
 	default:
-		panic("bank: no rule for command " + cmd.Operation())
+		var ok bool
+		if r, ok = decideAccount(c, cmd, env, &d); !ok {
+			panic("bank: no rule for command " + cmd.Operation())
+		}
 	}
 	return d, r
 }
@@ -104,10 +110,6 @@ func (c *Customer) Apply(e Event, on Date) {
 		c.Accounts = append(c.Accounts, EAccount{
 			No: m.AccountNo, Product: m.Product, State: AccountNormal, OpenedOn: m.OpenedOn, FaceToFace: m.FaceToFace,
 		})
-	case *BoundCardAdded:
-		if a := c.account(m.AccountNo); a != nil {
-			a.Card = m.Card
-		}
 	case *TransferInRequested:
 		c.InFlight = append(c.InFlight, InFlight{
 			Txn: m.TxnID, Account: m.AccountNo, AmountFen: m.AmountFen, Channel: m.Channel, PendingID: m.PendingID, Date: on,
@@ -139,7 +141,7 @@ func (c *Customer) Apply(e Event, on Date) {
 			c.account(m.Payer).Out.Add(on, m.AmountFen)
 		}
 	default:
-		if !c.applyDeposit(e) {
+		if !c.applyAccount(e) && !c.applyDeposit(e) {
 			c.applyLoan(e)
 		}
 	}
