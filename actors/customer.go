@@ -103,7 +103,10 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (
 	if slot == nil {
 		return nil, err
 	}
-	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot}
+	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot, outstanding: &s.node.settled}
+	if s.node.pipeline.submitter != nil {
+		c.outstanding = new(outstanding)
+	}
 	for _, d := range slot.intents {
 		c.await(d)
 	}
@@ -126,7 +129,12 @@ type customerActor struct {
 	sent    uint64        // messages; its parent's
 	handled atomic.Uint64 // of them
 
-	// Where the ledger is elsewhere:
+	*outstanding
+}
+
+// outstanding is what a customer's actor keeps where the ledger is elsewhere. Where it is in this process all
+// actors share one that stays empty.
+type outstanding struct {
 	intents  []*draft     // decided and not answered by the ledger, in order
 	pending  bank.Pending // what they may do
 	deferred []*Request   // to be decided when outcomes are known, in order
@@ -193,6 +201,11 @@ func (a *customerActor) decide(req *Request) bool {
 	if bank.NeedsBirth(cmd) {
 		env.Birth = a.birth()
 	}
+	if bank.NeedsDesk(cmd) {
+		a.slot.mu.Lock()
+		env.Desk = a.slot.desk.Clone()
+		a.slot.mu.Unlock()
+	}
 	credit, credits := bank.CreditOf(cmd)
 	admitted, refusal, err := a.admit(credit, credits, &env)
 	if err != nil {
@@ -243,6 +256,7 @@ func (a *customerActor) decide(req *Request) bool {
 		return a.refused(req, d, err)
 	}
 	a.apply(d)
+	a.node.follow(d)
 	d.reuse()
 	return true
 }
@@ -259,7 +273,7 @@ func (a *customerActor) apply(d *draft) {
 		a.node.registry.setOpen(c.No, now)
 	}
 	a.slot.changed.Store(true)
-	a.node.follow(c)
+	a.node.begin(c)
 }
 
 // refused answers a command whose decision the journal did not take, or decides it anew on the next date.

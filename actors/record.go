@@ -28,6 +28,8 @@ type draft struct {
 	after    func()           // runs before they hear of a durable outcome; may be nil
 	receipt  bank.Receipt     // once it is answered
 	doubtful bool             // its chain may have been sent; the submitter's lock guards it
+
+	follows []bank.Command // that the bank gives itself because of the decision
 }
 
 var drafts = sync.Pool{New: func() any { return new(draft) }}
@@ -51,6 +53,9 @@ func (d *draft) publish() {
 	for _, e := range d.decision.Events {
 		d.own.desk.Apply(e, on)
 	}
+	if len(d.decision.Events) > 0 {
+		d.follows = d.own.desk.Unheld(d.follows)
+	}
 	d.own.note(&d.record)
 	d.own.mu.Unlock()
 	if d.payee == nil {
@@ -59,6 +64,9 @@ func (d *draft) publish() {
 	d.payee.mu.Lock()
 	for _, e := range d.decision.PayeeEvents {
 		d.payee.desk.Apply(e, on)
+	}
+	if len(d.decision.PayeeEvents) > 0 {
+		d.follows = d.payee.desk.Unheld(d.follows)
 	}
 	d.payee.desk.Release(d.credit)
 	d.payee.note(&d.record)

@@ -60,6 +60,19 @@ var EventKinds = []EventKind{
 	{EventDemandInterestAccrued, "DemandInterestAccrued", "活期计提", TopicAccount, func() Event { return new(DemandInterestAccrued) }},
 	{EventDepositAccrued, "DepositAccrued", "定期计提", TopicDeposit, func() Event { return new(DepositAccrued) }},
 	{EventTrialBalanced, "TrialBalanced", "试算平衡", TopicDay, func() Event { return new(TrialBalanced) }},
+	{EventBoundCardRemoved, "BoundCardRemoved", "解绑", TopicCustomer, func() Event { return new(BoundCardRemoved) }},
+	{EventIdentityVerified, "IdentityVerified", "身份核实", TopicCustomer, func() Event { return new(IdentityVerified) }},
+	{EventAccountRestricted, "AccountRestricted", "止付冻结", TopicAccount, func() Event { return new(AccountRestricted) }},
+	{EventAccountReleased, "AccountReleased", "解除止付冻结", TopicAccount, func() Event { return new(AccountReleased) }},
+	{EventHoldPlaced, "HoldPlaced", "冻结", TopicAccount, func() Event { return new(HoldPlaced) }},
+	{EventHoldReleased, "HoldReleased", "解冻", TopicAccount, func() Event { return new(HoldReleased) }},
+	{EventHoldDeducted, "HoldDeducted", "扣划", TopicAccount, func() Event { return new(HoldDeducted) }},
+	{EventDeductionRemitted, "DeductionRemitted", "扣划划款结果", TopicAccount, func() Event { return new(DeductionRemitted) }},
+	{EventAccountDormant, "AccountDormant", "转久悬", TopicAccount, func() Event { return new(AccountDormant) }},
+	{EventAccountReactivated, "AccountReactivated", "久悬激活", TopicAccount, func() Event { return new(AccountReactivated) }},
+	{EventOwnLimitsSet, "OwnLimitsSet", "自设限额变更", TopicAccount, func() Event { return new(OwnLimitsSet) }},
+	{EventAccountClosing, "AccountClosing", "预销户", TopicAccount, func() Event { return new(AccountClosing) }},
+	{EventAccountClosed, "AccountClosed", "销户", TopicAccount, func() Event { return new(AccountClosure) }},
 }
 
 var eventKinds = sync.OnceValue(func() map[EventType]*EventKind {

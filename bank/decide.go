@@ -9,6 +9,9 @@ type Env struct {
 	Birth Date
 	// Credited is the standing of the account the command credits (CreditOf), its amount admitted.
 	Credited Standing
+	// Desk is the customer's own desk, for commands that look at what is on his accounts (NeedsDesk). Others may
+	// credit them meanwhile; only he can take anything off.
+	Desk *Desk
 	// Pending are the customer's decisions without an outcome: each is taken to end so that most of his
 	// limits is used, with Least so that least is. Nil: none.
 	Pending *Pending
@@ -56,7 +59,10 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 	case *RepayLoan:
 		r = decideRepay(c, m, env, &d)
 	default:
-		panic("bank: no rule for command " + cmd.Operation())
+		var ok bool
+		if r, ok = decideAccount(c, cmd, env, &d); !ok {
+			panic("bank: no rule for command " + cmd.Operation())
+		}
 	}
 	return d, r
 }
@@ -111,10 +117,6 @@ func (c *Customer) Apply(e Event, on Date) {
 		c.Accounts = append(c.Accounts, EAccount{
 			No: m.AccountNo, Product: m.Product, State: AccountNormal, OpenedOn: m.OpenedOn, FaceToFace: m.FaceToFace,
 		})
-	case *BoundCardAdded:
-		if a := c.account(m.AccountNo); a != nil {
-			a.Card = m.Card
-		}
 	case *TransferInRequested:
 		c.InFlight = append(c.InFlight, InFlight{
 			Txn: m.TxnID, Account: m.AccountNo, AmountFen: m.AmountFen, Channel: m.Channel, PendingID: m.PendingID, Date: on,
@@ -148,7 +150,7 @@ func (c *Customer) Apply(e Event, on Date) {
 	case *DayOpened, *DayCutStarted, *DayCutFinished, *DayStepFinished:
 		c.applyDay(e)
 	default:
-		if !c.applyDeposit(e) {
+		if !c.applyAccount(e) && !c.applyDeposit(e) {
 			c.applyLoan(e)
 		}
 	}

@@ -53,6 +53,29 @@ const (
 	DateClosed RefusalCode = "DATE_CLOSED"
 	// DayUnfinished: the work of the day before is not done.
 	DayUnfinished RefusalCode = "DAY_UNFINISHED"
+
+	AccountIsRestricted   RefusalCode = "ACCOUNT_RESTRICTED"
+	AccountIsDormant      RefusalCode = "ACCOUNT_DORMANT"
+	AccountIsClosing      RefusalCode = "ACCOUNT_CLOSING"
+	AccountNotClosing     RefusalCode = "ACCOUNT_NOT_CLOSING"
+	AccountInUse          RefusalCode = "ACCOUNT_IN_USE"
+	AccountBusy           RefusalCode = "ACCOUNT_BUSY"
+	FundsFrozen           RefusalCode = "FUNDS_FROZEN"
+	TransactionLimit      RefusalCode = "TRANSACTION_LIMIT"
+	RestrictionUnknown    RefusalCode = "RESTRICTION_UNKNOWN"
+	RestrictionsFull      RefusalCode = "RESTRICTIONS_MAX"
+	HoldUnknown           RefusalCode = "HOLD_UNKNOWN"
+	OverHold              RefusalCode = "OVER_HOLD"
+	DeductionUnknown      RefusalCode = "DEDUCTION_UNKNOWN"
+	CardUnknown           RefusalCode = "CARD_UNKNOWN"
+	CardExists            RefusalCode = "CARD_ALREADY_BOUND"
+	CardsFull             RefusalCode = "CARDS_MAX"
+	CardTooNew            RefusalCode = "CARD_TOO_NEW"
+	LastCard              RefusalCode = "LAST_CARD"
+	LoanMoneyToCreditCard RefusalCode = "LOAN_MONEY_TO_CREDIT_CARD"
+	// NotDue: a command of the bank's own whose time has not come, or that was carried out before.
+	NotDue RefusalCode = "NOT_DUE"
+
 	// RefusedByLedger: the ledger refused, and its answer with the reason was lost on the way.
 	RefusedByLedger RefusalCode = "REFUSED_BY_LEDGER"
 )
@@ -68,6 +91,10 @@ var RefusalCodes = []RefusalCode{
 	OverLine, LoanUnknown, LoanClosed, LoanOverdue, MethodNotAllowed,
 	TermNotAllowed, TransferUnknown, TransferSettledElse, KeyReused,
 	RefusedByLedger, DateClosed, DayUnfinished,
+	RefusedByLedger,
+	AccountIsRestricted, AccountIsDormant, AccountIsClosing, AccountNotClosing, AccountInUse, AccountBusy,
+	FundsFrozen, TransactionLimit, RestrictionUnknown, RestrictionsFull, HoldUnknown, OverHold, DeductionUnknown,
+	CardUnknown, CardExists, CardsFull, CardTooNew, LastCard, LoanMoneyToCreditCard, NotDue,
 }
 
 // Refusal is a command the bank will not carry out. Nothing has changed.

@@ -10,19 +10,21 @@ func (c *Catalogue) FeeFen(amountFen int64, bound bool) int64 {
 }
 
 func decideIn(c *Customer, m *TransferIn, env *Env, d *Decision) *Refusal {
-	a, r := payer(c, m.Account, m.AmountFen, m.Date, env, "to_account")
+	a, r := payee(c, m.Account, m.AmountFen, m.Date, env, "to_account")
 	if r != nil {
 		return r
 	}
-	if a.Card.Token == "" {
-		return &Refusal{Code: BoundCardRequired, Field: "to_account"}
+	card, r := a.boundCard(m.CardToken, "to_account")
+	if r != nil {
+		return r
 	}
 	clearing := clearingAccount(ChannelUnionPay, c.No, d)
 	d.Legs = PullRequest{clearing, a.LedgerID(), m.AmountFen}.Legs(d.Txn, nil)
 	d.Events = []Event{&TransferInRequested{
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, Channel: ChannelUnionPay,
-		CardToken: a.Card.Token, CardBank: a.Card.Bank, PendingID: d.Legs[0].ID, Summary: m.Summary,
+		CardToken: card.Token, CardBank: card.Bank, PendingID: d.Legs[0].ID, Summary: m.Summary,
 	}}
+	a.capped(d, d.Txn)
 	d.Affects = []Affected{a.affected()}
 	return nil
 }
@@ -32,10 +34,12 @@ func decideOut(c *Customer, m *TransferOut, env *Env, d *Decision) *Refusal {
 	if r != nil {
 		return r
 	}
-	if m.Bound && a.Card.Token == "" {
-		return &Refusal{Code: BoundCardRequired, Field: "from_account"}
+	if m.Bound {
+		if _, r := c.outgoingCard(a, m.CardToken, env); r != nil {
+			return r
+		}
 	}
-	day, year, r := a.outgoing(m.AmountFen, m.Bound, env)
+	day, year, r := a.outgoing(m.AmountFen, m.Bound, m.Channel, env)
 	if r != nil {
 		return r
 	}
@@ -63,17 +67,16 @@ func decideOut(c *Customer, m *TransferOut, env *Env, d *Decision) *Refusal {
 	return nil
 }
 
-// outgoing checks the class limits of money that leaves for other than the bound card and returns the
+// outgoing checks the limits of money that leaves for other than the bound card and returns the
 // day's and the year's total with it.
-func (a *EAccount) outgoing(amountFen int64, bound bool, env *Env) (dayFen, yearFen int64, r *Refusal) {
+func (a *EAccount) outgoing(amountFen int64, bound bool, channel Channel, env *Env) (dayFen, yearFen int64, r *Refusal) {
 	dayFen, yearFen = env.Pending.used(a, env.Date, env.Least)
 	if bound {
 		return dayFen, yearFen, nil
 	}
 	if !env.Catalogue.Unlimited(a.Product) {
-		code, limit := CheckClassLimits(a.No.Class(), MoveOutNonBound, amountFen, LimitUse{DayOutFen: dayFen, YearOutFen: yearFen})
-		if code != NoRefusal {
-			return 0, 0, &Refusal{Code: code, Field: "amount_fen", LimitFen: limit}
+		if r := a.limited(amountFen, dayFen, yearFen, channel, env); r != nil {
+			return 0, 0, r
 		}
 	}
 	return dayFen + amountFen, yearFen + amountFen, nil
@@ -87,7 +90,7 @@ func decideInternal(c *Customer, m *TransferInternal, env *Env, d *Decision) *Re
 	if m.Payee == m.Payer {
 		return &Refusal{Code: SameAccount, Field: "to_account"}
 	}
-	day, year, r := a.outgoing(m.AmountFen, false, env)
+	day, year, r := a.outgoing(m.AmountFen, false, m.Channel, env)
 	if r != nil {
 		return r
 	}
@@ -96,6 +99,7 @@ func decideInternal(c *Customer, m *TransferInternal, env *Env, d *Decision) *Re
 		return &Refusal{Code: ClassNotAllowed, Field: "to_account"}
 	}
 	d.Legs = BookTransfer{Payer: a.LedgerID(), Payee: env.Credited.LedgerID(), AmountFen: m.AmountFen}.Legs(d.Txn, nil)
+	capped(d, d.Txn, m.Payee, env.Credited.LedgerID())
 	paid := InternalTransferred{
 		TxnID: d.Txn, Role: RolePayer, Payer: m.Payer, Payee: m.Payee, AmountFen: m.AmountFen, Channel: m.Channel,
 		DayTotalFen: day, YearTotalFen: year, Summary: m.Summary,
@@ -109,15 +113,16 @@ func decideInternal(c *Customer, m *TransferInternal, env *Env, d *Decision) *Re
 }
 
 func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusal {
-	a, r := payer(c, m.Account, m.AmountFen, m.Date, env, "to_account")
+	a, r := payee(c, m.Account, m.AmountFen, m.Date, env, "to_account")
 	if r != nil {
 		return r
 	}
-	if m.Bound && (a.Card.Token == "" || m.PayerToken != a.Card.Token) {
+	if m.Bound && (m.PayerToken == "" || a.card(m.PayerToken) == nil) {
 		return &Refusal{Code: FieldInvalid, Field: "from_bound_card"}
 	}
 	clearing := clearingAccount(ChannelIBPS, c.No, d)
 	d.Legs = InboundCredit{clearing, a.LedgerID(), m.AmountFen}.Legs(d.Txn, nil)
+	a.capped(d, d.Txn)
 	d.Events = []Event{&InboundCredited{
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, Channel: ChannelIBPS, ChannelSerial: m.ChannelSerial,
 		PayerToken: m.PayerToken, PayerBank: m.PayerBank, Bound: m.Bound, Summary: m.Summary,
@@ -146,6 +151,9 @@ func decideResult(c *Customer, m *ChannelResult, env *Env, d *Decision) *Refusal
 		d.Legs = PushResult{f.PendingID, f.FeePendingID, f.AmountFen, f.FeeFen, f.Bound, m.Success}.Legs(own, nil)
 	} else {
 		d.Legs = PullResult{f.PendingID, f.AmountFen, m.Success}.Legs(own, nil)
+		if m.Success {
+			a.capped(d, own)
+		}
 	}
 	settled := TransferSettled{
 		TxnID: f.Txn, AccountNo: f.Account, AmountFen: f.AmountFen, FeeFen: f.FeeFen, Channel: f.Channel,
