@@ -132,6 +132,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	options := actors.Options{
 		Ledger: s.ledger, Clock: time.Now, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
 		InMemoryMax: o.inMemoryMax, PassivateAfter: o.passivateAfter, SnapshotEvery: o.snapshotEvery,
+		RequestsMax: o.underWay.commands, CustomerMax: o.underWay.customer, BytesMax: o.underWay.bytes,
 	}
 	if s.books != nil {
 		options.Engine, options.Books, options.EngineAt = s.books, s.books, s.books.position()
@@ -173,7 +174,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		return nil, err
 	}
 	if o.keep.records > 0 {
-		s.keeper = s.run("journal", func(ctx context.Context) error { return s.keepJournal(ctx, o.keep.records) })
+		s.keeper = s.run("journal", func(ctx context.Context) error { return s.keepJournal(ctx, uint64(o.keep.records)) })
 	}
 	s.api = ingress.New(ingress.Options{
 		Bank: bankOf, Vault: vault, Operators: operators, Clock: time.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
