@@ -76,6 +76,8 @@ type TransferOut struct {
 	Channel     Channel   `cbor:"8,keyasint"`
 	Summary     string    `cbor:"9,keyasint,omitempty"`
 	Date        Date      `cbor:"10,keyasint,omitempty"`
+	Payment     bool      `cbor:"11,keyasint,omitempty"` // 消费、缴费: to a merchant
+	Confirmed   bool      `cbor:"12,keyasint,omitempty"` // the customer has been reminded of the day's total
 }
 
 // TransferInternal (行内转账) moves money to another e-account of this bank.
@@ -86,6 +88,7 @@ type TransferInternal struct {
 	Channel   Channel   `cbor:"4,keyasint"`
 	Summary   string    `cbor:"5,keyasint,omitempty"`
 	Date      Date      `cbor:"6,keyasint,omitempty"`
+	Confirmed bool      `cbor:"7,keyasint,omitempty"` // as of TransferOut
 }
 
 // CreditInbound (他行来账) credits money another bank has sent.
@@ -100,6 +103,8 @@ type CreditInbound struct {
 	Channel       Channel   `cbor:"8,keyasint"`
 	Summary       string    `cbor:"9,keyasint,omitempty"`
 	Date          Date      `cbor:"10,keyasint,omitempty"`
+	NameToken     string    `cbor:"11,keyasint,omitempty"` // token of the payee's name as the channel has it; empty: not given
+	Late          bool      `cbor:"12,keyasint,omitempty"` // found by reconciliation (K05)
 }
 
 // ChannelResult is the channel's answer to a two-phase transfer.

@@ -18,6 +18,10 @@ type Customer struct {
 
 	// InFlight are two-phase transfers whose channel has not answered.
 	InFlight []InFlight `cbor:"12,keyasint,omitempty"`
+
+	// Claims are shortages he has not made good; Suspense is a house's.
+	Claims   []ShortageClaim `cbor:"17,keyasint,omitempty"`
+	Suspense []Suspense      `cbor:"18,keyasint,omitempty"`
 }
 
 // AccountState is the state of an e-account (SPEC 2.6).
@@ -85,6 +89,8 @@ type InFlight struct {
 	FeePendingID U128      `cbor:"9,keyasint,omitempty"`
 	Date         Date      `cbor:"10,keyasint,omitempty"` // accounting date of the request
 	CountedOn    Date      `cbor:"11,keyasint,omitempty"` // the day whose out counter it uses; zero: none
+	Payment      bool      `cbor:"12,keyasint,omitempty"` // 消费、缴费
+	UnknownSince Date      `cbor:"13,keyasint,omitempty"` // the channel has not answered in time; zero: it still may
 }
 
 // Deposit is a term deposit (定期存款).

@@ -13,6 +13,8 @@ type Env struct {
 	// limits is used, with Least so that least is. Nil: none.
 	Pending *Pending
 	Least   bool
+	// Past of the transaction the command is about (PastOf); nil: none was asked for, or there is none.
+	Past *Past
 }
 
 // Decide answers a command for the customer. It changes nothing and asks nobody.
@@ -55,6 +57,10 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 		r = decideDraw(c, m, env, &d)
 	case *RepayLoan:
 		r = decideRepay(c, m, env, &d)
+	case houseCommand:
+		r = &Refusal{Code: m.unknown()}
+	case ruled:
+		r = m.decide(c, env, &d)
 	default:
 		panic("bank: no rule for command " + cmd.Operation())
 	}
@@ -118,7 +124,7 @@ func (c *Customer) Apply(e Event, on Date) {
 	case *TransferOutRequested:
 		f := InFlight{
 			Txn: m.TxnID, Out: true, Account: m.AccountNo, AmountFen: m.AmountFen, FeeFen: m.FeeFen,
-			Channel: m.Channel, PendingID: m.PendingID, FeePendingID: m.FeePendingID, Bound: m.Bound, Date: on,
+			Channel: m.Channel, PendingID: m.PendingID, FeePendingID: m.FeePendingID, Bound: m.Bound, Payment: m.Payment, Date: on,
 		}
 		if !m.Bound {
 			f.CountedOn = on
@@ -141,6 +147,8 @@ func (c *Customer) Apply(e Event, on Date) {
 		if m.Role == RolePayer {
 			c.account(m.Payer).Out.Add(on, m.AmountFen)
 		}
+	case applied:
+		m.apply(c, on)
 	default:
 		if !c.applyDeposit(e) {
 			c.applyLoan(e)

@@ -15,6 +15,7 @@ type Standing struct {
 	FaceToFace bool         `cbor:"4,keyasint,omitempty"` // identity confirmed in person
 	Funded     bool         `cbor:"5,keyasint,omitempty"` // has received money from its bound account
 	In         Counter      `cbor:"6,keyasint,omitempty"`
+	AdvanceFen int64        `cbor:"10,keyasint,omitempty"` // owed to the bank after reversals (客户垫款)
 	// ReservedFen is admitted but not yet committed; it dies with the process that admitted it.
 	ReservedFen int64 `cbor:"-"`
 }
@@ -26,6 +27,7 @@ type Credit struct {
 	AmountFen int64
 	Date      Date // zero: today
 	Own       bool // the account's owner asks, not a payer
+	System    bool // the bank itself undoes or collects: no permit is needed, only the account
 }
 
 // CreditOf tells which account the command would credit with money from outside the customer's own
@@ -35,9 +37,13 @@ func CreditOf(cmd Command) (Credit, bool) {
 	case *TransferInternal:
 		return Credit{Account: m.Payee, AmountFen: m.AmountFen, Date: m.Date}, true
 	case *CreditInbound:
-		return Credit{m.Account, m.Bound, m.AmountFen, m.Date, true}, true
+		return Credit{Account: m.Account, Bound: m.Bound, AmountFen: m.AmountFen, Date: m.Date, Own: true}, true
 	case *TransferIn:
-		return Credit{m.Account, true, m.AmountFen, m.Date, true}, true
+		return Credit{Account: m.Account, Bound: true, AmountFen: m.AmountFen, Date: m.Date, Own: true}, true
+	case *CollectAdvance:
+		return Credit{Account: m.Account, Own: true, System: true}, true
+	case *EndSuspense:
+		return Credit{Account: m.Account, AmountFen: m.AmountFen}, m.Way == ToAccount
 	}
 	return Credit{}, false
 }
@@ -61,6 +67,8 @@ func (d *Desk) Admit(c Credit, on Date, cat *Catalogue) (Standing, *Refusal) {
 		return Standing{}, &Refusal{Code: AccountUnknown, Field: "to_account"}
 	case s == nil:
 		return Standing{}, &Refusal{Code: PayeeUnknown, Field: "to_account"}
+	case c.System:
+		return *s, nil
 	case s.State != AccountNormal && c.Own:
 		return Standing{}, &Refusal{Code: AccountClosed, Field: "to_account"}
 	case s.State != AccountNormal:
@@ -77,9 +85,7 @@ func (d *Desk) Admit(c Credit, on Date, cat *Catalogue) (Standing, *Refusal) {
 			return Standing{}, &Refusal{Code: code, Field: "to_account", LimitFen: limit}
 		}
 	}
-	if !c.Bound {
-		s.ReservedFen += c.AmountFen
-	}
+	s.ReservedFen += c.reserves()
 	return *s, nil
 }
 
@@ -91,22 +97,34 @@ func CreditBy(e Event) (Credit, bool) {
 		return Credit{Account: m.Payee, AmountFen: m.AmountFen}, m.Role == RolePayee
 	case *InboundCredited:
 		return Credit{Account: m.AccountNo, Bound: m.Bound, AmountFen: m.AmountFen, Own: true}, true
+	case *TransactionReversed:
+		return Credit{Account: m.AccountNo, System: true}, true
+	case *AdvanceCollected:
+		return Credit{Account: m.AccountNo, System: true}, true
 	}
 	return Credit{}, false
 }
 
 // Reserve takes an admitted reservation up again, of a decision made before a restart.
 func (d *Desk) Reserve(c Credit) {
-	if s := d.Standing(c.Account); s != nil && !c.Bound {
-		s.ReservedFen += c.AmountFen
+	if s := d.Standing(c.Account); s != nil {
+		s.ReservedFen += c.reserves()
 	}
 }
 
 // Release gives an admitted reservation back.
 func (d *Desk) Release(c Credit) {
-	if s := d.Standing(c.Account); s != nil && !c.Bound {
-		s.ReservedFen -= c.AmountFen
+	if s := d.Standing(c.Account); s != nil {
+		s.ReservedFen -= c.reserves()
 	}
+}
+
+// reserves is what an admitted credit takes of the limits until it is committed or given up.
+func (c *Credit) reserves() int64 {
+	if c.Bound || c.System {
+		return 0
+	}
+	return c.AmountFen
 }
 
 // Apply folds an event of the customer, on the accounting date it happened, into the desk.
@@ -132,5 +150,7 @@ func (d *Desk) Apply(e Event, on Date) {
 		if s := d.Standing(m.Payee); s != nil && m.Role == RolePayee {
 			s.In.Add(on, m.AmountFen)
 		}
+	case posted:
+		m.post(d, on)
 	}
 }

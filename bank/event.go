@@ -31,6 +31,21 @@ const (
 	EventRepaymentApplied  EventType = 65
 	EventLoanPrepaid       EventType = 66
 	EventLoanSettled       EventType = 67
+
+	EventTransferInUnknown      EventType = 100
+	EventTransferOutUnknown     EventType = 101
+	EventTransferReturned       EventType = 102
+	EventFeeCharged             EventType = 103
+	EventFeeRefunded            EventType = 104
+	EventTransactionReversed    EventType = 105
+	EventAdvanceCollected       EventType = 106
+	EventShortageClaimed        EventType = 107
+	EventShortageSettled        EventType = 108
+	EventSuspenseBooked         EventType = 109
+	EventSuspenseEnded          EventType = 110
+	EventClearingSettled        EventType = 111
+	EventChannelFeeCharged      EventType = 112
+	EventReconciliationFinished EventType = 113
 )
 
 // CustomerRegistered (注册).
@@ -126,6 +141,7 @@ type TransferOutRequested struct {
 	FeePendingID U128      `cbor:"12,keyasint,omitempty" json:"-"`
 	Summary      string    `cbor:"13,keyasint,omitempty" json:"summary,omitzero"`
 	PayeeMasked  string    `cbor:"14,keyasint,omitempty" json:"payee_masked,omitzero"`
+	Payment      bool      `cbor:"15,keyasint,omitempty" json:"payment,omitzero"` // 消费、缴费
 }
 
 // InternalTransferred (行内转账): one for the payer, one with the same txn_id for the payee.
@@ -338,3 +354,17 @@ func (*InstalmentDue) EventType() EventType                { return EventInstalm
 func (*RepaymentApplied) EventType() EventType             { return EventRepaymentApplied }
 func (*LoanPrepaid) EventType() EventType                  { return EventLoanPrepaid }
 func (*LoanSettled) EventType() EventType                  { return EventLoanSettled }
+func (*TransferInUnknown) EventType() EventType            { return EventTransferInUnknown }
+func (*TransferOutUnknown) EventType() EventType           { return EventTransferOutUnknown }
+func (*TransferReturned) EventType() EventType             { return EventTransferReturned }
+func (*FeeCharged) EventType() EventType                   { return EventFeeCharged }
+func (*FeeRefunded) EventType() EventType                  { return EventFeeRefunded }
+func (*TransactionReversed) EventType() EventType          { return EventTransactionReversed }
+func (*AdvanceCollected) EventType() EventType             { return EventAdvanceCollected }
+func (*ShortageClaimed) EventType() EventType              { return EventShortageClaimed }
+func (*ShortageSettled) EventType() EventType              { return EventShortageSettled }
+func (*SuspenseBooked) EventType() EventType               { return EventSuspenseBooked }
+func (*SuspenseEnded) EventType() EventType                { return EventSuspenseEnded }
+func (*ClearingSettled) EventType() EventType              { return EventClearingSettled }
+func (*ChannelFeeCharged) EventType() EventType            { return EventChannelFeeCharged }
+func (*ReconciliationFinished) EventType() EventType       { return EventReconciliationFinished }

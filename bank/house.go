@@ -21,7 +21,18 @@ func (c *Customer) Exists() bool { return c.Registered != 0 || c.No.IsHouse() }
 // houseShard is the shard of a house.
 func (c CustomerNo) houseShard() uint16 { return uint16(c - houseBase) }
 
+// houseCommand is a command that a house decides.
+type houseCommand interface {
+	ruled
+	ofHouse()
+}
+
 // decideHouse answers a command for a house; those of customers find nobody there.
 func decideHouse(c *Customer, cmd Command, env *Env, d Decision) (Decision, *Refusal) {
-	return d, &Refusal{Code: UnknownTo(cmd)}
+	m, ok := cmd.(houseCommand)
+	if !ok {
+		return d, &Refusal{Code: UnknownTo(cmd)}
+	}
+	r := m.decide(c, env, &d)
+	return d, r
 }

@@ -12,8 +12,8 @@ type Catalogue struct {
 	Demand RateTable
 	// InterestTax is the rate withheld from interest by date; zero since 2008-10-09.
 	InterestTax RateTable
-	// TransferFeeFen is charged for a transfer out to other than the bound card (SPEC 3.3: zero online).
-	TransferFeeFen int64
+	// Transfers are fees and limits of money that leaves.
+	Transfers TransferRules
 }
 
 // RateStep is a rate posted (挂牌) from a day on.
@@ -241,6 +241,7 @@ func DefaultCatalogue() *Catalogue {
 		},
 		Demand:      demoRate(2_000),
 		InterestTax: RateTable{{From: 19000101, RateE6: 0}},
+		Transfers:   TransferRules{IBPSMaxFen: IBPSMaxFenDefault, ConfirmDayFen: ConfirmDayFenDefault},
 	}
 }
 

@@ -49,6 +49,18 @@ const (
 	TransferUnknown     RefusalCode = "TRANSFER_UNKNOWN"
 	TransferSettledElse RefusalCode = "TRANSFER_ALREADY_SETTLED"
 	KeyReused           RefusalCode = "IDEMPOTENCY_KEY_REUSED"
+
+	OverOriginal         RefusalCode = "OVER_ORIGINAL"
+	TransferNotSettled   RefusalCode = "TRANSFER_NOT_SETTLED"
+	NotReversible        RefusalCode = "NOT_REVERSIBLE"
+	AlreadyReversed      RefusalCode = "ALREADY_REVERSED"
+	AlreadyResolved      RefusalCode = "ALREADY_RESOLVED"
+	NothingOwed          RefusalCode = "NOTHING_OWED"
+	SuspenseUnknown      RefusalCode = "SUSPENSE_UNKNOWN"
+	NameMismatch         RefusalCode = "NAME_MISMATCH"
+	ChannelLimit         RefusalCode = "CHANNEL_LIMIT"
+	ConfirmationRequired RefusalCode = "CONFIRMATION_REQUIRED"
+
 	// RefusedByLedger: the ledger refused, and its answer with the reason was lost on the way.
 	RefusedByLedger RefusalCode = "REFUSED_BY_LEDGER"
 )
@@ -64,6 +76,7 @@ var RefusalCodes = []RefusalCode{
 	OverLine, LoanUnknown, LoanClosed, LoanOverdue, MethodNotAllowed,
 	TermNotAllowed, TransferUnknown, TransferSettledElse, KeyReused,
 	RefusedByLedger,
+	OverOriginal, TransferNotSettled, NotReversible, AlreadyReversed, AlreadyResolved, NothingOwed, SuspenseUnknown, NameMismatch, ChannelLimit, ConfirmationRequired,
 }
 
 // Refusal is a command the bank will not carry out. Nothing has changed.
