@@ -52,8 +52,9 @@ func (e *AdvanceCollected) Measure(moved func(leg int) int64) { e.AmountFen = mo
 
 func (e *AdvanceCollected) unapply(b *Balance) { b.take(e.AccountNo, -e.AmountFen) }
 
-func (e *AdvanceCollected) post(d *Desk, _ Date) {
+func (e *AdvanceCollected) post(d *Desk, on Date) {
 	if s := d.Standing(e.AccountNo); s != nil {
+		s.post(on, on, -e.AmountFen)
 		s.AdvanceFen -= e.AmountFen
 	}
 }

@@ -120,3 +120,5 @@ func (e *ShortageClaimed) fold(v *TransferView, at string) {
 func (e *ShortageSettled) fold(v *TransferView, at string) {
 	v.Status, v.SettledAt = TransferClaimPaid, at
 }
+
+func (e *ShortageSettled) post(d *Desk, on Date) { d.postTo(e.AccountNo, on, on, -e.AmountFen) }

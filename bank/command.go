@@ -104,7 +104,7 @@ type CreditInbound struct {
 	Summary       string    `cbor:"9,keyasint,omitempty"`
 	Date          Date      `cbor:"10,keyasint,omitempty"`
 	NameToken     string    `cbor:"11,keyasint,omitempty"` // token of the payee's name as the channel has it; empty: not given
-	Late          bool      `cbor:"12,keyasint,omitempty"` // found by reconciliation (K05)
+	Late          Date      `cbor:"12,keyasint,omitempty"` // found by reconciliation (K05): the day it should have come; zero: it is not late
 }
 
 // ChannelResult is the channel's answer to a two-phase transfer.

@@ -226,7 +226,7 @@ func (c *Comparison) Resolve(d *Difference) (first, otherwise Command) {
 	case d.Kind == VoidedSucceeded:
 		return c.credit(row, o.Account, o.Bound), c.suspend(Surplus, row, row.AmountFen, d.Kind)
 	case d.Kind == PostedFailed && o.Direction == Out:
-		return &ReturnTransfer{Transfer: o.Transfer, AmountFen: o.AmountFen, ChannelSerial: row.Serial, Reason: reasonFile}, nil
+		return &ReturnTransfer{Transfer: o.Transfer, AmountFen: o.AmountFen, ChannelSerial: row.Serial, Reason: reasonFile, Value: c.Day}, nil
 	case d.Kind == PostedFailed:
 		return &ReverseTransaction{Transfer: o.Transfer, Reason: reasonFile, Channel: c.Channel}, nil
 	case d.Kind == MissingSucceeded && row.Direction == Out:
@@ -248,7 +248,7 @@ func (c *Comparison) Resolve(d *Difference) (first, otherwise Command) {
 }
 
 func (c *Comparison) credit(row *FileRow, to AccountNo, bound bool) Command {
-	return &CreditInbound{Account: to, AmountFen: row.AmountFen, ChannelSerial: row.Serial, Bound: bound, Channel: c.Channel, Late: true}
+	return &CreditInbound{Account: to, AmountFen: row.AmountFen, ChannelSerial: row.Serial, Bound: bound, Channel: c.Channel, Late: c.Day}
 }
 
 func (c *Comparison) suspend(kind SuspenseKind, row *FileRow, fen int64, why DifferenceKind) Command {

@@ -8,6 +8,7 @@ type ReturnTransfer struct {
 	AmountFen     int64  `cbor:"2,keyasint"`
 	ChannelSerial string `cbor:"3,keyasint,omitempty"`
 	Reason        string `cbor:"4,keyasint,omitempty"`
+	Value         Date   `cbor:"5,keyasint,omitempty"` // from when it counts for interest; zero: the accounting date
 }
 
 // TransferReturned (退汇).
@@ -18,6 +19,7 @@ type TransferReturned struct {
 	Channel       Channel   `cbor:"4,keyasint" json:"channel"`
 	ChannelSerial string    `cbor:"5,keyasint,omitempty" json:"channel_serial,omitzero"`
 	Reason        string    `cbor:"6,keyasint,omitempty" json:"reason,omitzero"`
+	ValueDate     Date      `cbor:"7,keyasint,omitempty" json:"value_date,omitzero"`
 }
 
 // Operation names, stable.
@@ -46,7 +48,7 @@ func (m *ReturnTransfer) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	own := d.Txn
 	d.Txn = m.Transfer
 	d.Legs = OutReturned{clearingAccount(out.Channel, c.No, d), a.LedgerID(), m.AmountFen}.Legs(own)
-	d.Events = []Event{&TransferReturned{m.Transfer, a.No, m.AmountFen, out.Channel, m.ChannelSerial, m.Reason}}
+	d.Events = []Event{&TransferReturned{m.Transfer, a.No, m.AmountFen, out.Channel, m.ChannelSerial, m.Reason, m.Value}}
 	d.Affects = []Affected{a.affected()}
 	return nil
 }
@@ -143,4 +145,23 @@ func (e *TransferReturned) fold(v *TransferView, at string) {
 	if v.ReturnedFen >= v.AmountFen {
 		v.Status = TransferSentBack
 	}
+}
+
+func (e *TransferReturned) post(d *Desk, on Date) {
+	d.postTo(e.AccountNo, on, e.ValueDate.or(on), e.AmountFen)
+}
+func (e *FeeRefunded) post(d *Desk, on Date) { d.postTo(e.AccountNo, on, on, e.AmountFen) }
+
+func (d *Desk) postTo(no AccountNo, on, value Date, fen int64) {
+	if s := d.Standing(no); s != nil {
+		s.post(on, value, fen)
+	}
+}
+
+// or is the date, or another if it is zero.
+func (d Date) or(other Date) Date {
+	if d == 0 {
+		return other
+	}
+	return d
 }

@@ -182,8 +182,9 @@ func (e *TransactionReversed) change() int64 {
 
 func (e *TransactionReversed) unapply(b *Balance) { b.take(e.AccountNo, e.change()) }
 
-func (e *TransactionReversed) post(d *Desk, _ Date) {
+func (e *TransactionReversed) post(d *Desk, on Date) {
 	if s := d.Standing(e.AccountNo); s != nil {
+		s.post(on, e.ValueDate, e.change())
 		s.AdvanceFen += e.ShortfallFen
 	}
 }

@@ -150,7 +150,7 @@ func (m *EndSuspense) decide(c *Customer, env *Env, d *Decision) *Refusal {
 		d.Legs = HeldRelease{account, env.Credited.LedgerID(), s.AmountFen}.Legs(own)
 		ended.AccountNo = m.Account
 		d.Payee, d.PayeeEvents = m.Account.Customer(), []Event{&InboundCredited{
-			TxnID: m.Txn, AccountNo: m.Account, AmountFen: s.AmountFen, Channel: s.Channel, ChannelSerial: s.Serial,
+			TxnID: m.Txn, AccountNo: m.Account, AmountFen: s.AmountFen, Channel: s.Channel, ChannelSerial: s.Serial, ValueDate: s.On,
 		}}
 	case m.Way == ToChannel && s.Kind != Shortage:
 		d.Legs = HeldRelease{account, clearingAccount(s.Channel, c.No, d), s.AmountFen}.Legs(own)

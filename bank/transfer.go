@@ -125,7 +125,7 @@ func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusa
 	if r != nil {
 		return r
 	}
-	if m.Bound && !m.Late && (a.Card.Token == "" || m.PayerToken != a.Card.Token) {
+	if m.Bound && m.Late == 0 && (a.Card.Token == "" || m.PayerToken != a.Card.Token) {
 		return &Refusal{Code: FieldInvalid, Field: "from_bound_card"}
 	}
 	if m.NameToken != "" && m.NameToken != c.Person.NameToken {
@@ -133,14 +133,14 @@ func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusa
 	}
 	channel := m.by()
 	clearing := clearingAccount(channel, c.No, d)
-	if m.Late {
+	if m.Late != 0 {
 		d.Legs = LateReceipt{clearing, a.LedgerID(), m.AmountFen}.Legs(d.Txn)
 	} else {
 		d.Legs = InboundCredit{clearing, a.LedgerID(), m.AmountFen}.Legs(d.Txn, nil)
 	}
 	d.Events = []Event{&InboundCredited{
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, Channel: channel, ChannelSerial: m.ChannelSerial,
-		PayerToken: m.PayerToken, PayerBank: m.PayerBank, Bound: m.Bound, Summary: m.Summary,
+		PayerToken: m.PayerToken, PayerBank: m.PayerBank, Bound: m.Bound, Summary: m.Summary, ValueDate: m.Late,
 	}}
 	d.Events = append(d.Events, collectAdvance(&env.Credited, d)...)
 	d.Affects = []Affected{a.affected()}
