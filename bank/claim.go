@@ -1,5 +1,7 @@
 package bank
 
+import "slices"
+
 // ClaimShortage (清算短款) books what the channel has paid although the transfer was voided here (K03): the
 // customer has been given his money back and owes it.
 type ClaimShortage struct {
@@ -84,26 +86,47 @@ func (m *RepayShortage) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	return nil
 }
 
+// Unsettled (未了差错) is what is left of differences with channels until somebody settles it.
+type Unsettled struct {
+	Claims   []ShortageClaim `cbor:"1,keyasint,omitempty"` // a customer's
+	Suspense []Suspense      `cbor:"2,keyasint,omitempty"` // a house's
+}
+
+// unsettled makes room for the first of it.
+func (c *Customer) unsettled() *Unsettled {
+	if c.Unsettled == nil {
+		c.Unsettled = new(Unsettled)
+	}
+	return c.Unsettled
+}
+
+// settled gives the room up again that the last has left.
+func (c *Customer) settled() {
+	if u := c.Unsettled; len(u.Claims)+len(u.Suspense) == 0 {
+		c.Unsettled = nil
+	}
+}
+
 func (c *Customer) claim(txn TxnID) *ShortageClaim {
-	for i := range c.Claims {
-		if c.Claims[i].Txn == txn {
-			return &c.Claims[i]
+	if c.Unsettled != nil {
+		for i := range c.Unsettled.Claims {
+			if c.Unsettled.Claims[i].Txn == txn {
+				return &c.Unsettled.Claims[i]
+			}
 		}
 	}
 	return nil
 }
 
 func (e *ShortageClaimed) apply(c *Customer, _ Date) {
-	c.Claims = append(c.Claims, ShortageClaim{e.TxnID, e.AccountNo, e.AmountFen, e.Channel})
+	u := c.unsettled()
+	u.Claims = append(u.Claims, ShortageClaim{e.TxnID, e.AccountNo, e.AmountFen, e.Channel})
 }
 
 func (e *ShortageSettled) apply(c *Customer, _ Date) {
-	for i := range c.Claims {
-		if c.Claims[i].Txn == e.TxnID {
-			c.Claims = append(c.Claims[:i], c.Claims[i+1:]...)
-			return
-		}
-	}
+	u := c.unsettled()
+	u.Claims = slices.DeleteFunc(u.Claims, func(k ShortageClaim) bool { return k.Txn == e.TxnID })
+	c.settled()
 }
 
 func (e *ShortageSettled) unapply(b *Balance) { b.take(e.AccountNo, -e.AmountFen) }

@@ -19,9 +19,8 @@ type Customer struct {
 	// InFlight are two-phase transfers whose channel has not answered.
 	InFlight []InFlight `cbor:"12,keyasint,omitempty"`
 
-	// Claims are shortages he has not made good; Suspense is a house's.
-	Claims   []ShortageClaim `cbor:"17,keyasint,omitempty"`
-	Suspense []Suspense      `cbor:"18,keyasint,omitempty"`
+	// Unsettled is what went wrong between him and a channel; nil for nearly everyone, who saves its memory.
+	Unsettled *Unsettled `cbor:"17,keyasint,omitempty"`
 }
 
 // AccountState is the state of an e-account (SPEC 2.6).

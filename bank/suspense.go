@@ -1,5 +1,7 @@
 package bank
 
+import "slices"
+
 // Suspense (挂账) is money of a channel that belongs to nobody yet, or that nobody has made good. The house of a
 // shard keeps it, from the command that books it to the one that ends it.
 type Suspense struct {
@@ -103,7 +105,7 @@ func (m *BookSuspense) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	if m.AmountFen <= 0 || m.AmountFen > AmountMaxFen {
 		return &Refusal{Code: AmountInvalid, Field: "amount_fen", LimitFen: AmountMaxFen}
 	}
-	if len(c.Suspense) >= SuspenseMax {
+	if c.Unsettled != nil && len(c.Unsettled.Suspense) >= SuspenseMax {
 		return &Refusal{Code: ContractsMax}
 	}
 	clearing, account := clearingAccount(m.Channel, c.No, d), channelAccount(m.Kind.detail(), m.Channel, d)
@@ -133,11 +135,10 @@ func (m *EndSuspense) through() Channel     { return ChannelBackOffice }
 func (m *EndSuspense) ofHouse()             {}
 
 func (m *EndSuspense) decide(c *Customer, env *Env, d *Decision) *Refusal {
-	i := c.suspense(m.Txn)
-	if i < 0 {
+	s := c.suspense(m.Txn)
+	if s == nil {
 		return &Refusal{Code: SuspenseUnknown, Field: "suspense_id"}
 	}
-	s := &c.Suspense[i]
 	if m.AmountFen != s.AmountFen {
 		return &Refusal{Code: AmountInvalid, Field: "amount_fen", LimitFen: s.AmountFen}
 	}
@@ -165,23 +166,26 @@ func (m *EndSuspense) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	return nil
 }
 
-func (c *Customer) suspense(txn TxnID) int {
-	for i := range c.Suspense {
-		if c.Suspense[i].Txn == txn {
-			return i
+func (c *Customer) suspense(txn TxnID) *Suspense {
+	if c.Unsettled != nil {
+		for i := range c.Unsettled.Suspense {
+			if c.Unsettled.Suspense[i].Txn == txn {
+				return &c.Unsettled.Suspense[i]
+			}
 		}
 	}
-	return -1
+	return nil
 }
 
 func (e *SuspenseBooked) apply(c *Customer, on Date) {
-	c.Suspense = append(c.Suspense, Suspense{e.TxnID, e.Kind, e.Channel, e.AmountFen, e.ChannelSerial, on})
+	u := c.unsettled()
+	u.Suspense = append(u.Suspense, Suspense{e.TxnID, e.Kind, e.Channel, e.AmountFen, e.ChannelSerial, on})
 }
 
 func (e *SuspenseEnded) apply(c *Customer, _ Date) {
-	if i := c.suspense(e.TxnID); i >= 0 {
-		c.Suspense = append(c.Suspense[:i], c.Suspense[i+1:]...)
-	}
+	u := c.unsettled()
+	u.Suspense = slices.DeleteFunc(u.Suspense, func(s Suspense) bool { return s.Txn == e.TxnID })
+	c.settled()
 }
 
 func (e *SuspenseBooked) fold(v *TransferView, at string) {
