@@ -207,6 +207,16 @@ func (a *customerActor) decide(req *Request) bool {
 		a.slot.mu.Unlock()
 	}
 	credit, credits := bank.CreditOf(cmd)
+	if txn, asks := bank.PastOf(customer, cmd); asks {
+		past, err := a.node.past(txn)
+		if err != nil {
+			req.finish(fmt.Errorf("%w: %w", bank.ErrStopping, err))
+			return true
+		}
+		if env.Past = past; !credits {
+			credit, credits = bank.PartyOf(cmd, past)
+		}
+	}
 	admitted, refusal, err := a.admit(credit, credits, &env)
 	if err != nil {
 		req.finish(err)

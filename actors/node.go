@@ -39,6 +39,9 @@ type ChannelRequest struct {
 	Out       bool
 	AmountFen int64
 	Channel   bank.Channel
+	// Again: an earlier process has asked, or was about to; the channel may know the transfer. Unknown: it has
+	// not answered in time.
+	Again, Unknown bool
 	// Date is the accounting date of the request if the answer is to have the same, as demonstrations do;
 	// zero: the answer is booked on the day it comes.
 	Date bank.Date
@@ -308,7 +311,7 @@ func (n *Node) Close(ctx context.Context) error {
 }
 
 func (n *Node) requestOf(c *bank.Customer, f *bank.InFlight) ChannelRequest {
-	r := ChannelRequest{Transfer: f.Txn, Account: f.Account, Out: f.Out, AmountFen: f.AmountFen, Channel: f.Channel}
+	r := ChannelRequest{Transfer: f.Txn, Account: f.Account, Out: f.Out, AmountFen: f.AmountFen, Channel: f.Channel, Again: true, Unknown: f.UnknownSince != 0}
 	if c.Unlimited(f.Account, n.options.Catalogue) {
 		r.Date = f.Date
 	}

@@ -123,7 +123,8 @@ func (d *draft) addEvent(customer uint64, e bank.Event) error {
 }
 
 // settle takes the ledger's answer: with a refusal nothing has happened, without one everything has.
-func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.Affected) bank.Balance) bank.Receipt {
+// moved gives a transfer as the ledger stored it, for those whose amount it has chosen.
+func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.Affected) bank.Balance, moved func(*ledger.Transfer) ledger.Uint128) bank.Receipt {
 	rec := &d.record
 	for i, r := range results {
 		if r.Status == ledger.TransferCreated || r.Status == ledger.TransferLinkedEventFailed {
@@ -138,6 +139,7 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 		d.decision.Events, d.decision.PayeeEvents = nil, nil
 		break
 	}
+	d.measure(moved)
 	receipt := bank.Receipt{
 		Operation: d.operation,
 		Txn:       d.decision.Txn,
@@ -155,6 +157,24 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 	}
 	rec.Receipt = kept
 	return receipt
+}
+
+// measure tells the events how much balancing legs have moved.
+func (d *draft) measure(moved func(*ledger.Transfer) ledger.Uint128) {
+	at := 0
+	for _, events := range [...][]bank.Event{d.decision.Events, d.decision.PayeeEvents} {
+		for _, e := range events {
+			if m, ok := e.(bank.Measured); ok {
+				m.Measure(func(leg int) int64 { return net(moved(&d.record.Transfers[leg]), ledger.Uint128{}) })
+				body, err := bank.Encode(e)
+				if err != nil {
+					panic(fmt.Sprintf("event can't be encoded: %v", err)) // plain data: a programming error
+				}
+				d.record.Events[at].Body = body
+			}
+			at++
+		}
+	}
 }
 
 // receiptOf reads the first result of a command back from its record.
@@ -223,6 +243,7 @@ var legFlags = [...]struct {
 	{bank.LegPost, ledger.TransferPostPending},
 	{bank.LegVoid, ledger.TransferVoidPending},
 	{bank.LegBalancingDebit, ledger.TransferBalancingDebit},
+	{bank.LegBalancingCredit, ledger.TransferBalancingCredit},
 	{bank.LegClosingDebit, ledger.TransferClosingDebit},
 }
 

@@ -16,6 +16,8 @@ type Env struct {
 	// limits is used, with Least so that least is. Nil: none.
 	Pending *Pending
 	Least   bool
+	// Past of the transaction the command is about (PastOf); nil: none was asked for, or there is none.
+	Past *Past
 }
 
 // Decide answers a command for the customer. It changes nothing and asks nobody.
@@ -58,6 +60,10 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 		r = decideDraw(c, m, env, &d)
 	case *RepayLoan:
 		r = decideRepay(c, m, env, &d)
+	case houseCommand:
+		r = &Refusal{Code: m.unknown()}
+	case ruled:
+		r = m.decide(c, env, &d)
 	default:
 		var ok bool
 		if r, ok = decideAccount(c, cmd, env, &d); !ok {
@@ -124,7 +130,7 @@ func (c *Customer) Apply(e Event, on Date) {
 	case *TransferOutRequested:
 		f := InFlight{
 			Txn: m.TxnID, Out: true, Account: m.AccountNo, AmountFen: m.AmountFen, FeeFen: m.FeeFen,
-			Channel: m.Channel, PendingID: m.PendingID, FeePendingID: m.FeePendingID, Bound: m.Bound, Date: on,
+			Channel: m.Channel, PendingID: m.PendingID, FeePendingID: m.FeePendingID, Bound: m.Bound, Payment: m.Payment, Date: on,
 		}
 		if !m.Bound {
 			f.CountedOn = on
@@ -149,6 +155,8 @@ func (c *Customer) Apply(e Event, on Date) {
 		}
 	case *DayOpened, *DayCutStarted, *DayCutFinished, *DayStepFinished:
 		c.applyDay(e)
+	case applied:
+		m.apply(c, on)
 	default:
 		if !c.applyAccount(e) && !c.applyDeposit(e) {
 			c.applyLoan(e)

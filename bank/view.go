@@ -87,7 +87,7 @@ type StatementPage struct {
 type TransferView struct {
 	TransferID    TxnID  `json:"transfer_id"`
 	Kind          string `json:"kind"`   // in_bound, out, internal, inbound
-	Status        string `json:"status"` // PENDING, SUCCEEDED, FAILED
+	Status        string `json:"status"` // PENDING, UNKNOWN, SUCCEEDED, FAILED, RETURNED, REVERSED; of a suspense its kind or end
 	AmountFen     int64  `json:"amount_fen"`
 	FeeFen        int64  `json:"fee_fen"`
 	FromAccount   string `json:"from_account,omitzero"`
@@ -95,6 +95,7 @@ type TransferView struct {
 	Bound         bool   `json:"bound,omitzero"`
 	ChannelSerial string `json:"channel_serial,omitzero"`
 	Reason        string `json:"reason,omitzero"`
+	ReturnedFen   int64  `json:"returned_fen,omitzero"`
 	Summary       string `json:"summary,omitzero"`
 	RequestedAt   string `json:"requested_at"`
 	SettledAt     string `json:"settled_at,omitzero"`

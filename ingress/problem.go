@@ -136,7 +136,6 @@ var explanations = map[string]explanation{
 	string(bank.MethodNotAllowed):      {422, "不支持该还款方式", "The repayment method is not offered", "请选择产品支持的还款方式。", "Choose a method the product offers."},
 	string(bank.TermNotAllowed):        {422, "期限不允许", "The term is not offered", "请选择产品支持的期限。", "Choose a term the product offers."},
 	string(bank.TransferUnknown):       {404, "转账不存在", "There is no such transfer", "请检查转账编号。", "Check the transfer's number."},
-	string(bank.TransferSettledElse):   {409, "转账已有结果", "The transfer has been settled already", "渠道结果与已记录的结果不同,请人工核对。", "It was settled otherwise; reconcile by hand."},
 	string(bank.RefusedByLedger):       {422, "账务系统已拒绝", "The ledger refused", "首次执行时已被拒绝(余额、额度或账户状态),具体原因未能取回。未做任何处理;请核对后使用新的 Idempotency-Key 再试。", "It was refused when it was first carried out (balance, line or state of an account), and the exact reason was lost. Nothing was done; check, and try again with a new Idempotency-Key."},
 	string(bank.KeyReused):             {409, "Idempotency-Key 已用于其他请求", "The Idempotency-Key was used for another request", "请为不同的请求使用不同的键。", "Use a new key for a new request."},
 	string(bank.AccountIsRestricted):   {409, "账户受限", "The account is restricted", "账户存在止付、冻结或挂失等限制,请联系网点。", "The account is stopped, frozen or reported lost. Ask at a branch."},
@@ -159,6 +158,17 @@ var explanations = map[string]explanation{
 	string(bank.LastCard):              {409, "不能解绑最后一张卡", "The last card can't be removed", "账户有余额或在途资金时须保留一张绑定卡。", "An account with money on it or on its way keeps a card."},
 	string(bank.LoanMoneyToCreditCard): {422, "贷款资金不得转入信用卡", "Loan money can't go to a credit card", "请转出至借记卡。", "Use a debit card."},
 	string(bank.NotDue):                {409, "未到处理时间", "It is not due", "未做任何处理。", "Nothing was done."},
+	string(bank.TransferSettledElse):   {409, "转账已有结果", "The transfer has been settled already", "不再改变结果。field 为 result 时与已记录的结果相反,由对账处理。", "Nothing changes. With the field result it was settled otherwise: the channel's file decides."},
+	string(bank.OverOriginal):          {422, "超过原交易金额", "More than the original transaction", "可退金额见 limit_fen。", "What can still be given back is in limit_fen."},
+	string(bank.TransferNotSettled):    {409, "转账尚无结果", "The transfer has not been settled", "请先等待渠道结果或通过对账处理。", "Wait for the channel's answer, or for its file."},
+	string(bank.NotReversible):         {409, "该交易不可撤销", "The transaction can't be undone like this", "该交易失败、已退回一部分或属于其他业务,请人工核对后处理。", "It failed, part of it has been given back, or it is of another kind; a person must look at it."},
+	string(bank.AlreadyReversed):       {409, "交易已抹账或冲正", "The transaction has been reversed already", "同一笔交易只能撤销一次。", "A transaction is reversed once."},
+	string(bank.AlreadyResolved):       {409, "差错已处理", "The difference has been resolved already", "无需再处理。", "There is nothing left to do."},
+	string(bank.NothingOwed):           {409, "没有欠款", "Nothing is owed", "该账户没有待收回的垫款或短款。", "There is no advance or shortage to collect."},
+	string(bank.SuspenseUnknown):       {404, "挂账不存在", "There is no such suspense", "请检查挂账编号;已处置的挂账不能再次处置。", "Check its id; what has ended can't be ended again."},
+	string(bank.NameMismatch):          {422, "户名不符", "The name is not the account holder's", "请核对收款人户名与账号。", "Check the payee's name and account number."},
+	string(bank.ChannelLimit):          {422, "超过渠道单笔限额", "Over the channel's limit for one transfer", "单笔限额见 limit_fen,请减少金额。", "The limit is in limit_fen; send less."},
+	string(bank.ConfirmationRequired):  {422, "需要客户确认", "The customer must confirm", "当日累计转出超过提醒金额(limit_fen),请提示客户并带 confirmed 重新提交。", "The day's total passes what customers are reminded of (limit_fen): ask, and send it again with confirmed."},
 }
 
 // document is a problem document.
