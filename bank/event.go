@@ -75,6 +75,8 @@ type TransferInRequested struct {
 	CardBank  string    `cbor:"6,keyasint,omitempty" json:"counterparty_bank"`
 	PendingID U128      `cbor:"7,keyasint" json:"pending_id"`
 	Summary   string    `cbor:"8,keyasint,omitempty" json:"summary,omitzero"`
+
+	CardMasked string `cbor:"20,keyasint,omitempty" json:"counterparty_masked,omitzero"`
 }
 
 // TransferSettled is what the channel's answer to a two-phase transfer says; the four events that
@@ -108,6 +110,7 @@ type InboundCredited struct {
 	PayerBank     string    `cbor:"7,keyasint,omitempty" json:"payer_bank,omitzero"`
 	Bound         bool      `cbor:"8,keyasint,omitempty" json:"bound"`
 	Summary       string    `cbor:"9,keyasint,omitempty" json:"summary,omitzero"`
+	PayerMasked   string    `cbor:"20,keyasint,omitempty" json:"payer_masked,omitzero"`
 }
 
 // TransferOutRequested (转出请求): money and fee are reserved until the channel answers.

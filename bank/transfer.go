@@ -21,7 +21,7 @@ func decideIn(c *Customer, m *TransferIn, env *Env, d *Decision) *Refusal {
 	d.Legs = PullRequest{clearing, a.LedgerID(), m.AmountFen}.Legs(d.Txn, nil)
 	d.Events = []Event{&TransferInRequested{
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, Channel: ChannelUnionPay,
-		CardToken: a.Card.Token, CardBank: a.Card.Bank, PendingID: d.Legs[0].ID, Summary: m.Summary,
+		CardToken: a.Card.Token, CardBank: a.Card.Bank, CardMasked: a.Card.Masked, PendingID: d.Legs[0].ID, Summary: m.Summary,
 	}}
 	d.Affects = []Affected{a.affected()}
 	return nil
@@ -54,6 +54,9 @@ func decideOut(c *Customer, m *TransferOut, env *Env, d *Decision) *Refusal {
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, FeeFen: fee, Channel: channel,
 		PayeeToken: m.PayeeToken, PayeeMasked: m.PayeeMasked, PayeeBank: m.PayeeBank, Bound: m.Bound,
 		DayTotalFen: day, YearTotalFen: year, PendingID: d.Legs[0].ID, Summary: m.Summary,
+	}
+	if m.Bound {
+		e.PayeeToken, e.PayeeMasked, e.PayeeBank = a.Card.Token, a.Card.Masked, a.Card.Bank
 	}
 	if fee > 0 {
 		e.FeePendingID = d.Legs[1].ID
@@ -120,7 +123,7 @@ func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusa
 	d.Legs = InboundCredit{clearing, a.LedgerID(), m.AmountFen}.Legs(d.Txn, nil)
 	d.Events = []Event{&InboundCredited{
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, Channel: ChannelIBPS, ChannelSerial: m.ChannelSerial,
-		PayerToken: m.PayerToken, PayerBank: m.PayerBank, Bound: m.Bound, Summary: m.Summary,
+		PayerToken: m.PayerToken, PayerMasked: m.PayerMasked, PayerBank: m.PayerBank, Bound: m.Bound, Summary: m.Summary,
 	}}
 	d.Affects = []Affected{a.affected()}
 	return nil

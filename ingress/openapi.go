@@ -71,6 +71,7 @@ func describeRoute(r *route) schema {
 	if len(r.roles) > 0 {
 		out["security"], out["x-roles"] = []schema{{"operator": []string{}}}, r.roles
 	}
+	parameters = append(parameters, paperParameters(r.path)...)
 	success, reply := "200", r.reply
 	if o := r.operation; o != nil {
 		if o.approved {

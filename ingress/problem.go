@@ -46,9 +46,13 @@ const (
 	codeLedger      = "LEDGER_UNAVAILABLE"
 	codeUnanswered  = "LEDGER_OUTCOME_UNKNOWN"
 	codeInternal    = "INTERNAL"
-	codeCredential  = "CREDENTIAL_REQUIRED"
-	codeRole        = "ROLE_REQUIRED"
-	codeApproval    = "APPROVAL_REQUIRED"
+
+	codePaperMax     = "STATEMENT_TOO_LONG"
+	codePaperUnready = "SLIP_NOT_AVAILABLE"
+	codePaperUnknown = "PAPER_UNKNOWN"
+	codeCredential   = "CREDENTIAL_REQUIRED"
+	codeRole         = "ROLE_REQUIRED"
+	codeApproval     = "APPROVAL_REQUIRED"
 )
 
 // explanation of a code: HTTP status, title, and what to do, in both languages.
@@ -94,6 +98,10 @@ var explanations = map[string]explanation{
 	codeCredential:  {401, "需要操作员凭证", "An operator's credential is needed", "请在 Authorization 头中以 Bearer 方式提供操作员令牌。", "Send an operator's token in the header: Authorization: Bearer …"},
 	codeRole:        {403, "操作员无此权限", "The operator's role does not allow that", "请由具备相应角色的操作员办理。", "Ask an operator in a role that may."},
 	codeApproval:    {403, "需要复核", "A second operator must approve", "请在 Suanpan-Approver 头中提供另一名复核员的令牌(Bearer)。", "Send the token of a checker, another person, in the header: Suanpan-Approver: Bearer …"},
+
+	codePaperMax:     {422, "明细过多", "Too many entries for a PDF", "请缩短期间,或改用 CSV 或 JSON 格式(不限笔数)。", "Ask for a shorter period, or for CSV or JSON, which have no limit."},
+	codePaperUnready: {409, "暂无回单", "There is no slip", "仅成功的转账和已支付的利息有回单,请查询交易状态。", "Only transfers that succeeded and interest that was paid have one; see how the transfer stands."},
+	codePaperUnknown: {404, "编号不存在", "There is no such paper", "请核对编号。", "Check the paper's number."},
 
 	string(bank.CustomerUnknown):     {404, "客户不存在", "There is no such customer", "请检查客户号。", "Check the customer's number."},
 	string(bank.CustomerExists):      {409, "客户已存在", "The person is a customer already", "该证件号已注册,请使用原客户号。", "This document is registered; use the customer's number."},

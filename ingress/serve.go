@@ -236,7 +236,7 @@ func (s *Server) statement(ctx *fasthttp.RequestCtx, args []string) {
 			return
 		}
 	}
-	page, err := s.options.Bank.Statement(context.Background(), no, after, int(limit))
+	page, err := s.options.Bank.Statement(context.Background(), bank.StatementQuery{Account: no, After: after, Limit: int(limit)})
 	if err != nil {
 		s.failRead(ctx, err, bank.AccountUnknown)
 		return
