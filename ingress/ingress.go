@@ -58,6 +58,9 @@ type Options struct {
 	Vault  Vault
 	Clock  func() time.Time
 	Logger *slog.Logger
+	// MoveClock moves the clock forward, in demonstrations; clock.ErrBackwards is the caller's fault. Nil: there is
+	// no such route.
+	MoveClock func(ctx context.Context, to time.Time) error
 	// Operators are those whom operators' routes serve; nil: nobody.
 	Operators Operators
 	// Pages are served under their paths by GET.

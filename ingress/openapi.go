@@ -86,6 +86,9 @@ func describeRoute(r *route) schema {
 	if r.path == batchPath {
 		out["requestBody"], reply = body(reflect.TypeFor[batchRequest]()), batchReply{}
 	}
+	if r.request != nil {
+		out["requestBody"] = body(reflect.TypeOf(r.request))
+	}
 	if parameters != nil {
 		out["parameters"] = parameters
 	}

@@ -48,6 +48,13 @@ func paperParameters(path string) []schema {
 	return nil
 }
 
+// The codes of problems with papers.
+const (
+	codePaperMax     = "STATEMENT_TOO_LONG"
+	codePaperUnready = "SLIP_NOT_AVAILABLE"
+	codePaperUnknown = "PAPER_UNKNOWN"
+)
+
 // The formats of papers.
 const (
 	formatJSON = "json"

@@ -20,6 +20,7 @@ import (
 	"github.com/suanpan-bank/suanpan/cluster"
 	"github.com/suanpan-bank/suanpan/identity"
 	"github.com/suanpan-bank/suanpan/ingress"
+	"github.com/suanpan-bank/suanpan/internal/clock"
 	"github.com/suanpan-bank/suanpan/journal/embedded"
 	"github.com/suanpan-bank/suanpan/ledger"
 	"github.com/suanpan-bank/suanpan/streams"
@@ -52,8 +53,9 @@ type server struct {
 	report    *reporting.Report
 	api       *ingress.Server
 	http      net.Listener
-	consumers []worker     // in the order in which they are stopped
-	keeper    worker       // lets the journal's oldest records go
+	consumers []worker // in the order in which they are stopped
+	keeper    worker   // lets the journal's oldest records go
+	clock     clock.Clock
 	letGo     sync.RWMutex // held for writing while it does, for reading by who needs all that is kept
 	logger    *slog.Logger
 	fault     chan error   // capacity 1
@@ -96,7 +98,7 @@ func (s *server) stopFor(err error) {
 
 // openBank opens every part in the order of their need: what serves others first, the API last.
 func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *server, err error) {
-	s := &server{fault: make(chan error, 1), logger: logger}
+	s := &server{fault: make(chan error, 1), logger: logger, clock: clock.System{}}
 	defer func() {
 		if err != nil {
 			drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
@@ -130,7 +132,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		withdrawDemo(catalogue)
 	}
 	options := actors.Options{
-		Ledger: s.ledger, Clock: time.Now, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
+		Ledger: s.ledger, Clock: func() time.Time { return s.clock.Now() }, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
 		InMemoryMax: o.inMemoryMax, PassivateAfter: o.passivateAfter, SnapshotEvery: o.snapshotEvery,
 		RequestsMax: o.underWay.commands, CustomerMax: o.underWay.customer, BytesMax: o.underWay.bytes,
 	}
@@ -146,6 +148,9 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		},
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := s.openClock(ctx, o.clock); err != nil {
 		return nil, err
 	}
 	if s.books != nil {
@@ -177,7 +182,8 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		s.keeper = s.run("journal", func(ctx context.Context) error { return s.keepJournal(ctx, uint64(o.keep.records)) })
 	}
 	s.api = ingress.New(ingress.Options{
-		Bank: bankOf, Vault: vault, Operators: operators, Clock: time.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
+		Bank: bankOf, Vault: vault, Operators: operators, Clock: s.clock.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
+		MoveClock: s.moveClock(),
 	})
 	go func() {
 		if err := s.api.Serve(s.http); err != nil {
