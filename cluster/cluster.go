@@ -148,6 +148,11 @@ func (c *Cluster) Deposit(ctx context.Context, no bank.ContractNo) (bank.Deposit
 	return ask(ctx, c, no.Customer(), func(v *actors.View) (*bank.DepositView, error) { return v.Deposit(no) })
 }
 
+// Vouchers reads a page of the decisions about a customer.
+func (c *Cluster) Vouchers(ctx context.Context, no bank.CustomerNo, after uint64, limit int) (bank.VoucherPage, error) {
+	return ask(ctx, c, no, func(v *actors.View) (*bank.VoucherPage, error) { return v.Vouchers(after, limit) })
+}
+
 // Loan reads a loan with its schedule.
 func (c *Cluster) Loan(ctx context.Context, no bank.ContractNo) (bank.LoanView, error) {
 	return ask(ctx, c, no.Customer(), func(v *actors.View) (*bank.LoanView, error) { return v.Loan(no) })

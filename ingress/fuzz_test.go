@@ -37,6 +37,9 @@ func (refusingBank) Statement(context.Context, bank.StatementQuery) (v bank.Stat
 func (refusingBank) StatementTotals(context.Context, bank.StatementQuery) (v bank.StatementTotals, err error) {
 	return v, bank.ErrNotFound
 }
+func (refusingBank) Vouchers(context.Context, bank.CustomerNo, uint64, int) (v bank.VoucherPage, err error) {
+	return v, bank.ErrNotFound
+}
 func (refusingBank) Slip(context.Context, bank.TxnID) (v bank.SlipView, err error) {
 	return v, bank.ErrNotFound
 }

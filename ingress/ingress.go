@@ -31,6 +31,7 @@ type Bank interface {
 	Account(ctx context.Context, no bank.AccountNo) (bank.AccountView, error)
 	Statement(ctx context.Context, q bank.StatementQuery) (bank.StatementPage, error)
 	StatementTotals(ctx context.Context, q bank.StatementQuery) (bank.StatementTotals, error)
+	Vouchers(ctx context.Context, no bank.CustomerNo, after uint64, limit int) (bank.VoucherPage, error)
 	Transfer(ctx context.Context, txn bank.TxnID) (bank.TransferView, error)
 	Slip(ctx context.Context, txn bank.TxnID) (bank.SlipView, error)
 	Deposit(ctx context.Context, no bank.ContractNo) (bank.DepositView, error)

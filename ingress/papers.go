@@ -29,7 +29,44 @@ const (
 	slipPath         = "/v1/transfers/{id}/receipt"
 	certificatePath  = "/v1/deposits/{id}/certificate"
 	verificationPath = "/v1/papers/{number}"
+	vouchersPath     = "/v1/customers/{id}/vouchers"
 )
+
+// paperRoutes are those of what a customer takes away, and of the vouchers behind it.
+func (s *Server) paperRoutes() []route {
+	get := func(path, zh, en string, reply any, serve func(*fasthttp.RequestCtx, []string)) route {
+		return route{method: fasthttp.MethodGet, path: path, zh: zh, en: en, serve: serve, reply: reply}
+	}
+	vouchers := get(vouchersPath, "记账凭证", "The decisions about a customer with their events and entries", bank.VoucherPage{}, s.vouchers)
+	vouchers.roles = []bank.OperatorRole{bank.Teller, bank.Checker, bank.Finance, bank.Auditor}
+	return []route{
+		get(statementsPath, "对账单", "A statement of an account for a period, as JSON, CSV or PDF", papers.StatementDocument{}, s.statementPaper),
+		get(slipPath, "电子回单", "A slip of a transfer or of interest paid, as JSON or PDF", papers.Slip{}, s.slip),
+		get(certificatePath, "电子存单", "A certificate of a deposit, as JSON or PDF", papers.Certificate{}, s.certificate),
+		get(verificationPath, "单据核验", "Whether the books say what a paper says", verification{}, s.verify),
+		vouchers,
+	}
+}
+
+// vouchers answers with a page of the decisions about a customer.
+func (s *Server) vouchers(ctx *fasthttp.RequestCtx, args []string) {
+	no, err := bank.ParseCustomerNo(args[0])
+	if err != nil {
+		s.fail(ctx, &problem{code: string(bank.CustomerUnknown)})
+		return
+	}
+	limit, after, p := paging(ctx)
+	if p != nil {
+		s.fail(ctx, p)
+		return
+	}
+	page, err := s.options.Bank.Vouchers(context.Background(), no, after, limit)
+	if err != nil {
+		s.failRead(ctx, err, bank.CustomerUnknown)
+		return
+	}
+	s.reply(ctx, fasthttp.StatusOK, page)
+}
 
 // paperParameters describes what the query of a paper's address may say.
 func paperParameters(path string) []schema {

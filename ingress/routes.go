@@ -7,7 +7,6 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/suanpan-bank/suanpan/bank"
-	"github.com/suanpan-bank/suanpan/papers"
 )
 
 // route is one method and path of the API. A segment in braces matches anything and is an argument.
@@ -46,14 +45,11 @@ func (s *Server) table() []route {
 	get("/v1/customers/{id}", "客户总览", "A customer's accounts, deposits and loans", bank.CustomerView{}, read(s, bank.ParseCustomerNo, s.options.Bank.Customer, bank.CustomerUnknown))
 	get("/v1/accounts/{no}", "账户余额", "An account with its balance", bank.AccountView{}, read(s, bank.ParseAccountNo, s.options.Bank.Account, bank.AccountUnknown))
 	get("/v1/accounts/{no}/transactions", "账户明细", "An account's entries, each with the balance after it", bank.StatementPage{}, s.statement)
-	get(statementsPath, "对账单", "A statement of an account for a period, as JSON, CSV or PDF", papers.StatementDocument{}, s.statementPaper)
-	get(slipPath, "电子回单", "A slip of a transfer or of interest paid, as JSON or PDF", papers.Slip{}, s.slip)
-	get(certificatePath, "电子存单", "A certificate of a deposit, as JSON or PDF", papers.Certificate{}, s.certificate)
-	get(verificationPath, "核验", "Whether the books say what a paper says", verification{}, s.verify)
 	get("/v1/transfers/{id}", "转账状态", "A transfer and where it stands", bank.TransferView{}, read(s, bank.ParseTxnID, s.options.Bank.Transfer, bank.TransferUnknown))
 	get("/v1/deposits/{id}", "定期存款", "A term deposit", bank.DepositView{}, read(s, bank.ParseContractNo, s.options.Bank.Deposit, bank.DepositUnknown))
 	get("/v1/loans/{id}", "贷款与还款计划", "A loan with its schedule", bank.LoanView{}, read(s, bank.ParseContractNo, s.options.Bank.Loan, bank.LoanUnknown))
 	table = append(table, s.dayRoutes()...)
+	table = append(table, s.paperRoutes()...)
 	for path, page := range s.options.Pages {
 		get(path, "报表", "A report", nil, func(ctx *fasthttp.RequestCtx, _ []string) { s.page(ctx, page) })
 	}
