@@ -124,6 +124,8 @@ type TransferInRequested struct {
 	CardBank  string    `cbor:"6,keyasint,omitempty" json:"counterparty_bank"`
 	PendingID U128      `cbor:"7,keyasint" json:"pending_id"`
 	Summary   string    `cbor:"8,keyasint,omitempty" json:"summary,omitzero"`
+
+	CardMasked string `cbor:"20,keyasint,omitempty" json:"counterparty_masked,omitzero"`
 }
 
 // TransferSettled is what the channel's answer to a two-phase transfer says; the four events that
@@ -158,6 +160,7 @@ type InboundCredited struct {
 	Bound         bool      `cbor:"8,keyasint,omitempty" json:"bound"`
 	Summary       string    `cbor:"9,keyasint,omitempty" json:"summary,omitzero"`
 	ValueDate     Date      `cbor:"10,keyasint,omitempty" json:"value_date,omitzero"` // zero: the accounting date
+	PayerMasked   string    `cbor:"20,keyasint,omitempty" json:"payer_masked,omitzero"`
 }
 
 // TransferOutRequested (转出请求): money and fee are reserved until the channel answers.

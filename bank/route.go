@@ -137,7 +137,7 @@ func (v *TransferView) Fold(e Event, at string) {
 	switch m := e.(type) {
 	case *TransferInRequested:
 		begin(m.TxnID, "in_bound", TransferPending, m.AmountFen, 0)
-		v.ToAccount, v.Bound, v.Summary = m.AccountNo.String(), true, m.Summary
+		v.FromAccount, v.ToAccount, v.Bound, v.Summary = m.CardMasked, m.AccountNo.String(), true, m.Summary
 	case *TransferOutRequested:
 		begin(m.TxnID, "out", TransferPending, m.AmountFen, m.FeeFen)
 		v.FromAccount, v.ToAccount, v.Bound, v.Summary = m.AccountNo.String(), m.PayeeMasked, m.Bound, m.Summary
@@ -146,7 +146,7 @@ func (v *TransferView) Fold(e Event, at string) {
 		v.FromAccount, v.ToAccount, v.Summary = m.Payer.String(), m.Payee.String(), m.Summary
 	case *InboundCredited:
 		begin(m.TxnID, "inbound", TransferSucceeded, m.AmountFen, 0)
-		v.ToAccount, v.ChannelSerial, v.Bound, v.Summary = m.AccountNo.String(), m.ChannelSerial, m.Bound, m.Summary
+		v.FromAccount, v.ToAccount, v.ChannelSerial, v.Bound, v.Summary = m.PayerMasked, m.AccountNo.String(), m.ChannelSerial, m.Bound, m.Summary
 	case *TransferInSucceeded:
 		end(TransferSucceeded, &m.TransferSettled)
 	case *TransferInFailed:

@@ -13,7 +13,7 @@ func decideIn(c *Customer, m *TransferIn, env *Env, d *Decision) *Refusal {
 	d.Legs = PullRequest{clearing, a.LedgerID(), m.AmountFen}.Legs(d.Txn, nil)
 	d.Events = []Event{&TransferInRequested{
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, Channel: ChannelUnionPay,
-		CardToken: card.Token, CardBank: card.Bank, PendingID: d.Legs[0].ID, Summary: m.Summary,
+		CardToken: card.Token, CardBank: card.Bank, CardMasked: card.Masked, PendingID: d.Legs[0].ID, Summary: m.Summary,
 	}}
 	a.capped(d, d.Txn)
 	d.Affects = []Affected{a.affected()}
@@ -25,8 +25,9 @@ func decideOut(c *Customer, m *TransferOut, env *Env, d *Decision) *Refusal {
 	if r != nil {
 		return r
 	}
+	var card *CardSealed
 	if m.Bound {
-		if _, r := c.outgoingCard(a, m.CardToken, env); r != nil {
+		if card, r = c.outgoingCard(a, m.CardToken, env); r != nil {
 			return r
 		}
 	}
@@ -45,6 +46,9 @@ func decideOut(c *Customer, m *TransferOut, env *Env, d *Decision) *Refusal {
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, FeeFen: fee, Channel: channel,
 		PayeeToken: m.PayeeToken, PayeeMasked: m.PayeeMasked, PayeeBank: m.PayeeBank, Bound: m.Bound, Payment: m.Payment,
 		DayTotalFen: day, YearTotalFen: year, PendingID: d.Legs[0].ID, Summary: m.Summary,
+	}
+	if m.Bound {
+		e.PayeeToken, e.PayeeMasked, e.PayeeBank = card.Token, card.Masked, card.Bank
 	}
 	if fee > 0 {
 		e.FeePendingID = d.Legs[1].ID
@@ -142,7 +146,7 @@ func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusa
 	}
 	d.Events = []Event{&InboundCredited{
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, Channel: channel, ChannelSerial: m.ChannelSerial,
-		PayerToken: m.PayerToken, PayerBank: m.PayerBank, Bound: m.Bound, Summary: m.Summary, ValueDate: m.Late,
+		PayerToken: m.PayerToken, PayerMasked: m.PayerMasked, PayerBank: m.PayerBank, Bound: m.Bound, Summary: m.Summary, ValueDate: m.Late,
 	}}
 	d.Events = append(d.Events, collectAdvance(&env.Credited, d)...)
 	a.capped(d, d.Txn)

@@ -63,26 +63,6 @@ func (a *EAccount) Specials() (v AccountSpecials) {
 	return v
 }
 
-// StatementEntry (明细) is one posted entry of an account.
-type StatementEntry struct {
-	TransferID      TxnID  `json:"transfer_id"`
-	Time            string `json:"time"` // RFC 3339 with nanoseconds
-	AccountingDate  Date   `json:"accounting_date"`
-	Code            uint16 `json:"code"`
-	SummaryZh       string `json:"summary_zh"`
-	SummaryEn       string `json:"summary_en"`
-	Direction       string `json:"direction"` // CREDIT or DEBIT
-	AmountFen       int64  `json:"amount_fen"`
-	BalanceAfterFen int64  `json:"balance_after_fen"`
-}
-
-// StatementPage is a page of entries, oldest first; Next continues after them, zero at the end.
-type StatementPage struct {
-	AccountNo AccountNo        `json:"account_no"`
-	Entries   []StatementEntry `json:"entries"`
-	Next      uint64           `json:"next_cursor,string,omitzero"`
-}
-
 // TransferView is a transfer and where it stands.
 type TransferView struct {
 	TransferID    TxnID  `json:"transfer_id"`
