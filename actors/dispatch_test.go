@@ -11,12 +11,17 @@ func TestThoseWhoWaitForTheDiskHoldNobodyUp(t *testing.T) {
 		stop := make(chan struct{})
 		d := newDispatcher(stop)
 		for _, waiting := range []int{2 * idleWorkersMax, idleWorkersMax} {
-			disk := make(chan struct{})
+			all, disk := make(chan struct{}), make(chan struct{})
 			for range waiting {
-				d.Schedule(func() { d.aside(func() { <-disk }) })
+				d.Schedule(func() {
+					<-all
+					d.aside(func() { <-disk })
+				})
 			}
 			ran := make(chan struct{})
 			d.Schedule(func() { close(ran) })
+			synctest.Wait()
+			close(all)
 			<-ran
 			close(disk)
 			synctest.Wait()
