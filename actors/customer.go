@@ -207,7 +207,7 @@ func (a *customerActor) decide(req *Request) bool {
 		d.release()
 		return false
 	}
-	if d.refusal != nil && customer.Registered == 0 {
+	if d.refusal != nil && !customer.Exists() {
 		// Nobody: there is no customer whose journal could remember the refusal.
 		d.release()
 		req.receipt = bank.Receipt{Operation: cmd.Operation(), Refusal: d.refusal}

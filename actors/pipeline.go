@@ -120,7 +120,7 @@ func (p *pipeline) commit(d *draft) error {
 		return p.fault
 	}
 	d.publish()
-	if d.own.customer.Registered == 0 {
+	if !d.own.customer.Exists() {
 		p.registered++ // only a registration is written of somebody who is not a customer
 	}
 	p.queue = append(p.queue, waiting{position: rec.Position, request: d.request})

@@ -35,7 +35,7 @@ type slot struct {
 // acquire brings a customer's slot into memory, if it is not there, and keeps it there until release. It
 // returns nil when nobody has the number, unless it is about to be somebody's.
 func (n *Node) acquire(no bank.CustomerNo, registering bool) (*slot, error) {
-	if no == 0 || no > n.registry.highest() {
+	if !no.IsHouse() && (no == 0 || no > n.registry.highest()) {
 		return nil, nil // a stranger takes no memory and no read
 	}
 	s := n.hold(no)
@@ -44,7 +44,7 @@ func (n *Node) acquire(no bank.CustomerNo, registering bool) (*slot, error) {
 	if !s.loaded {
 		n.workers.aside(func() { err = n.load(s) })
 	}
-	nobody := s.eventSeq == 0
+	nobody := s.eventSeq == 0 && !no.IsHouse()
 	s.mu.Unlock()
 	if err != nil {
 		s.release()

@@ -18,6 +18,9 @@ type Env struct {
 // Decide answers a command for the customer. It changes nothing and asks nobody.
 func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 	d := Decision{Txn: NewTxnID(env.Millis, c.No, c.Seq+1)}
+	if c.No.IsHouse() {
+		return decideHouse(c, cmd, env, d)
+	}
 	if c.Registered == 0 {
 		m, ok := cmd.(*RegisterCustomer)
 		if !ok {

@@ -38,11 +38,14 @@ type CustomerNo uint64
 // CustomerNoMax keeps a customer number within the nine digits that account numbers give it.
 const CustomerNoMax CustomerNo = 999_999_999
 
-// String is C, nine digits and a Luhn check digit.
+// String is C, nine digits and a Luhn check digit; of the house H, its shard and a check digit.
 func (c CustomerNo) String() string { return string(c.append(nil)) }
 
 func (c CustomerNo) append(b []byte) []byte {
 	from := len(b) + 1
+	if c.IsHouse() {
+		return appendLuhn(appendPadded(append(b, 'H'), uint64(c.houseShard()), 9), from)
+	}
 	return appendLuhn(appendPadded(append(b, 'C'), uint64(c), 9), from)
 }
 
@@ -60,14 +63,17 @@ func (c *CustomerNo) UnmarshalText(b []byte) (err error) {
 
 // ParseCustomerNo reads the form of String; ErrBadID for anything else.
 func ParseCustomerNo(s string) (CustomerNo, error) {
-	if len(s) != 11 || s[0] != 'C' || !luhnValid(s[1:]) {
+	if len(s) != 11 || !luhnValid(s[1:]) {
 		return 0, ErrBadID
 	}
 	n, err := strconv.ParseUint(s[1:10], 10, 64)
-	if err != nil || n == 0 {
-		return 0, ErrBadID
+	switch {
+	case err == nil && s[0] == 'C' && n > 0:
+		return CustomerNo(n), nil
+	case err == nil && s[0] == 'H' && n < ShardCount:
+		return HouseNo(uint16(n)), nil
 	}
-	return CustomerNo(n), nil
+	return 0, ErrBadID
 }
 
 // ShardCount is the number of shards (分片): the unit that is placed, moved and fenced. It is part of
@@ -76,6 +82,9 @@ const ShardCount = 1024
 
 // Shard is a fixed hash of the customer number (Fibonacci hashing: neighbours land far apart).
 func (c CustomerNo) Shard() uint16 {
+	if c.IsHouse() {
+		return c.houseShard()
+	}
 	return uint16(uint64(c) * 0x9E3779B97F4A7C15 >> 54)
 }
 
@@ -269,7 +278,7 @@ func ParseTxnID(s string) (TxnID, error) {
 		t.Hi = t.Hi<<5 | t.Lo>>59
 		t.Lo = t.Lo<<5 | uint64(v)
 	}
-	if c := t.Customer(); c == 0 || c > CustomerNoMax {
+	if c := t.Customer(); c == 0 || c > CustomerNoMax && !c.IsHouse() {
 		return TxnID{}, ErrBadID
 	}
 	return t, nil

@@ -2,7 +2,7 @@
 // makes a bank.Command of it, waits for the outcome and writes the reply. Start here: New and Server.
 //
 // request.go decodes, reply.go writes, problem.go turns refusals and errors into RFC 9457 documents,
-// guard.go keeps hostile requests out, openapi.go describes it all.
+// guard.go keeps hostile requests out, operators.go asks who operators are, openapi.go describes it all.
 package ingress
 
 import (
@@ -40,6 +40,11 @@ type Vault interface {
 	Token(kind, value string) string
 }
 
+// Operators knows the bank's own people by the tokens they show.
+type Operators interface {
+	Find(token string) (bank.Operator, bool)
+}
+
 // Page is a read served as it is, such as a report; an error is answered with 503.
 type Page func(ctx context.Context) (any, error)
 
@@ -49,6 +54,11 @@ type Options struct {
 	Vault  Vault
 	Clock  func() time.Time
 	Logger *slog.Logger
+	// MoveClock moves the clock forward, in demonstrations; clock.ErrBackwards is the caller's fault. Nil: there is
+	// no such route.
+	MoveClock func(ctx context.Context, to time.Time) error
+	// Operators are those whom operators' routes serve; nil: nobody.
+	Operators Operators
 	// Pages are served under their paths by GET.
 	Pages map[string]Page
 	// Metrics collects the server's own and is served under /metrics; nil: a new one.
@@ -167,6 +177,12 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	r = found
+	if r.operation == nil && len(r.roles) > 0 {
+		if _, _, p := s.authorise(ctx, r.roles, false); p != nil {
+			s.fail(ctx, p)
+			return
+		}
+	}
 	r.serve(ctx, args)
 }
 

@@ -33,8 +33,11 @@ func describe(routes []route, limits Limits) schema {
 				"Every POST takes an Idempotency-Key; repeated with the same body it answers the first result again. " +
 				"Errors are problem documents (RFC 9457) with a stable code, in English or Chinese by Accept-Language.",
 		},
-		"paths":             paths,
-		"components":        schema{"schemas": schema{"Problem": schemaOf(reflect.TypeFor[document]()), "Codes": codes()}},
+		"paths": paths,
+		"components": schema{
+			"schemas":         schema{"Problem": schemaOf(reflect.TypeFor[document]()), "Codes": codes()},
+			"securitySchemes": schema{"operator": schema{"type": "http", "scheme": "bearer", "description": "An operator's token"}},
+		},
 		"x-body-bytes-max":  limits.BodyMax,
 		"x-batch-max":       BatchMax,
 		"x-statement-max":   StatementMax,
@@ -65,8 +68,14 @@ func describeRoute(r *route) schema {
 			parameter("limit", "query", schema{"type": "integer", "minimum": 1, "maximum": StatementMax, "default": StatementDefault}, false),
 			parameter("cursor", "query", schema{"type": "string"}, false))
 	}
+	if len(r.roles) > 0 {
+		out["security"], out["x-roles"] = []schema{{"operator": []string{}}}, r.roles
+	}
 	success, reply := "200", r.reply
 	if o := r.operation; o != nil {
+		if o.approved {
+			parameters = append(parameters, parameter(approverHeader, "header", schema{"type": "string"}, true))
+		}
 		parameters = append(parameters, parameter("Idempotency-Key", "header", schema{"type": "string", "minLength": 1, "maxLength": idempotencyKeyMax}, true))
 		out["requestBody"] = body(reflect.TypeOf(o.request))
 		if o.status == 201 {
@@ -75,6 +84,9 @@ func describeRoute(r *route) schema {
 	}
 	if r.path == batchPath {
 		out["requestBody"], reply = body(reflect.TypeFor[batchRequest]()), batchReply{}
+	}
+	if r.request != nil {
+		out["requestBody"] = body(reflect.TypeOf(r.request))
 	}
 	if parameters != nil {
 		out["parameters"] = parameters

@@ -24,6 +24,20 @@ type operation struct {
 	request      any // zero value, for the description
 	command      func(s *Server, body []byte, args []string) (bank.Command, *problem)
 	reply        func(r *bank.Receipt) any
+	roles        []bank.OperatorRole // one of which the operator must have who gives it; none: everyone
+	approved     bool                // by a second operator
+}
+
+// by makes it an operation of operators in one of the roles; their command embeds bank.By.
+func (o operation) by(roles ...bank.OperatorRole) operation {
+	o.roles = roles
+	return o
+}
+
+// withApproval makes it one that a checker must approve (经办、复核).
+func (o operation) withApproval() operation {
+	o.approved = true
+	return o
 }
 
 func op[T any](path string, status int, zh, en string, build func(s *Server, in *T, args []string) (bank.Command, *problem), reply func(*bank.Receipt) any) operation {

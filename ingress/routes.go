@@ -16,8 +16,10 @@ type route struct {
 	zh, en       string // what it does, for the description
 	segments     []string
 	serve        func(ctx *fasthttp.RequestCtx, args []string)
-	operation    *operation // of a POST that carries a command
-	reply        any        // of a GET, for the description
+	operation    *operation          // of a POST that carries a command
+	request      any                 // of a POST that carries no command, for the description
+	reply        any                 // for the description
+	roles        []bank.OperatorRole // one of which an operator must have; none: everyone
 	counts       counts
 }
 
@@ -32,7 +34,7 @@ func (s *Server) table() []route {
 	for i := range operations {
 		op := &operations[i]
 		table = append(table, route{
-			method: fasthttp.MethodPost, path: op.path, zh: op.zh, en: op.en, operation: op,
+			method: fasthttp.MethodPost, path: op.path, zh: op.zh, en: op.en, operation: op, roles: op.roles,
 			serve: func(ctx *fasthttp.RequestCtx, args []string) { s.one(ctx, op, args) },
 		})
 	}
@@ -46,6 +48,7 @@ func (s *Server) table() []route {
 	get("/v1/transfers/{id}", "转账状态", "A transfer and where it stands", bank.TransferView{}, read(s, bank.ParseTxnID, s.options.Bank.Transfer, bank.TransferUnknown))
 	get("/v1/deposits/{id}", "定期存款", "A term deposit", bank.DepositView{}, read(s, bank.ParseContractNo, s.options.Bank.Deposit, bank.DepositUnknown))
 	get("/v1/loans/{id}", "贷款与还款计划", "A loan with its schedule", bank.LoanView{}, read(s, bank.ParseContractNo, s.options.Bank.Loan, bank.LoanUnknown))
+	table = append(table, s.dayRoutes()...)
 	for path, page := range s.options.Pages {
 		get(path, "报表", "A report", nil, func(ctx *fasthttp.RequestCtx, _ []string) { s.page(ctx, page) })
 	}

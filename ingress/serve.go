@@ -21,11 +21,17 @@ func (s *Server) one(ctx *fasthttp.RequestCtx, o *operation, args []string) {
 		s.fail(ctx, p)
 		return
 	}
+	operator, approver, p := s.authorise(ctx, o.roles, o.approved)
+	if p != nil {
+		s.fail(ctx, p)
+		return
+	}
 	cmd, p := o.command(s, ctx.PostBody(), args)
 	if p != nil {
 		s.fail(ctx, p)
 		return
 	}
+	give(cmd, operator, approver)
 	call, p := callOf(o.path, cmd, key)
 	if p != nil {
 		s.fail(ctx, p)
@@ -104,7 +110,7 @@ func (s *Server) batch(ctx *fasthttp.RequestCtx) {
 	for i := range in.Operations {
 		o := &in.Operations[i]
 		results[i].IdempotencyKey = o.IdempotencyKey
-		op, call, p := s.prepare(o)
+		op, call, p := s.prepare(ctx, o)
 		if p != nil {
 			results[i].fail(p, zh)
 			continue
@@ -134,7 +140,7 @@ func (r *batchResult) fail(p *problem, zh bool) {
 	r.Status, r.Body = d.Status, d
 }
 
-func (s *Server) prepare(o *batchOperation) (*operation, *bank.Call, *problem) {
+func (s *Server) prepare(ctx *fasthttp.RequestCtx, o *batchOperation) (*operation, *bank.Call, *problem) {
 	if p := checkKey([]byte(o.IdempotencyKey)); p != nil {
 		p.field = "idempotency_key"
 		return nil, nil, p
@@ -150,7 +156,12 @@ func (s *Server) prepare(o *batchOperation) (*operation, *bank.Call, *problem) {
 		if !ok {
 			continue
 		}
+		operator, approver, p := s.authorise(ctx, op.roles, op.approved)
+		if p != nil {
+			return nil, nil, p
+		}
 		cmd, p := op.command(s, o.Body, found[:n])
+		give(cmd, operator, approver)
 		return called(op, cmd, p, o.IdempotencyKey)
 	}
 	return nil, nil, &problem{code: codePath, field: "path"}

@@ -20,6 +20,7 @@ import (
 	"github.com/suanpan-bank/suanpan/cluster"
 	"github.com/suanpan-bank/suanpan/identity"
 	"github.com/suanpan-bank/suanpan/ingress"
+	"github.com/suanpan-bank/suanpan/internal/clock"
 	"github.com/suanpan-bank/suanpan/journal/embedded"
 	"github.com/suanpan-bank/suanpan/ledger"
 	"github.com/suanpan-bank/suanpan/streams"
@@ -30,13 +31,14 @@ import (
 // layout is where things are in a data directory.
 type layout struct{ dir string }
 
-func (l layout) key() string     { return filepath.Join(l.dir, "vault.key") }
-func (l layout) journal() string { return filepath.Join(l.dir, "journal") }
-func (l layout) stream() string  { return filepath.Join(l.dir, "stream") }
-func (l layout) cursor() string  { return filepath.Join(l.dir, "relay.json") }
-func (l layout) report() string  { return filepath.Join(l.dir, "report.db") }
-func (l layout) ledger() string  { return filepath.Join(l.dir, "LEDGER") }
-func (l layout) books() string   { return filepath.Join(l.dir, "books") }
+func (l layout) key() string       { return filepath.Join(l.dir, "vault.key") }
+func (l layout) operators() string { return filepath.Join(l.dir, "operators.json") }
+func (l layout) journal() string   { return filepath.Join(l.dir, "journal") }
+func (l layout) stream() string    { return filepath.Join(l.dir, "stream") }
+func (l layout) cursor() string    { return filepath.Join(l.dir, "relay.json") }
+func (l layout) report() string    { return filepath.Join(l.dir, "report.db") }
+func (l layout) ledger() string    { return filepath.Join(l.dir, "LEDGER") }
+func (l layout) books() string     { return filepath.Join(l.dir, "books") }
 
 // server is the bank: all its parts in this process, but for a ledger elsewhere.
 type server struct {
@@ -51,8 +53,9 @@ type server struct {
 	report    *reporting.Report
 	api       *ingress.Server
 	http      net.Listener
-	consumers []worker     // in the order in which they are stopped
-	keeper    worker       // lets the journal's oldest records go
+	consumers []worker // in the order in which they are stopped
+	keeper    worker   // lets the journal's oldest records go
+	clock     clock.Clock
 	letGo     sync.RWMutex // held for writing while it does, for reading by who needs all that is kept
 	logger    *slog.Logger
 	fault     chan error   // capacity 1
@@ -95,7 +98,7 @@ func (s *server) stopFor(err error) {
 
 // openBank opens every part in the order of their need: what serves others first, the API last.
 func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *server, err error) {
-	s := &server{fault: make(chan error, 1), logger: logger}
+	s := &server{fault: make(chan error, 1), logger: logger, clock: clock.System{}}
 	defer func() {
 		if err != nil {
 			drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
@@ -117,6 +120,10 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if err != nil {
 		return nil, err
 	}
+	operators, err := identity.OpenOperators(at.operators(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.openLedger(at, o); err != nil {
 		return nil, err
 	}
@@ -125,8 +132,9 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		withdrawDemo(catalogue)
 	}
 	options := actors.Options{
-		Ledger: s.ledger, Clock: time.Now, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
+		Ledger: s.ledger, Clock: func() time.Time { return s.clock.Now() }, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
 		InMemoryMax: o.inMemoryMax, PassivateAfter: o.passivateAfter, SnapshotEvery: o.snapshotEvery,
+		RequestsMax: o.underWay.commands, CustomerMax: o.underWay.customer, BytesMax: o.underWay.bytes,
 	}
 	if s.books != nil {
 		options.Engine, options.Books, options.EngineAt = s.books, s.books, s.books.position()
@@ -140,6 +148,9 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		},
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := s.openClock(ctx, o.clock); err != nil {
 		return nil, err
 	}
 	if s.books != nil {
@@ -168,10 +179,11 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		return nil, err
 	}
 	if o.keep.records > 0 {
-		s.keeper = s.run("journal", func(ctx context.Context) error { return s.keepJournal(ctx, o.keep.records) })
+		s.keeper = s.run("journal", func(ctx context.Context) error { return s.keepJournal(ctx, uint64(o.keep.records)) })
 	}
 	s.api = ingress.New(ingress.Options{
-		Bank: bankOf, Vault: vault, Clock: time.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
+		Bank: bankOf, Vault: vault, Operators: operators, Clock: s.clock.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
+		MoveClock: s.moveClock(),
 	})
 	go func() {
 		if err := s.api.Serve(s.http); err != nil {

@@ -12,13 +12,15 @@ import (
 
 // keepOptions say how much of the journal is kept.
 type keepOptions struct {
-	records      uint64 // zero: all
+	records      int64 // zero: all
 	segmentBytes int64
 }
 
 // check refuses what would lose something.
 func (k *keepOptions) check(o *serveOptions) error {
 	switch {
+	case k.records < 0:
+		return errors.New("--journal-keep must not be below zero; 0 keeps all records")
 	case k.segmentBytes < embedded.SegmentBytesMin || k.segmentBytes > embedded.SegmentBytesMax:
 		return fmt.Errorf("--journal-segment-bytes must be %d to %d", embedded.SegmentBytesMin, embedded.SegmentBytesMax)
 	case k.records > 0 && o.stream == streamOff:

@@ -81,12 +81,14 @@ func TestWhatOnlyTheJournalCouldRestoreIsRefusedOnceItIsGone(t *testing.T) {
 	}
 }
 
-func TestKeepingLessIsRefusedWhereTheJournalIsTheOnlyCopy(t *testing.T) {
+func TestFlagsThatCanNotBeMeantAreRefused(t *testing.T) {
 	p := &process{t: t}
 	for flags, want := range map[string]string{
-		"--journal-keep 9 --stream off":                                             "needs a stream",
+		"--journal-keep -5":             "must not be below zero",
+		"--under-way-customer -1":       "must be above zero",
+		"--journal-keep 9 --stream off": "needs a stream",
 		"--journal-keep 9 --ledger tigerbeetle --tigerbeetle-addresses 127.0.0.1:1": "needs the ledger in this process",
-		"--journal-segment-bytes 1":                                                 "must be 8192 to 268435456",
+		"--journal-segment-bytes 1": "must be 8192 to 268435456",
 	} {
 		out, err := p.run(append([]string{"serve", "--data", t.TempDir()}, strings.Fields(flags)...)...)
 		if err == nil || !strings.Contains(out, want) {

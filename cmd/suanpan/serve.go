@@ -36,8 +36,10 @@ type serveOptions struct {
 	keep           keepOptions
 	inMemoryMax    int64
 	passivateAfter time.Duration
+	underWay       underWayOptions
 	channelDelay   time.Duration
 	demo           bool
+	clock          string
 	verbose        bool
 }
 
@@ -46,6 +48,12 @@ const (
 	streamEmbedded = "embedded"
 	streamOff      = "off"
 )
+
+// underWayOptions bound what may be under way at once; over a bound a request gets 503 at once.
+type underWayOptions struct {
+	commands, bytes int64
+	customer        int32
+}
 
 // tigerbeetleOptions say where the ledger is with --ledger tigerbeetle.
 type tigerbeetleOptions struct {
@@ -77,16 +85,22 @@ func serveCommand() *cobra.Command {
 	f.Uint64Var(&o.tigerbeetle.cluster, "tigerbeetle-cluster", 0, "the cluster's `id`")
 	f.Uint64Var(&o.snapshotEvery, "snapshot-every", actors.SnapshotEveryDefault,
 		"records of the journal between two snapshots of customers, and of the ledger in this process")
-	f.Uint64Var(&o.keep.records, "journal-keep", 0,
+	f.Int64Var(&o.keep.records, "journal-keep", 0,
 		"`records` that the journal keeps, about; older ones go, whole files at a time, when snapshots and stream have them, and with them "+
 			"what tells that a command is a repetition; 0: all")
 	f.Int64Var(&o.keep.segmentBytes, "journal-segment-bytes", embedded.SegmentBytesDefault, "`size` of a file of the journal")
 	f.Int64Var(&o.inMemoryMax, "customers-in-memory", actors.InMemoryMaxDefault,
 		"customers in memory, about; over it those leave who have been idle longest")
 	f.DurationVar(&o.passivateAfter, "passivate-after", actors.PassivateAfterDefault, "how long an idle customer stays in memory")
+	f.Int64Var(&o.underWay.commands, "under-way", actors.RequestsMaxDefault,
+		"commands, and as many reads, that may be under way at once; over it, and the next two, requests get 503")
+	f.Int32Var(&o.underWay.customer, "under-way-customer", actors.CustomerMaxDefault, "commands and reads of one customer that may be under way")
+	f.Int64Var(&o.underWay.bytes, "under-way-bytes", actors.BytesMaxDefault, "memory of all commands under way")
 	f.DurationVar(&o.channelDelay, "channel-delay", 200*time.Millisecond,
 		"after how long the simulated payment channel answers; negative: never, answers come through the API")
 	f.BoolVar(&o.demo, "demo-products", true, "sell demonstration products (DEMO_CURRENT, with overdraft and any accounting date)")
+	f.StringVar(&o.clock, "clock", "", "`time` the bank's clock begins at, such as 2026-01-15T10:00:00+08:00; it can be moved by POST /v1/clock. "+
+		"For tests and demonstrations; empty: the machine's clock")
 	f.StringVar(&o.pprof, "pprof", "", "`address` for profiles (net/http/pprof); empty: none")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log what happens, not only what is wrong")
 	return cmd
@@ -106,6 +120,9 @@ const gcPercent = 200
 func serve(ctx context.Context, o serveOptions, out io.Writer) error {
 	if o.inMemoryMax < 1 || o.passivateAfter <= 0 || o.snapshotEvery < 1 {
 		return errors.New("--customers-in-memory, --passivate-after and --snapshot-every must be above zero")
+	}
+	if o.underWay.commands < 1 || o.underWay.customer < 1 || o.underWay.bytes < 1 {
+		return errors.New("--under-way, --under-way-customer and --under-way-bytes must be above zero")
 	}
 	if err := o.keep.check(&o); err != nil {
 		return err
@@ -176,6 +193,7 @@ func greet(out io.Writer, b *server, o serveOptions) {
   Kafka    %[2]s
   data     %[3]s
   ledger   %[4]s
+  tokens   %[5]s        (of operators)
 
 Try it: register a customer, open an account, pull 1,000.00 yuan from the bound card.
 
@@ -184,5 +202,5 @@ NO=$(curl -sS %[1]s/v1/customers/$ID/accounts -H 'Idempotency-Key: try-2' -d '{"
 curl -sS %[1]s/v1/transfers -H 'Idempotency-Key: try-3' -d "{\"kind\":\"in_bound\",\"to_account\":\"$NO\",\"amount_fen\":100000}"; sleep 1; curl -sS %[1]s/v1/accounts/$NO
 
 Stop with Ctrl-C.
-`, base, b.streamName(), data, b.ledgerName(o))
+`, base, b.streamName(), data, b.ledgerName(o), layout{data}.operators())
 }
