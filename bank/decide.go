@@ -54,7 +54,9 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 	case *DrawLoan:
 		r = decideDraw(c, m, env, &d)
 	case *RepayLoan:
-		r = decideRepay(c, m, env, &d)
+		repaid := d // it keeps the address, for which d would be allocated in every decision
+		r = decideRepay(c, m, env, &repaid)
+		d = repaid
 	default:
 		panic("bank: no rule for command " + cmd.Operation())
 	}

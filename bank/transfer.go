@@ -95,17 +95,28 @@ func decideInternal(c *Customer, m *TransferInternal, env *Env, d *Decision) *Re
 		// Demonstration money, which an overdraft makes out of nothing, stays among demonstrations.
 		return &Refusal{Code: ClassNotAllowed, Field: "to_account"}
 	}
-	d.Legs = BookTransfer{Payer: a.LedgerID(), Payee: env.Credited.LedgerID(), AmountFen: m.AmountFen}.Legs(d.Txn, nil)
-	paid := InternalTransferred{
+	t := new(internalTransfer)
+	t.paid = InternalTransferred{
 		TxnID: d.Txn, Role: RolePayer, Payer: m.Payer, Payee: m.Payee, AmountFen: m.AmountFen, Channel: m.Channel,
 		DayTotalFen: day, YearTotalFen: year, Summary: m.Summary,
 	}
-	received := paid
-	received.Role, received.DayTotalFen, received.YearTotalFen = RolePayee, 0, 0
-	d.Events = []Event{&paid}
-	d.Payee, d.PayeeEvents = m.Payee.Customer(), []Event{&received}
-	d.Affects = []Affected{a.affected()}
+	t.received = t.paid
+	t.received.Role, t.received.DayTotalFen, t.received.YearTotalFen = RolePayee, 0, 0
+	t.events = [...]Event{&t.paid, &t.received}
+	t.affects[0] = a.affected()
+	d.Legs = BookTransfer{Payer: a.LedgerID(), Payee: env.Credited.LedgerID(), AmountFen: m.AmountFen}.Legs(d.Txn, t.legs[:0])
+	d.Events, d.Payee, d.PayeeEvents = t.events[:1:1], m.Payee.Customer(), t.events[1:]
+	d.Affects = t.affects[:]
 	return nil
+}
+
+// internalTransfer is what a decision of an internal transfer points to, in one piece of memory: it is most
+// of what a bank does.
+type internalTransfer struct {
+	paid, received InternalTransferred
+	events         [2]Event
+	legs           [1]Leg
+	affects        [1]Affected
 }
 
 func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusal {
