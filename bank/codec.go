@@ -2,6 +2,7 @@ package bank
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
@@ -130,11 +131,15 @@ var (
 )
 
 // Encode returns the stored form of an event, command or other value of this package.
-func Encode(v any) ([]byte, error) {
+func Encode(v any) ([]byte, error) { return AppendEncoded(nil, v) }
+
+// AppendEncoded appends the stored form to b.
+func AppendEncoded(b []byte, v any) ([]byte, error) {
 	if f, ok := v.(frequent); ok {
-		return f.appendStored(make([]byte, 0, frequentSize)), nil
+		return f.appendStored(slices.Grow(b, frequentSize)), nil
 	}
-	return encoding().Marshal(v)
+	stored, err := encoding().Marshal(v)
+	return append(b, stored...), err
 }
 
 // Decode reads the stored form into v; unknown fields are passed over, so older code reads newer records.

@@ -59,16 +59,22 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 	case *DrawLoan:
 		r = decideDraw(c, m, env, &d)
 	case *RepayLoan:
-		r = decideRepay(c, m, env, &d)
+		rare := d // it keeps the address, for which d would be allocated in every decision
+		r = decideRepay(c, m, env, &rare)
+		d = rare
 	case houseCommand:
 		r = &Refusal{Code: m.unknown()}
 	case ruled:
-		r = m.decide(c, env, &d)
+		rare := d
+		r = m.decide(c, env, &rare)
+		d = rare
 	default:
 		var ok bool
-		if r, ok = decideAccount(c, cmd, env, &d); !ok {
+		rare := d
+		if r, ok = decideAccount(c, cmd, env, &rare); !ok {
 			panic("bank: no rule for command " + cmd.Operation())
 		}
+		d = rare
 	}
 	return d, r
 }

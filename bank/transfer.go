@@ -106,24 +106,35 @@ func decideInternal(c *Customer, m *TransferInternal, env *Env, d *Decision) *Re
 		return &Refusal{Code: ClassNotAllowed, Field: "to_account"}
 	}
 	fee := env.Catalogue.Transfers.Fees.On(env.Date, a.Product, m.Channel, MoveInternal, m.AmountFen)
-	d.Legs = BookTransfer{a.LedgerID(), env.Credited.LedgerID(), feeIncome(fee, d), m.AmountFen, fee}.Legs(d.Txn, nil)
-	paid := InternalTransferred{
+	t := new(internalTransfer)
+	t.paid = InternalTransferred{
 		TxnID: d.Txn, Role: RolePayer, Payer: m.Payer, Payee: m.Payee, AmountFen: m.AmountFen, FeeFen: fee, Channel: m.Channel,
 		DayTotalFen: day, YearTotalFen: year, Summary: m.Summary,
 	}
-	received := paid
-	received.Role, received.FeeFen, received.DayTotalFen, received.YearTotalFen = RolePayee, 0, 0, 0
-	d.Events = []Event{&paid}
+	t.received = t.paid
+	t.received.Role, t.received.FeeFen, t.received.DayTotalFen, t.received.YearTotalFen = RolePayee, 0, 0, 0
+	t.events = [...]Event{&t.paid, &t.received}
+	t.affects[0] = a.affected()
+	d.Legs = BookTransfer{a.LedgerID(), env.Credited.LedgerID(), feeIncome(fee, d), m.AmountFen, fee}.Legs(d.Txn, t.legs[:0])
+	d.Events, d.Payee, d.PayeeEvents = t.events[:1:1], m.Payee.Customer(), t.events[1:]
+	d.Affects = t.affects[:]
 	if fee > 0 {
 		d.Events = append(d.Events, &FeeCharged{d.Txn, a.No, fee, FeeTransfer})
 	}
-	d.Payee, d.PayeeEvents = m.Payee.Customer(), []Event{&received}
 	if env.Credited.AdvanceFen > 0 {
 		d.PayeeEvents = append(d.PayeeEvents, collectAdvance(&env.Credited, d)...)
 	}
 	capped(d, d.Txn, m.Payee, env.Credited.LedgerID())
-	d.Affects = []Affected{a.affected()}
 	return nil
+}
+
+// internalTransfer is what a decision of an internal transfer points to, in one piece of memory: it is most
+// of what a bank does.
+type internalTransfer struct {
+	paid, received InternalTransferred
+	events         [2]Event
+	legs           [1]Leg
+	affects        [1]Affected
 }
 
 func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusal {
