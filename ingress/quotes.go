@@ -171,7 +171,7 @@ func (s *Server) termCase(q *quoter, in *termQuoteRequest) (c bank.TermCase, pro
 	switch {
 	case product != nil:
 		d.TermMonths, d.Base, d.Method = product.TermMonths, product.Base, product.Method
-		if !q.operator && !product.OnSale {
+		if !q.operator && !product.OnSaleOn(open) {
 			q.fail(string(bank.ProductNotOnSale), "product", "")
 		}
 	case in.Product != "" && in.RateE6 == nil:
