@@ -96,6 +96,7 @@ type Node struct {
 	shards    [bank.ShardCount]shardState
 	intents   []*draft // found without an outcome by Recover, until Resume
 	admission admission
+	settled   outstanding // of all actors, with a ledger in this process
 
 	now          atomic.Int64  // milliseconds since 1970, as of the last look for idle customers
 	inMemory     atomic.Int64  // customers

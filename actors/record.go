@@ -16,6 +16,7 @@ type draft struct {
 	request   *Request // nil: taken over from an earlier process
 	decision  bank.Decision
 	refusal   *bank.Refusal
+	dated     bool // its command names the date itself
 	own       *slot
 	payee     *slot // whose desk admitted credit, in memory as long as the draft is; nil when none was asked
 	credit    bank.Credit
@@ -27,6 +28,8 @@ type draft struct {
 	after    func()           // runs before they hear of a durable outcome; may be nil
 	receipt  bank.Receipt     // once it is answered
 	doubtful bool             // its chain may have been sent; the submitter's lock guards it
+
+	follows []bank.Command // that the bank gives itself because of the decision
 }
 
 var drafts = sync.Pool{New: func() any { return new(draft) }}
@@ -50,6 +53,9 @@ func (d *draft) publish() {
 	for _, e := range d.decision.Events {
 		d.own.desk.Apply(e, on)
 	}
+	if len(d.decision.Events) > 0 {
+		d.follows = d.own.desk.Unheld(d.follows)
+	}
 	d.own.note(&d.record)
 	d.own.mu.Unlock()
 	if d.payee == nil {
@@ -58,6 +64,9 @@ func (d *draft) publish() {
 	d.payee.mu.Lock()
 	for _, e := range d.decision.PayeeEvents {
 		d.payee.desk.Apply(e, on)
+	}
+	if len(d.decision.PayeeEvents) > 0 {
+		d.follows = d.payee.desk.Unheld(d.follows)
 	}
 	d.payee.desk.Release(d.credit)
 	d.payee.note(&d.record)

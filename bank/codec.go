@@ -16,17 +16,18 @@ type EventKind struct {
 	fresh func() Event
 }
 
-// The topics of the stream, one per part of the bank; the key is always the customer.
+// The topics of the stream, one per part of the bank; the key is always the customer, or the house of a shard.
 const (
 	TopicCustomer = "bank.customer.v1"
 	TopicAccount  = "bank.account.v1"
 	TopicDeposit  = "bank.deposit.v1"
 	TopicLoan     = "bank.loan.v1"
 	TopicChannel  = "bank.channel.v1"
+	TopicDay      = "bank.day.v1"
 )
 
 // Topics lists them.
-var Topics = []string{TopicCustomer, TopicAccount, TopicDeposit, TopicLoan, TopicChannel}
+var Topics = []string{TopicCustomer, TopicAccount, TopicDeposit, TopicLoan, TopicChannel, TopicDay}
 
 // EventKinds lists every event type, by number.
 var EventKinds = []EventKind{
@@ -67,6 +68,26 @@ var EventKinds = []EventKind{
 	{EventClearingSettled, "ClearingSettled", "清算", TopicChannel, func() Event { return new(ClearingSettled) }},
 	{EventChannelFeeCharged, "ChannelFeeCharged", "渠道手续费", TopicChannel, func() Event { return new(ChannelFeeCharged) }},
 	{EventReconciliationFinished, "ReconciliationFinished", "对账完成", TopicChannel, func() Event { return new(ReconciliationFinished) }},
+	{EventDayOpened, "DayOpened", "开业", TopicDay, func() Event { return new(DayOpened) }},
+	{EventDayCutStarted, "DayCutStarted", "日切开始", TopicDay, func() Event { return new(DayCutStarted) }},
+	{EventDayCutFinished, "DayCutFinished", "日切完成", TopicDay, func() Event { return new(DayCutFinished) }},
+	{EventDayStepFinished, "DayStepFinished", "日终步骤完成", TopicDay, func() Event { return new(DayStepFinished) }},
+	{EventDemandInterestAccrued, "DemandInterestAccrued", "活期计提", TopicAccount, func() Event { return new(DemandInterestAccrued) }},
+	{EventDepositAccrued, "DepositAccrued", "定期计提", TopicDeposit, func() Event { return new(DepositAccrued) }},
+	{EventTrialBalanced, "TrialBalanced", "试算平衡", TopicDay, func() Event { return new(TrialBalanced) }},
+	{EventBoundCardRemoved, "BoundCardRemoved", "解绑", TopicCustomer, func() Event { return new(BoundCardRemoved) }},
+	{EventIdentityVerified, "IdentityVerified", "身份核实", TopicCustomer, func() Event { return new(IdentityVerified) }},
+	{EventAccountRestricted, "AccountRestricted", "止付冻结", TopicAccount, func() Event { return new(AccountRestricted) }},
+	{EventAccountReleased, "AccountReleased", "解除止付冻结", TopicAccount, func() Event { return new(AccountReleased) }},
+	{EventHoldPlaced, "HoldPlaced", "冻结", TopicAccount, func() Event { return new(HoldPlaced) }},
+	{EventHoldReleased, "HoldReleased", "解冻", TopicAccount, func() Event { return new(HoldReleased) }},
+	{EventHoldDeducted, "HoldDeducted", "扣划", TopicAccount, func() Event { return new(HoldDeducted) }},
+	{EventDeductionRemitted, "DeductionRemitted", "扣划划款结果", TopicAccount, func() Event { return new(DeductionRemitted) }},
+	{EventAccountDormant, "AccountDormant", "转久悬", TopicAccount, func() Event { return new(AccountDormant) }},
+	{EventAccountReactivated, "AccountReactivated", "久悬激活", TopicAccount, func() Event { return new(AccountReactivated) }},
+	{EventOwnLimitsSet, "OwnLimitsSet", "自设限额变更", TopicAccount, func() Event { return new(OwnLimitsSet) }},
+	{EventAccountClosing, "AccountClosing", "预销户", TopicAccount, func() Event { return new(AccountClosing) }},
+	{EventAccountClosed, "AccountClosed", "销户", TopicAccount, func() Event { return new(AccountClosure) }},
 }
 
 var eventKinds = sync.OnceValue(func() map[EventType]*EventKind {

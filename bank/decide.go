@@ -9,6 +9,9 @@ type Env struct {
 	Birth Date
 	// Credited is the standing of the account the command credits (CreditOf), its amount admitted.
 	Credited Standing
+	// Desk is the customer's own desk, for commands that look at what is on his accounts (NeedsDesk). Others may
+	// credit them meanwhile; only he can take anything off.
+	Desk *Desk
 	// Pending are the customer's decisions without an outcome: each is taken to end so that most of his
 	// limits is used, with Least so that least is. Nil: none.
 	Pending *Pending
@@ -62,13 +65,16 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 	case ruled:
 		r = m.decide(c, env, &d)
 	default:
-		panic("bank: no rule for command " + cmd.Operation())
+		var ok bool
+		if r, ok = decideAccount(c, cmd, env, &d); !ok {
+			panic("bank: no rule for command " + cmd.Operation())
+		}
 	}
 	return d, r
 }
 
 // BookedOn is the accounting date a command is to be booked on: today, unless it names another day,
-// which only demonstration products allow (checked by Decide).
+// which only demonstration products allow (checked by Decide), and the bank for the work of a day's end.
 func BookedOn(cmd Command, today Date) Date {
 	var d Date
 	switch m := cmd.(type) {
@@ -85,6 +91,10 @@ func BookedOn(cmd Command, today Date) Date {
 	case *CreditInbound:
 		d = m.Date
 	case *ChannelResult:
+		d = m.Date
+	case *PostAccruals:
+		d = m.Date
+	case *RecordTrialBalance:
 		d = m.Date
 	}
 	if d == 0 {
@@ -113,10 +123,6 @@ func (c *Customer) Apply(e Event, on Date) {
 		c.Accounts = append(c.Accounts, EAccount{
 			No: m.AccountNo, Product: m.Product, State: AccountNormal, OpenedOn: m.OpenedOn, FaceToFace: m.FaceToFace,
 		})
-	case *BoundCardAdded:
-		if a := c.account(m.AccountNo); a != nil {
-			a.Card = m.Card
-		}
 	case *TransferInRequested:
 		c.InFlight = append(c.InFlight, InFlight{
 			Txn: m.TxnID, Account: m.AccountNo, AmountFen: m.AmountFen, Channel: m.Channel, PendingID: m.PendingID, Date: on,
@@ -147,10 +153,12 @@ func (c *Customer) Apply(e Event, on Date) {
 		if m.Role == RolePayer {
 			c.account(m.Payer).Out.Add(on, m.AmountFen)
 		}
+	case *DayOpened, *DayCutStarted, *DayCutFinished, *DayStepFinished:
+		c.applyDay(e)
 	case applied:
 		m.apply(c, on)
 	default:
-		if !c.applyDeposit(e) {
+		if !c.applyAccount(e) && !c.applyDeposit(e) {
 			c.applyLoan(e)
 		}
 	}

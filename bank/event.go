@@ -46,6 +46,26 @@ const (
 	EventClearingSettled        EventType = 111
 	EventChannelFeeCharged      EventType = 112
 	EventReconciliationFinished EventType = 113
+	EventDayOpened              EventType = 120
+	EventDayCutStarted          EventType = 121
+	EventDayCutFinished         EventType = 122
+	EventDayStepFinished        EventType = 123
+	EventDemandInterestAccrued  EventType = 124
+	EventDepositAccrued         EventType = 125
+	EventTrialBalanced          EventType = 126
+	EventBoundCardRemoved       EventType = 80
+	EventIdentityVerified       EventType = 81
+	EventAccountRestricted      EventType = 82
+	EventAccountReleased        EventType = 83
+	EventHoldPlaced             EventType = 84
+	EventHoldReleased           EventType = 85
+	EventHoldDeducted           EventType = 86
+	EventDeductionRemitted      EventType = 87
+	EventAccountDormant         EventType = 88
+	EventAccountReactivated     EventType = 89
+	EventOwnLimitsSet           EventType = 90
+	EventAccountClosing         EventType = 91
+	EventAccountClosed          EventType = 92
 )
 
 // CustomerRegistered (注册).

@@ -112,6 +112,7 @@ func TestATransferWithoutAnAnswerIsUnknownUntilThereIsOne(t *testing.T) {
 
 func TestALargeTransferNeedsTheChannelsLimitAndTheCustomersConfirmation(t *testing.T) {
 	k := newTeller(t, 20261123)
+	k.env.Catalogue.ClassI = OwnLimits{}
 	a, b := k.classI(1), k.classI(2)
 	k.refused(ChannelLimit, &TransferOut{Account: a, AmountFen: IBPSMaxFenDefault + 1, Confirmed: true})
 	k.must(&TransferOut{Account: a, AmountFen: IBPSMaxFenDefault, Confirmed: true})
@@ -121,6 +122,7 @@ func TestALargeTransferNeedsTheChannelsLimitAndTheCustomersConfirmation(t *testi
 	k.refused(ConfirmationRequired, &TransferOut{Account: a, AmountFen: 1})
 	k.refused(ConfirmationRequired, &TransferOut{Account: a, AmountFen: 1, Bound: true})
 	k.must(&TransferOut{Account: a, AmountFen: 1, Confirmed: true})
+	k.must(&TransferOut{Account: a, AmountFen: 1, Channel: ChannelBranch})
 	k.env.Date = 20261125
 	k.must(&TransferOut{Account: a, AmountFen: 1})
 }

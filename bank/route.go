@@ -28,8 +28,15 @@ func DeciderOf(cmd Command) CustomerNo {
 		return m.Line.Customer()
 	case *RepayLoan:
 		return m.Loan.Customer()
+	case *PostAccruals:
+		return HouseNo(m.Shard)
+	case *OpenDay, *StartDayCut, *FinishDayCut, *FinishDayStep, *RecordTrialBalance:
+		return BankHouse
 	case ruled:
 		return m.decider()
+	}
+	if no, ok := accountDecider(cmd); ok {
+		return no
 	}
 	panic("bank: nobody decides " + cmd.Operation())
 }
@@ -37,8 +44,15 @@ func DeciderOf(cmd Command) CustomerNo {
 // UnknownTo is the refusal of a command whose decider is not a customer.
 func UnknownTo(cmd Command) RefusalCode {
 	switch m := cmd.(type) {
-	case *TransferIn, *TransferOut, *TransferInternal, *CreditInbound, *BuyDeposit:
+	case *TransferIn, *TransferOut, *TransferInternal, *CreditInbound, *BuyDeposit,
+		*RestrictAccount, *PlaceHold, *AddCard, *RemoveCard, *SetLimits, *PrepareClosing, *WithdrawClosing, *CloseAccount:
 		return AccountUnknown
+	case *RenewRestriction, *ReleaseRestriction:
+		return RestrictionUnknown
+	case *ReleaseHold, *DeductHold:
+		return HoldUnknown
+	case *RemitDeduction:
+		return DeductionUnknown
 	case *ChannelResult:
 		return TransferUnknown
 	case *RedeemDeposit:
@@ -78,10 +92,12 @@ func ChannelOf(cmd Command) Channel {
 		return m.Channel
 	case *RepayLoan:
 		return m.Channel
+	case *OpenDay, *StartDayCut, *FinishDayCut, *FinishDayStep, *PostAccruals, *RecordTrialBalance:
+		return ChannelBatch
 	case ruled:
 		return m.through()
 	}
-	return 0
+	return accountChannel(cmd)
 }
 
 // NeedsBirth reports whether the command's rules look at the customer's age.
@@ -183,10 +199,18 @@ func SummaryOf(code uint16) (zh, en string) {
 		return "退汇", "Returned transfer"
 	case 1183:
 		return "垫款收回", "Advance collected"
+	case 1141:
+		return "司法扣划", "Judicial deduction"
 	case 1151:
 		return "活期结息", "Demand interest"
 	case 1152:
 		return "利息税", "Interest tax"
+	case 1171:
+		return "销户转出", "Closing payout"
+	case 1181:
+		return "转久悬", "To dormant balances"
+	case 1182:
+		return "久悬激活", "Back from dormant balances"
 	case 1190:
 		return "余额上限校验", "Balance cap check"
 	case 2001:

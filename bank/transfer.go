@@ -1,19 +1,21 @@
 package bank
 
 func decideIn(c *Customer, m *TransferIn, env *Env, d *Decision) *Refusal {
-	a, r := payer(c, m.Account, m.AmountFen, m.Date, env, "to_account")
+	a, r := payee(c, m.Account, m.AmountFen, m.Date, env, "to_account")
 	if r != nil {
 		return r
 	}
-	if a.Card.Token == "" {
-		return &Refusal{Code: BoundCardRequired, Field: "to_account"}
+	card, r := a.boundCard(m.CardToken, "to_account")
+	if r != nil {
+		return r
 	}
 	clearing := clearingAccount(ChannelUnionPay, c.No, d)
 	d.Legs = PullRequest{clearing, a.LedgerID(), m.AmountFen}.Legs(d.Txn, nil)
 	d.Events = []Event{&TransferInRequested{
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, Channel: ChannelUnionPay,
-		CardToken: a.Card.Token, CardBank: a.Card.Bank, PendingID: d.Legs[0].ID, Summary: m.Summary,
+		CardToken: card.Token, CardBank: card.Bank, PendingID: d.Legs[0].ID, Summary: m.Summary,
 	}}
+	a.capped(d, d.Txn)
 	d.Affects = []Affected{a.affected()}
 	return nil
 }
@@ -23,11 +25,13 @@ func decideOut(c *Customer, m *TransferOut, env *Env, d *Decision) *Refusal {
 	if r != nil {
 		return r
 	}
-	if m.Bound && a.Card.Token == "" {
-		return &Refusal{Code: BoundCardRequired, Field: "from_account"}
+	if m.Bound {
+		if _, r := c.outgoingCard(a, m.CardToken, env); r != nil {
+			return r
+		}
 	}
 	move, channel := m.movement()
-	day, year, r := a.outgoing(m.AmountFen, move, m.Confirmed, env)
+	day, year, r := a.outgoing(m.AmountFen, move, m.Channel, m.Confirmed, env)
 	if r != nil {
 		return r
 	}
@@ -63,18 +67,13 @@ func (m *TransferOut) movement() (Movement, Channel) {
 
 // outgoing checks the limits of money that leaves and returns the day's and the year's total with it. What
 // goes to the bound card has no limit and is in no total; the reminder of a day's total counts it by itself.
-func (a *EAccount) outgoing(amountFen int64, move Movement, confirmed bool, env *Env) (dayFen, yearFen int64, r *Refusal) {
+func (a *EAccount) outgoing(amountFen int64, move Movement, channel Channel, confirmed bool, env *Env) (dayFen, yearFen int64, r *Refusal) {
 	dayFen, yearFen = env.Pending.used(a, env.Date, env.Least)
 	if !env.Catalogue.Unlimited(a.Product) {
-		class := move
-		if move == MoveInternal {
-			class = MoveOutNonBound
+		if r := a.limited(amountFen, dayFen, yearFen, channel, env); move != MoveOutBound && r != nil {
+			return 0, 0, r
 		}
-		code, limit := CheckClassLimits(a.No.Class(), class, amountFen, LimitUse{DayOutFen: dayFen, YearOutFen: yearFen})
-		if code != NoRefusal {
-			return 0, 0, &Refusal{Code: code, Field: "amount_fen", LimitFen: limit}
-		}
-		if remind := env.Catalogue.Transfers.ConfirmDayFen; !confirmed && remind != 0 && amountFen > remind-dayFen {
+		if remind := env.Catalogue.Transfers.ConfirmDayFen; !confirmed && channel.electronic() && remind != 0 && amountFen > remind-dayFen {
 			return 0, 0, &Refusal{Code: ConfirmationRequired, Field: "confirmed", LimitFen: remind}
 		}
 	}
@@ -92,7 +91,7 @@ func decideInternal(c *Customer, m *TransferInternal, env *Env, d *Decision) *Re
 	if m.Payee == m.Payer {
 		return &Refusal{Code: SameAccount, Field: "to_account"}
 	}
-	day, year, r := a.outgoing(m.AmountFen, MoveInternal, m.Confirmed, env)
+	day, year, r := a.outgoing(m.AmountFen, MoveInternal, m.Channel, m.Confirmed, env)
 	if r != nil {
 		return r
 	}
@@ -116,16 +115,17 @@ func decideInternal(c *Customer, m *TransferInternal, env *Env, d *Decision) *Re
 	if env.Credited.AdvanceFen > 0 {
 		d.PayeeEvents = append(d.PayeeEvents, collectAdvance(&env.Credited, d)...)
 	}
+	capped(d, d.Txn, m.Payee, env.Credited.LedgerID())
 	d.Affects = []Affected{a.affected()}
 	return nil
 }
 
 func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusal {
-	a, r := payer(c, m.Account, m.AmountFen, m.Date, env, "to_account")
+	a, r := payee(c, m.Account, m.AmountFen, m.Date, env, "to_account")
 	if r != nil {
 		return r
 	}
-	if m.Bound && m.Late == 0 && (a.Card.Token == "" || m.PayerToken != a.Card.Token) {
+	if m.Bound && m.Late == 0 && (m.PayerToken == "" || a.card(m.PayerToken) == nil) {
 		return &Refusal{Code: FieldInvalid, Field: "from_bound_card"}
 	}
 	if m.NameToken != "" && m.NameToken != c.Person.NameToken {
@@ -143,6 +143,7 @@ func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusa
 		PayerToken: m.PayerToken, PayerBank: m.PayerBank, Bound: m.Bound, Summary: m.Summary, ValueDate: m.Late,
 	}}
 	d.Events = append(d.Events, collectAdvance(&env.Credited, d)...)
+	a.capped(d, d.Txn)
 	d.Affects = []Affected{a.affected()}
 	return nil
 }
@@ -183,6 +184,9 @@ func decideResult(c *Customer, m *ChannelResult, env *Env, d *Decision) *Refusal
 		d.Legs = PushResult{f.PendingID, f.FeePendingID, f.AmountFen, f.FeeFen, pushCode(f.Bound, f.Payment), m.Success}.Legs(own, nil)
 	} else {
 		d.Legs = PullResult{f.PendingID, f.AmountFen, m.Success}.Legs(own, nil)
+		if m.Success {
+			a.capped(d, own)
+		}
 	}
 	settled := TransferSettled{
 		TxnID: f.Txn, AccountNo: f.Account, AmountFen: f.AmountFen, FeeFen: f.FeeFen, Channel: f.Channel,

@@ -79,3 +79,17 @@ func (s *Schedule) query(n int) time.Duration {
 	}
 	return last + time.Duration(n-len(s.Queries)+1)*s.Every
 }
+
+// ThroughAPI is the port of a channel that is told elsewhere, answers through the API and can't be asked.
+type ThroughAPI struct{}
+
+// Send implements Port.
+func (ThroughAPI) Send(actors.ChannelRequest) {}
+
+// Query implements Port.
+func (ThroughAPI) Query(actors.ChannelRequest) {}
+
+// File implements Port.
+func (ThroughAPI) File(context.Context, bank.Channel, bank.Date) ([]byte, error) {
+	return nil, ErrNoFile
+}

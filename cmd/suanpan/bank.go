@@ -16,10 +16,12 @@ import (
 
 	"github.com/suanpan-bank/suanpan/actors"
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/channels"
 	"github.com/suanpan-bank/suanpan/channels/simulated"
 	"github.com/suanpan-bank/suanpan/cluster"
 	"github.com/suanpan-bank/suanpan/identity"
 	"github.com/suanpan-bank/suanpan/ingress"
+	"github.com/suanpan-bank/suanpan/internal/clock"
 	"github.com/suanpan-bank/suanpan/journal/embedded"
 	"github.com/suanpan-bank/suanpan/ledger"
 	"github.com/suanpan-bank/suanpan/streams"
@@ -38,6 +40,7 @@ func (l layout) cursor() string    { return filepath.Join(l.dir, "relay.json") }
 func (l layout) report() string    { return filepath.Join(l.dir, "report.db") }
 func (l layout) ledger() string    { return filepath.Join(l.dir, "LEDGER") }
 func (l layout) books() string     { return filepath.Join(l.dir, "books") }
+func (l layout) channels() string  { return filepath.Join(l.dir, "channels") }
 
 // server is the bank: all its parts in this process, but for a ledger elsewhere.
 type server struct {
@@ -46,14 +49,16 @@ type server struct {
 	ledger    ledger.Ledger // elsewhere; nil: in this process
 	journal   *embedded.Journal
 	customers worker // lets customers leave memory and saves them
-	channel   *simulated.Channel
+	tracker   *channels.Tracker
+	simulated *simulated.Channel // nil: there is none
 	broker    *broker.Broker
 	relay     *streams.Relay
 	report    *reporting.Report
 	api       *ingress.Server
 	http      net.Listener
-	consumers []worker     // in the order in which they are stopped
-	keeper    worker       // lets the journal's oldest records go
+	consumers []worker // in the order in which they are stopped
+	keeper    worker   // lets the journal's oldest records go
+	clock     clock.Clock
 	letGo     sync.RWMutex // held for writing while it does, for reading by who needs all that is kept
 	logger    *slog.Logger
 	fault     chan error   // capacity 1
@@ -96,7 +101,7 @@ func (s *server) stopFor(err error) {
 
 // openBank opens every part in the order of their need: what serves others first, the API last.
 func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *server, err error) {
-	s := &server{fault: make(chan error, 1), logger: logger}
+	s := &server{fault: make(chan error, 1), logger: logger, clock: clock.System{}}
 	defer func() {
 		if err != nil {
 			drain, cancel := context.WithTimeout(context.Background(), drainTimeout)
@@ -130,7 +135,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		withdrawDemo(catalogue)
 	}
 	options := actors.Options{
-		Ledger: s.ledger, Clock: time.Now, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
+		Ledger: s.ledger, Clock: func() time.Time { return s.clock.Now() }, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
 		InMemoryMax: o.inMemoryMax, PassivateAfter: o.passivateAfter, SnapshotEvery: o.snapshotEvery,
 		RequestsMax: o.underWay.commands, CustomerMax: o.underWay.customer, BytesMax: o.underWay.bytes,
 	}
@@ -148,6 +153,9 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if err != nil {
 		return nil, err
 	}
+	if err := s.openClock(ctx, o.clock); err != nil {
+		return nil, err
+	}
 	if s.books != nil {
 		if err := s.books.fit(s.journal); err != nil {
 			return nil, err
@@ -160,11 +168,8 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		s.books.worker = s.run("ledger", func(ctx context.Context) error { return s.keepBooks(ctx, logger) })
 	}
 	bankOf := cluster.New(s.node, cluster.Single{Node: s.node})
-	if o.channelDelay >= 0 {
-		s.channel = simulated.Open(bankOf, o.channelDelay, logger)
-		if err := s.node.Connect(s.channel); err != nil {
-			return nil, err
-		}
+	if err := s.openChannels(bankOf, at, o, logger); err != nil {
+		return nil, err
 	}
 	if err := s.node.Resume(); err != nil {
 		return nil, err
@@ -177,7 +182,8 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		s.keeper = s.run("journal", func(ctx context.Context) error { return s.keepJournal(ctx, uint64(o.keep.records)) })
 	}
 	s.api = ingress.New(ingress.Options{
-		Bank: bankOf, Vault: vault, Operators: operators, Clock: time.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
+		Bank: bankOf, Vault: vault, Operators: operators, Catalogue: catalogue, Clock: s.clock.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
+		MoveClock: s.moveClock(),
 	})
 	go func() {
 		if err := s.api.Serve(s.http); err != nil {
@@ -281,9 +287,7 @@ func (s *server) close(ctx context.Context) error {
 	} else if s.http != nil {
 		errs = append(errs, s.http.Close())
 	}
-	if s.channel != nil {
-		s.channel.Close()
-	}
+	errs = append(errs, s.closeChannels())
 	if s.keeper.cancel != nil {
 		s.keeper.stop()
 	}

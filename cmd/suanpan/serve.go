@@ -38,7 +38,9 @@ type serveOptions struct {
 	passivateAfter time.Duration
 	underWay       underWayOptions
 	channelDelay   time.Duration
+	channelFaults  bool
 	demo           bool
+	clock          string
 	verbose        bool
 }
 
@@ -97,7 +99,11 @@ func serveCommand() *cobra.Command {
 	f.Int64Var(&o.underWay.bytes, "under-way-bytes", actors.BytesMaxDefault, "memory of all commands under way")
 	f.DurationVar(&o.channelDelay, "channel-delay", 200*time.Millisecond,
 		"after how long the simulated payment channel answers; negative: never, answers come through the API")
+	f.BoolVar(&o.channelFaults, "channel-faults", false,
+		"let the simulated payment channel misbehave as the last four digits of an amount in fen say (docs/channels.md)")
 	f.BoolVar(&o.demo, "demo-products", true, "sell demonstration products (DEMO_CURRENT, with overdraft and any accounting date)")
+	f.StringVar(&o.clock, "clock", "", "`time` the bank's clock begins at, such as 2026-01-15T10:00:00+08:00; it can be moved by POST /v1/clock. "+
+		"For tests and demonstrations; empty: the machine's clock")
 	f.StringVar(&o.pprof, "pprof", "", "`address` for profiles (net/http/pprof); empty: none")
 	f.BoolVarP(&o.verbose, "verbose", "v", false, "log what happens, not only what is wrong")
 	return cmd
