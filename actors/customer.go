@@ -360,8 +360,9 @@ func (a *customerActor) channelRequest(d *draft) (ask ChannelRequest, ok bool) {
 		default:
 			continue
 		}
+		ask.Day = bank.Date(d.record.AccountingDate)
 		if a.slot.customer.Unlimited(ask.Account, a.node.options.Catalogue) {
-			ask.Date = bank.Date(d.record.AccountingDate)
+			ask.Date = ask.Day
 		}
 		return ask, true
 	}

@@ -38,6 +38,7 @@ type serveOptions struct {
 	passivateAfter time.Duration
 	underWay       underWayOptions
 	channelDelay   time.Duration
+	channelFaults  bool
 	demo           bool
 	clock          string
 	catalogue      string
@@ -99,6 +100,8 @@ func serveCommand() *cobra.Command {
 	f.Int64Var(&o.underWay.bytes, "under-way-bytes", actors.BytesMaxDefault, "memory of all commands under way")
 	f.DurationVar(&o.channelDelay, "channel-delay", 200*time.Millisecond,
 		"after how long the simulated payment channel answers; negative: never, answers come through the API")
+	f.BoolVar(&o.channelFaults, "channel-faults", false,
+		"let the simulated payment channel misbehave as the last four digits of an amount in fen say (docs/channels.md)")
 	f.BoolVar(&o.demo, "demo-products", true, "sell demonstration products (DEMO_CURRENT, with overdraft and any accounting date)")
 	f.StringVar(&o.catalogue, "catalogue", "", "`file` of deposit products and rates, as suanpan catalogue prints it; empty: the built-in one")
 	f.StringVar(&o.clock, "clock", "", "`time` the bank's clock begins at, such as 2026-01-15T10:00:00+08:00; it can be moved by POST /v1/clock. "+
