@@ -180,7 +180,7 @@ func (v *View) Account(no bank.AccountNo) (*bank.AccountView, error) {
 func (v *View) account(a *bank.EAccount) bank.AccountView {
 	return bank.AccountView{
 		AccountNo: a.No, CustomerID: v.No, Class: a.No.Class().String(), Product: a.Product, State: string(a.State),
-		OpenedOn: a.OpenedOn, FaceToFace: a.FaceToFace, BoundCard: a.Card.Masked,
+		OpenedOn: a.OpenedOn, FaceToFace: a.FaceToFace, BoundCard: a.Card.Masked, AccountSpecials: a.Specials(),
 	}
 }
 
