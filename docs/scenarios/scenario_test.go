@@ -7,14 +7,12 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,25 +20,14 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// program is the bank's program, built once.
-var program = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "scenarios")
-	if err != nil {
-		return "", err
+// build builds the bank's program.
+func build(t *testing.T) (program string) {
+	t.Helper()
+	program = filepath.Join(t.TempDir(), "suanpan")
+	if out, err := exec.Command("go", "build", "-o", program, "../../cmd/suanpan").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
 	}
-	path := filepath.Join(dir, "suanpan")
-	if out, err := exec.Command("go", "build", "-o", path, "../../cmd/suanpan").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
-	}
-	return path, nil
-})
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := program(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
-	}
-	os.Exit(code)
+	return program
 }
 
 func TestScenariosEndAsTheyAreWritten(t *testing.T) {
@@ -48,9 +35,10 @@ func TestScenariosEndAsTheyAreWritten(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no scenarios: %v", err)
 	}
+	program := build(t)
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(file, ".txt"), func(t *testing.T) {
-			s := &story{t: t, accounts: map[string]*account{}, deposits: map[string]string{}, transfers: map[string]string{}}
+			s := &story{t: t, program: program, accounts: map[string]*account{}, deposits: map[string]string{}, transfers: map[string]string{}}
 			defer s.close()
 			datadriven.RunTest(t, file, func(_ *testing.T, d *datadriven.TestData) string { return s.step(d) })
 		})
@@ -69,14 +57,10 @@ type bank struct {
 // openingTime is the longest a bank takes to open on a slow machine.
 const openingTime = time.Minute
 
-func open(t *testing.T, begin time.Time) *bank {
+func open(t *testing.T, program string, begin time.Time) *bank {
 	t.Helper()
-	path, err := program()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	cmd := exec.Command(path, "serve", "--data", dir, "--http", "127.0.0.1:0", "--stream", "off", "--channel-delay", "-1s", "--clock", begin.Format(time.RFC3339))
+	cmd := exec.Command(program, "serve", "--data", dir, "--http", "127.0.0.1:0", "--stream", "off", "--channel-delay", "-1s", "--clock", begin.Format(time.RFC3339))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 // story is one scenario: its bank, and whom it knows by name.
 type story struct {
 	t         *testing.T
+	program   string
 	bank      *bank
 	names     []string // of accounts, in the order of their opening
 	accounts  map[string]*account
@@ -198,7 +199,7 @@ func (s *story) moveClock(w *words) string {
 		w.data.Fatalf(w.t, "%v", err)
 	}
 	if s.bank == nil {
-		s.bank = open(s.t, at)
+		s.bank = open(s.t, s.program, at)
 		return ""
 	}
 	status, document, err := s.bank.call(http.MethodPost, "/v1/clock", "", fmt.Sprintf(`{"to":%q}`, at.Format(time.RFC3339)), "", "")
@@ -331,8 +332,11 @@ func (s *story) request(w *words) string {
 	path := w.next("path")
 	operator, approver, name := w.named("经办"), w.named("复核"), w.named("交易")
 	return s.send(s.replace(path), s.replace(w.data.Input), operator, approver, func(reply map[string]any) {
-		if id, ok := reply["transfer_id"].(string); ok && name != "" {
-			s.transfers[name] = id
+		for _, member := range []string{"transfer_id", "deduction_id", "restriction_id", "hold_id"} {
+			if id, ok := reply[member].(string); ok && name != "" {
+				s.transfers[name] = id
+				return
+			}
 		}
 	})
 }
