@@ -189,7 +189,9 @@ func (s *story) facts(event json.RawMessage) string {
 func yuan(fen int64) string { return papers.Yuan(fen) }
 
 // deposit shows a deposit.
-func (s *story) deposit(w *words) string {
+func (s *story) deposit(w *words) string { return s.show(s.named(w)) }
+
+func (s *story) show(deposit string) string {
 	var v struct {
 		Product   string `json:"product"`
 		State     string `json:"state"`
@@ -199,7 +201,7 @@ func (s *story) deposit(w *words) string {
 		Maturity  string `json:"maturity_date"`
 		Interest  int64  `json:"maturity_interest_fen"`
 	}
-	s.get("/v1/deposits/"+s.named(w), "", &v)
+	s.get("/v1/deposits/"+deposit, "", &v)
 	return fmt.Sprintf("%s 本金 %s 年利率 %s %s 至 %s 到期利息 %s %s", v.Product, yuan(v.Principal), papers.Rate(v.Rate), v.Open, v.Maturity, yuan(v.Interest), v.State)
 }
 

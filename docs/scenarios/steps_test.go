@@ -54,6 +54,7 @@ var steps = map[string]func(*story, *words) string{
 	"买入":  (*story).buy,
 	"支取":  (*story).redeem,
 	"存单":  (*story).deposit,
+	"新存单": (*story).newest,
 	"对账单": (*story).statement,
 	"请求":  (*story).request,
 }
@@ -307,6 +308,22 @@ func (s *story) buy(w *words) string {
 		w.data.Fatalf(w.t, "转存=%s", choice)
 	}
 	return s.post("/v1/deposits", body, func(reply map[string]any) { s.deposits[name] = reply["deposit_id"].(string) })
+}
+
+// newest names the customer's newest deposit, which nobody has bought: a rollover has made it.
+func (s *story) newest(w *words) string {
+	var v struct {
+		Deposits []struct {
+			ID string `json:"deposit_id"`
+		} `json:"deposits"`
+	}
+	s.get("/v1/customers/"+s.account(w).customer, "", &v)
+	if len(v.Deposits) == 0 {
+		w.data.Fatalf(w.t, "there is no deposit")
+	}
+	name := w.next("name")
+	s.deposits[name] = v.Deposits[len(v.Deposits)-1].ID
+	return s.show(s.deposits[name])
 }
 
 func (s *story) named(w *words) string {
