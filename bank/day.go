@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -109,12 +110,12 @@ func (s *SystemCommand) Key(date Date) U128 {
 // EndOfDay lists what is to be decided for the customer at the end of the date, in order. A customer for whom
 // nothing is left to do has an empty list.
 func EndOfDay(c *Customer, d *Desk, date Date, cat *Catalogue) []SystemCommand {
-	return nil
+	return closing(c, d, date)
 }
 
 // BeginOfDay lists what is to be decided for the customer at the beginning of the date.
 func BeginOfDay(c *Customer, d *Desk, date Date, cat *Catalogue) []SystemCommand {
-	return nil
+	return slices.Concat(crediting(d, date), lapsing(c, date), maturing(c, date))
 }
 
 // OpenDay (开业) begins the bank's first accounting day.

@@ -54,6 +54,18 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 		r = decideBuy(c, m, env, &d)
 	case *RedeemDeposit:
 		r = decideRedeem(c, m, env, &d)
+	case *ChangeRollover:
+		r = decideRolloverChange(c, m, env, &d)
+	case *MatureDeposit:
+		r = decideMature(c, m, env, &d)
+	case *HoldDeposit:
+		r = decideHoldDeposit(c, m, env, &d)
+	case *ReleaseDepositHold:
+		r = decideReleaseDepositHold(c, m, &d)
+	case *CloseDay:
+		r = decideCloseDay(c, m, env, &d)
+	case *CreditInterest:
+		r = decideCreditInterest(c, m, env, &d)
 	case *ApplyLoan:
 		r = decideApply(c, m, env, &d)
 	case *DrawLoan:
@@ -97,6 +109,8 @@ func BookedOn(cmd Command, today Date) Date {
 	case *CreditInbound:
 		d = m.Date
 	case *ChannelResult:
+		d = m.Date
+	case *CloseDay:
 		d = m.Date
 	case *PostAccruals:
 		d = m.Date

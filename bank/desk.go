@@ -245,6 +245,8 @@ func (d *Desk) Apply(e Event, on Date) {
 	d.money(e, on)
 	d.keep(e, on)
 	switch m := e.(type) {
+	case *CustomerDayClosed:
+		d.dayClosed(m)
 	case *AccountOpened:
 		d.Accounts = append(d.Accounts, Standing{
 			Account: m.AccountNo, Product: m.Product, State: AccountNormal, FaceToFace: m.FaceToFace,

@@ -173,6 +173,13 @@ var explanations = map[string]explanation{
 	codePaperMax:                       {422, "明细过多", "Too many entries for a PDF", "请缩短期间,或改用 CSV 或 JSON 格式(不限笔数)。", "Ask for a shorter period, or for CSV or JSON, which have no limit."},
 	codePaperUnready:                   {409, "暂无回单", "There is no slip", "仅成功的转账和已支付的利息有回单,请查询交易状态。", "Only transfers that succeeded and interest that was paid have one; see how the transfer stands."},
 	codePaperUnknown:                   {404, "编号不存在", "There is no such paper", "请核对编号。", "Check the paper's number."},
+	string(bank.DepositMature):         {409, "存单已到期", "The deposit's term is over", "到期日前一日止方可变更。", "It can be changed until the day before maturity."},
+	string(bank.DepositHeld):           {409, "存单已冻结或质押", "An amount of the deposit is held", "可支取部分见 limit_fen;请先解除质押或待证明到期。", "What can be redeemed is in limit_fen; the rest when the pledge or proof has ended."},
+	string(bank.DepositHoldUnknown):    {404, "质押或证明不存在", "There is no such pledge or proof", "请检查编号;可能已解除。", "Check its number; it may have ended."},
+	string(bank.PartialsMax):           {422, "部分支取次数已用完", "No more part redemptions", "请全部支取。", "Redeem all of it."},
+	string(bank.SalesCap):              {422, "超过限购金额", "More than one person may hold of the product", "请减少金额,限额见 limit_fen。", "Buy less: the limit for all of one's deposits in it is in limit_fen."},
+	string(bank.RegionNotAllowed):      {422, "所在地区未发售", "The product is not sold in the customer's region", "请选择本地区在售产品。", "Choose a product sold there."},
+	string(bank.AgreementOutdated):     {409, "协议版本已更新", "There is another version of the agreement", "请阅读并同意新版协议(见产品列表)。", "Accept the version in the list of products."},
 }
 
 // document is a problem document.

@@ -127,7 +127,10 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if err := s.openLedger(at, o); err != nil {
 		return nil, err
 	}
-	catalogue := bank.DefaultCatalogue()
+	catalogue, err := readCatalogue(o.catalogue)
+	if err != nil {
+		return nil, err
+	}
 	if !o.demo {
 		withdrawDemo(catalogue)
 	}
