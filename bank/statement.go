@@ -112,6 +112,16 @@ func (p *Particulars) Fold(e Event, account AccountNo) {
 			other = m.Payer
 		}
 		p.Counterparty, p.Remark = MaskCard(other.String()), m.Summary
+	case *TransferReturned:
+		p.ValueDate, p.Remark = m.ValueDate, m.Reason
+	case *TransactionReversed:
+		p.ValueDate, p.Remark = m.ValueDate, m.Reason
+	case *HoldDeducted:
+		p.Remark = m.DocumentNo
+	case *AccountClosure:
+		if m.To != 0 {
+			p.Counterparty = MaskCard(m.To.String())
+		}
 	case *DepositOpened:
 		p.Counterparty = m.DepositNo.String()
 	case *DepositMatured:
