@@ -148,7 +148,7 @@ func NewNode(options Options) *Node {
 	if n.system == nil {
 		n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
 	}
-	n.workers = newDispatcher(n.stopped)
+	n.workers = newDispatcher()
 	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers), actor.WithMailbox(newShardMailbox)}
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()
@@ -306,6 +306,7 @@ func (n *Node) Close(ctx context.Context) error {
 			s.close()
 		}
 		n.system.Shutdown()
+		n.workers.end()
 	})
 	return err
 }
