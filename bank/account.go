@@ -92,7 +92,7 @@ func decideOpen(c *Customer, m *OpenAccount, env *Env, d *Decision) *Refusal {
 	subject, _ := SubjectOf(p.Detail)
 	d.Events = []Event{&AccountOpened{
 		CustomerNo: c.No, AccountNo: no, Class: m.Class, Product: p.Code, OpenedOn: env.Date,
-		DetailSubject: p.Detail, FaceToFace: m.FaceToFace, CardToken: m.Card.Token,
+		DetailSubject: p.Detail, FaceToFace: m.FaceToFace, CardToken: m.Card.Token, InterestBase: p.Base,
 	}}
 	if m.Card.Token != "" {
 		d.Events = append(d.Events, &BoundCardAdded{CustomerNo: c.No, AccountNo: no, Card: m.Card})

@@ -15,6 +15,8 @@ type Standing struct {
 	FaceToFace bool         `cbor:"4,keyasint,omitempty"` // identity confirmed in person
 	Funded     bool         `cbor:"5,keyasint,omitempty"` // has received money from its bound account
 	In         Counter      `cbor:"6,keyasint,omitempty"`
+	// Demand is what its demand interest is reckoned from.
+	Demand Demand `cbor:"14,keyasint,omitzero"`
 	// ReservedFen is admitted but not yet committed; it dies with the process that admitted it.
 	ReservedFen int64 `cbor:"-"`
 }
@@ -111,10 +113,12 @@ func (d *Desk) Release(c Credit) {
 
 // Apply folds an event of the customer, on the accounting date it happened, into the desk.
 func (d *Desk) Apply(e Event, on Date) {
+	d.money(e, on)
 	switch m := e.(type) {
 	case *AccountOpened:
 		d.Accounts = append(d.Accounts, Standing{
 			Account: m.AccountNo, Product: m.Product, State: AccountNormal, FaceToFace: m.FaceToFace,
+			Demand: Demand{Accumulation: NewAccumulation(m.base(), on, 0)},
 		})
 	case *TransferInSucceeded:
 		if s := d.Standing(m.AccountNo); s != nil {

@@ -62,15 +62,27 @@ type BoundCardAdded struct {
 
 // AccountOpened (开户).
 type AccountOpened struct {
-	CustomerNo    CustomerNo `cbor:"1,keyasint" json:"customer_no"`
-	AccountNo     AccountNo  `cbor:"2,keyasint" json:"account_no"`
-	Class         Class      `cbor:"3,keyasint" json:"class"`
-	Product       string     `cbor:"4,keyasint" json:"product"`
-	OpenedOn      Date       `cbor:"5,keyasint" json:"opened_on"`
-	DetailSubject uint32     `cbor:"6,keyasint" json:"detail_subject"`
-	FaceToFace    bool       `cbor:"7,keyasint,omitempty" json:"face_to_face"`
-	CardToken     string     `cbor:"8,keyasint,omitempty" json:"bound_card_token,omitzero"`
-	Branch        string     `cbor:"9,keyasint,omitempty" json:"branch,omitzero"`
+	CustomerNo    CustomerNo   `cbor:"1,keyasint" json:"customer_no"`
+	AccountNo     AccountNo    `cbor:"2,keyasint" json:"account_no"`
+	Class         Class        `cbor:"3,keyasint" json:"class"`
+	Product       string       `cbor:"4,keyasint" json:"product"`
+	OpenedOn      Date         `cbor:"5,keyasint" json:"opened_on"`
+	DetailSubject uint32       `cbor:"6,keyasint" json:"detail_subject"`
+	FaceToFace    bool         `cbor:"7,keyasint,omitempty" json:"face_to_face"`
+	CardToken     string       `cbor:"8,keyasint,omitempty" json:"bound_card_token,omitzero"`
+	Branch        string       `cbor:"9,keyasint,omitempty" json:"branch,omitzero"`
+	InterestBase  InterestBase `cbor:"10,keyasint,omitempty" json:"interest_base,omitzero"`
+}
+
+// base is the interest base, which events from before there was one do not name.
+func (m *AccountOpened) base() InterestBase {
+	switch {
+	case m.InterestBase != "":
+		return m.InterestBase
+	case m.Product == ProductDemoCurrent:
+		return BaseNone
+	}
+	return BaseYuan
 }
 
 // TransferInRequested (转入请求): the money is pending until the channel answers.
@@ -190,6 +202,11 @@ type DepositPaid struct {
 	OverdueInterestFen int64      `cbor:"11,keyasint,omitempty" json:"overdue_interest_fen,omitzero"`
 	AccrualReleasedFen int64      `cbor:"12,keyasint,omitempty" json:"accrual_released_fen"`
 	RemainingFen       int64      `cbor:"13,keyasint,omitempty" json:"remaining_fen"`
+}
+
+// payoutFen is what the e-account has received.
+func (m *DepositPaid) payoutFen() int64 {
+	return m.PrincipalFen + m.InterestFen + m.OverdueInterestFen - m.TaxFen
 }
 
 // The ways a deposit is paid back.

@@ -199,7 +199,7 @@ func DefaultCatalogue() *Catalogue {
 			{Code: ProductClassII, Zh: "电子账户(Ⅱ类)", Class: 2, Detail: DetailClassII, Base: BaseYuan},
 			{Code: ProductClassIII, Zh: "电子账户(Ⅲ类)", Class: 3, Detail: DetailClassIII, Base: BaseYuan},
 			// Class Ⅰ, which has no limits: a demonstration moves any amount on any day.
-			{Code: ProductDemoCurrent, Zh: "演示账户(可透支)", Class: 1, Detail: DetailDemoCurrent, Base: BaseYuan, Demo: true},
+			{Code: ProductDemoCurrent, Zh: "演示账户(可透支)", Class: 1, Detail: DetailDemoCurrent, Base: BaseNone, Demo: true},
 		},
 		Deposits: []DepositProduct{
 			nineBenefits(ProductJFC3M, "季富存", 3, 13_500, 1),
