@@ -71,6 +71,8 @@ func (s *shardActor) Receive(ctx actor.Context) {
 		s.passivate(ctx, m)
 	case *checkpoint:
 		s.checkpoint(ctx, m)
+	case *visit:
+		s.visit(ctx, m)
 	}
 }
 
@@ -87,10 +89,15 @@ func (s *shardActor) answer(ctx actor.Context, d *draft, news any) {
 	}
 }
 
-// send is the only way to a customer's actor.
+// send passes on what somebody asks of a customer.
 func (s *shardActor) send(ctx actor.Context, c *customerActor, message any) {
-	c.sent++
 	c.slot.used.Store(s.node.now.Load())
+	s.pass(ctx, c, message)
+}
+
+// pass is the only way to a customer's actor.
+func (s *shardActor) pass(ctx actor.Context, c *customerActor, message any) {
+	c.sent++
 	ctx.Send(c.pid, message)
 }
 
@@ -103,6 +110,11 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (
 	if slot == nil {
 		return nil, err
 	}
+	return s.start(ctx, slot), nil
+}
+
+// start gives a customer an actor, who takes over the hold on the slot.
+func (s *shardActor) start(ctx actor.Context, slot *slot) *customerActor {
 	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot}
 	for _, d := range slot.intents {
 		c.await(d)
@@ -111,8 +123,8 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (
 	s.starting = c
 	c.pid = ctx.Spawn(s.spawning)
 	s.starting = nil
-	s.customers[no] = c
-	return c, nil
+	s.customers[slot.customer.No] = c
+	return c
 }
 
 // customerActor speaks for one customer: one command at a time, in order.
@@ -157,6 +169,8 @@ func (a *customerActor) Receive(ctx actor.Context) {
 	case *checkpoint:
 		m.take(a.slot, a.intents)
 		m.finished()
+	case *visit:
+		a.visit(m)
 	default:
 		return // the actor system's own
 	}

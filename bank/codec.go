@@ -53,6 +53,7 @@ var EventKinds = []EventKind{
 	{EventRepaymentApplied, "RepaymentApplied", "还款入账", TopicLoan, func() Event { return new(RepaymentApplied) }},
 	{EventLoanPrepaid, "LoanPrepaid", "提前还款", TopicLoan, func() Event { return new(LoanPrepaid) }},
 	{EventLoanSettled, "LoanSettled", "结清", TopicLoan, func() Event { return new(LoanSettled) }},
+	{EventCustomerDayClosed, "CustomerDayClosed", "客户日终", TopicDay, func() Event { return new(CustomerDayClosed) }},
 	{EventDayOpened, "DayOpened", "开业", TopicDay, func() Event { return new(DayOpened) }},
 	{EventDayCutStarted, "DayCutStarted", "日切开始", TopicDay, func() Event { return new(DayCutStarted) }},
 	{EventDayCutFinished, "DayCutFinished", "日切完成", TopicDay, func() Event { return new(DayCutFinished) }},

@@ -19,6 +19,8 @@ type Customer struct {
 	// InFlight are two-phase transfers whose channel has not answered.
 	InFlight []InFlight `cbor:"12,keyasint,omitempty"`
 
+	ClosedOn Date `cbor:"26,keyasint,omitempty"` // 客户日终: the last day closed
+
 	// Day is the bank's accounting day; nil but for BankHouse.
 	Day *AccountingDay `cbor:"25,keyasint,omitempty"`
 }

@@ -109,7 +109,7 @@ func (s *SystemCommand) Key(date Date) U128 {
 // EndOfDay lists what is to be decided for the customer at the end of the date, in order. A customer for whom
 // nothing is left to do has an empty list.
 func EndOfDay(c *Customer, d *Desk, date Date, cat *Catalogue) []SystemCommand {
-	return nil
+	return closing(c, date)
 }
 
 // BeginOfDay lists what is to be decided for the customer at the beginning of the date.
@@ -289,9 +289,8 @@ func decideAccruals(m *PostAccruals, env *Env, d *Decision) *Refusal {
 	c := chain{txn: d.Txn}
 	for _, a := range m.Accruals {
 		accrued := InterestAccrued{d.Txn, m.Date, a.Product, m.Shard, a.DeltaFen}
-		payable, expense := DetailDemandPayable, DetailDemandExpense
-		if p := env.Catalogue.Deposit(a.Product); p != nil {
-			payable, expense = p.PayableDetail, p.ExpenseDetail
+		payable, expense := interestDetails(a.Product, env.Catalogue)
+		if env.Catalogue.Deposit(a.Product) != nil {
 			d.Events = append(d.Events, &DepositAccrued{accrued, a.Contracts})
 		} else {
 			d.Events = append(d.Events, &DemandInterestAccrued{accrued, a.Contracts})
@@ -310,6 +309,52 @@ func decideTrialBalance(m *RecordTrialBalance, d *Decision) *Refusal {
 	}
 	d.Events = []Event{e}
 	return nil
+}
+
+// AccrualChange is a change of what a contract has accrued and not paid, in the interest payable it stands in.
+type AccrualChange struct {
+	Payable uint32 // detail subject
+	Fen     int64
+}
+
+// Accrues reports whether events of the type change what contracts have accrued.
+func Accrues(t EventType) bool {
+	switch t {
+	case EventCustomerDayClosed, EventDepositMatured, EventDepositRedeemedEarly, EventDepositRedeemedAfterMaturity:
+		return true
+	}
+	return false
+}
+
+// AccrualChanges are those of an event.
+func AccrualChanges(e Event, cat *Catalogue) (changes []AccrualChange) {
+	paid := func(m *DepositPaid) {
+		payable, _ := interestDetails(m.Product, cat)
+		changes = append(changes, AccrualChange{payable, -m.AccrualReleasedFen - m.InterestFen})
+	}
+	switch m := e.(type) {
+	case *CustomerDayClosed:
+		for _, a := range m.Accruals {
+			payable, _ := interestDetails(a.Product, cat)
+			changes = append(changes, AccrualChange{payable, a.DeltaFen})
+		}
+	case *DepositMatured:
+		paid(&m.DepositPaid)
+	case *DepositRedeemedEarly:
+		paid(&m.DepositPaid)
+	case *DepositRedeemedAfterMaturity:
+		paid(&m.DepositPaid)
+	}
+	return changes
+}
+
+// interestDetails are the subjects in which a product's interest is payable and an expense: a deposit's own, or
+// those of demand interest.
+func interestDetails(product string, cat *Catalogue) (payable, expense uint32) {
+	if p := cat.Deposit(product); p != nil {
+		return p.PayableDetail, p.ExpenseDetail
+	}
+	return DetailDemandPayable, DetailDemandExpense
 }
 
 // applyDay folds an event of the accounting day into the house that keeps it.

@@ -55,6 +55,8 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 		r = decideDraw(c, m, env, &d)
 	case *RepayLoan:
 		r = decideRepay(c, m, env, &d)
+	case *CloseDay:
+		r = decideCloseDay(c, m, env, &d)
 	default:
 		panic("bank: no rule for command " + cmd.Operation())
 	}
@@ -79,6 +81,8 @@ func BookedOn(cmd Command, today Date) Date {
 	case *CreditInbound:
 		d = m.Date
 	case *ChannelResult:
+		d = m.Date
+	case *CloseDay:
 		d = m.Date
 	case *PostAccruals:
 		d = m.Date
@@ -145,6 +149,8 @@ func (c *Customer) Apply(e Event, on Date) {
 		if m.Role == RolePayer {
 			c.account(m.Payer).Out.Add(on, m.AmountFen)
 		}
+	case *CustomerDayClosed:
+		c.dayClosed(m)
 	case *DayOpened, *DayCutStarted, *DayCutFinished, *DayStepFinished:
 		c.applyDay(e)
 	default:

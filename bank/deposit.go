@@ -91,9 +91,10 @@ func decideRedeem(c *Customer, m *RedeemDeposit, env *Env, d *Decision) *Refusal
 	}
 	// What was accrued for the rest stays; the accrual posted so far is the deposit's own figure.
 	restAccrued := min(red.AccruedRestFen, t.AccruedFen)
+	paid.AccrualReleasedFen = t.AccruedFen - restAccrued - red.InterestFen
 	switch red.Kind {
 	case RedeemedEarly:
-		paid.DemandRateE6, paid.AccrualReleasedFen = rate, t.AccruedFen-restAccrued-red.InterestFen
+		paid.DemandRateE6 = rate
 		d.Legs = DepositEarlyRedemption{accounts, amount, red.InterestFen, t.AccruedFen, restAccrued}.Legs(d.Txn, nil)
 		d.Legs = withTax(d, d.Legs, a.LedgerID(), red.TaxFen)
 		d.Events = []Event{&DepositRedeemedEarly{paid}}
@@ -153,9 +154,6 @@ func (c *Customer) paidBack(m *DepositPaid) {
 	t := c.deposit(m.DepositNo)
 	t.PrincipalFen = m.RemainingFen
 	t.AccruedFen -= m.AccrualReleasedFen + m.InterestFen
-	if t.PrincipalFen == 0 || t.AccruedFen < 0 {
-		t.AccruedFen = 0
-	}
 }
 
 // View of the deposit.

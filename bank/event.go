@@ -32,6 +32,8 @@ const (
 	EventLoanPrepaid       EventType = 66
 	EventLoanSettled       EventType = 67
 
+	EventCustomerDayClosed EventType = 44
+
 	EventDayOpened             EventType = 120
 	EventDayCutStarted         EventType = 121
 	EventDayCutFinished        EventType = 122

@@ -28,6 +28,8 @@ func DeciderOf(cmd Command) CustomerNo {
 		return m.Line.Customer()
 	case *RepayLoan:
 		return m.Loan.Customer()
+	case *CloseDay:
+		return m.Customer
 	case *PostAccruals:
 		return HouseNo(m.Shard)
 	case *OpenDay, *StartDayCut, *FinishDayCut, *FinishDayStep, *RecordTrialBalance:
@@ -78,7 +80,7 @@ func ChannelOf(cmd Command) Channel {
 		return m.Channel
 	case *RepayLoan:
 		return m.Channel
-	case *OpenDay, *StartDayCut, *FinishDayCut, *FinishDayStep, *PostAccruals, *RecordTrialBalance:
+	case *OpenDay, *StartDayCut, *FinishDayCut, *FinishDayStep, *PostAccruals, *RecordTrialBalance, *CloseDay:
 		return ChannelBatch
 	}
 	return 0

@@ -50,6 +50,8 @@ const (
 	codeRole        = "ROLE_REQUIRED"
 	codeApproval    = "APPROVAL_REQUIRED"
 	codeClock       = "CLOCK_BACKWARDS"
+	codeDay         = "DAY_NOT_DONE"
+	codeNoReport    = "REPORT_UNKNOWN"
 )
 
 // explanation of a code: HTTP status, title, and what to do, in both languages.
@@ -94,6 +96,8 @@ var explanations = map[string]explanation{
 	codeInternal:    {500, "内部错误", "Something went wrong here", "请用同一个 Idempotency-Key 重试;若仍失败,请联系运维。", "Try again with the same Idempotency-Key; if it goes on, tell the operators."},
 	codeCredential:  {401, "需要操作员凭证", "An operator's credential is needed", "请在 Authorization 头中以 Bearer 方式提供操作员令牌。", "Send an operator's token in the header: Authorization: Bearer …"},
 	codeRole:        {403, "操作员无此权限", "The operator's role does not allow that", "请由具备相应角色的操作员办理。", "Ask an operator in a role that may."},
+	codeDay:         {500, "日终未完成", "The end of day is not done", "系统会自动重试;请按所附原因处理后续跑(suanpan day run)。", "It is tried again by itself; mend what is named and let it go on (suanpan day run)."},
+	codeNoReport:    {404, "无此日终报告", "There is no report of that day", "该日期尚未日终,或报告文件已不在。", "The end of that day is not done, or its report is not kept."},
 	codeClock:       {409, "时钟不能倒拨", "A clock never goes backwards", "目标时间早于银行当前时间,请给出更晚的时间。", "The time asked for is before the bank's own; ask for a later one."},
 	codeApproval:    {403, "需要复核", "A second operator must approve", "请在 Suanpan-Approver 头中提供另一名复核员的令牌(Bearer)。", "Send the token of a checker, another person, in the header: Suanpan-Approver: Bearer …"},
 

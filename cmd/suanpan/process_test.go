@@ -207,6 +207,14 @@ func (p *process) run(args ...string) (string, error) {
 	return string(out), err
 }
 
+// verify compares the books.
+func (p *process) verify(where ...string) {
+	p.t.Helper()
+	if out, err := p.run(append([]string{"verify"}, where...)...); err != nil {
+		p.t.Fatalf("the books do not agree: %v\n%s", err, out)
+	}
+}
+
 // identityNumber makes the n-th valid resident identity number of a made-up population.
 func identityNumber(n int) string {
 	birth := time.Date(1960, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, n/999)

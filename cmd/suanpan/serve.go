@@ -40,6 +40,7 @@ type serveOptions struct {
 	channelDelay   time.Duration
 	demo           bool
 	clock          string
+	dayCut         string
 	verbose        bool
 }
 
@@ -99,6 +100,7 @@ func serveCommand() *cobra.Command {
 	f.DurationVar(&o.channelDelay, "channel-delay", 200*time.Millisecond,
 		"after how long the simulated payment channel answers; negative: never, answers come through the API")
 	f.BoolVar(&o.demo, "demo-products", true, "sell demonstration products (DEMO_CURRENT, with overdraft and any accounting date)")
+	f.StringVar(&o.dayCut, "day-cut", "00:00", "`time` of day in Shanghai at which the accounting date changes; asked for when the bank opens, then it is the bank's")
 	f.StringVar(&o.clock, "clock", "", "`time` the bank's clock begins at, such as 2026-01-15T10:00:00+08:00; it can be moved by POST /v1/clock. "+
 		"For tests and demonstrations; empty: the machine's clock")
 	f.StringVar(&o.pprof, "pprof", "", "`address` for profiles (net/http/pprof); empty: none")
