@@ -60,7 +60,7 @@ func (c *comparing) take(a *customerActor) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p, cat := &a.node.pipeline, a.node.options.Catalogue
+	p := &a.node.pipeline
 	credit := func(id bank.U128) int64 {
 		p.mu.Lock()
 		account := p.account(ledger.Uint128(id))
@@ -69,7 +69,7 @@ func (c *comparing) take(a *customerActor) {
 	}
 	for i := range customer.Deposits {
 		t := &customer.Deposits[i]
-		if there := credit(t.LedgerID(cat.Deposit(t.Product))); there != t.PrincipalFen {
+		if there := credit(t.LedgerID()); there != t.PrincipalFen {
 			c.sum.Principal.Add("deposit %s: %s in the ledger, %s in the customer's state", t.No, bank.Yuan(there), bank.Yuan(t.PrincipalFen))
 		}
 	}

@@ -207,6 +207,11 @@ func (a *customerActor) decide(req *Request) bool {
 	if bank.NeedsBirth(cmd) {
 		env.Birth = a.birth()
 	}
+	if bank.NeedsDesk(cmd) {
+		a.slot.mu.Lock()
+		env.Desk = a.slot.desk.Clone()
+		a.slot.mu.Unlock()
+	}
 	credit, credits := bank.CreditOf(cmd)
 	admitted, refusal, err := a.admit(credit, credits, &env)
 	if err != nil {

@@ -76,6 +76,7 @@ const (
 	DetailClassII           uint32 = 20110102 // 个人活期—电子账户(Ⅱ类)
 	DetailClassIII          uint32 = 20110103 // 个人活期—电子账户(Ⅲ类)
 	DetailDemoCurrent       uint32 = 20110191 // 个人活期—演示账户(可透支)
+	DetailJudicial          uint32 = 22410301 // 其他应付款—司法扣划待划
 	DetailTaxWithheld       uint32 = 22210201 // 应交税费—代扣利息税
 	DetailDemandPayable     uint32 = 22310101 // 应付利息—活期
 	DetailClearingIBPS      uint32 = 30010101 // 清算资金往来—超级网银

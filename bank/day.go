@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -109,12 +110,12 @@ func (s *SystemCommand) Key(date Date) U128 {
 // EndOfDay lists what is to be decided for the customer at the end of the date, in order. A customer for whom
 // nothing is left to do has an empty list.
 func EndOfDay(c *Customer, d *Desk, date Date, cat *Catalogue) []SystemCommand {
-	return closing(c, date)
+	return closing(c, d, date)
 }
 
 // BeginOfDay lists what is to be decided for the customer at the beginning of the date.
 func BeginOfDay(c *Customer, d *Desk, date Date, cat *Catalogue) []SystemCommand {
-	return nil
+	return slices.Concat(crediting(d, date), lapsing(c, date), maturing(c, date))
 }
 
 // OpenDay (开业) begins the bank's first accounting day.
@@ -320,7 +321,8 @@ type AccrualChange struct {
 // Accrues reports whether events of the type change what contracts have accrued.
 func Accrues(t EventType) bool {
 	switch t {
-	case EventCustomerDayClosed, EventDepositMatured, EventDepositRedeemedEarly, EventDepositRedeemedAfterMaturity:
+	case EventCustomerDayClosed, EventDepositMatured, EventDepositRolledOver, EventDepositRedeemedEarly,
+		EventDepositRedeemedAfterMaturity, EventDemandInterestPaid:
 		return true
 	}
 	return false
@@ -328,15 +330,18 @@ func Accrues(t EventType) bool {
 
 // AccrualChanges are those of an event.
 func AccrualChanges(e Event, cat *Catalogue) (changes []AccrualChange) {
+	change := func(product string, fen int64) {
+		payable, _ := interestDetails(product, cat)
+		changes = append(changes, AccrualChange{payable, fen})
+	}
 	paid := func(m *DepositPaid) {
-		payable, _ := interestDetails(m.Product, cat)
-		changes = append(changes, AccrualChange{payable, -m.AccrualReleasedFen - m.InterestFen})
+		change(m.Product, -m.AccrualReleasedFen-m.InterestFen)
+		changes = append(changes, AccrualChange{DetailDemandPayable, -m.OverdueReleasedFen - m.OverdueInterestFen})
 	}
 	switch m := e.(type) {
 	case *CustomerDayClosed:
 		for _, a := range m.Accruals {
-			payable, _ := interestDetails(a.Product, cat)
-			changes = append(changes, AccrualChange{payable, a.DeltaFen})
+			change(a.Product, a.DeltaFen)
 		}
 	case *DepositMatured:
 		paid(&m.DepositPaid)
@@ -344,6 +349,10 @@ func AccrualChanges(e Event, cat *Catalogue) (changes []AccrualChange) {
 		paid(&m.DepositPaid)
 	case *DepositRedeemedAfterMaturity:
 		paid(&m.DepositPaid)
+	case *DepositRolledOver:
+		change(m.Product, -m.InterestFen) // the term's accrual lands on it
+	case *DemandInterestPaid:
+		change(m.Product, -m.AccruedFen)
 	}
 	return changes
 }

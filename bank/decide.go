@@ -9,6 +9,8 @@ type Env struct {
 	Birth Date
 	// Credited is the standing of the account the command credits (CreditOf), its amount admitted.
 	Credited Standing
+	// Desk is a copy of the customer's own desk, for commands that look at what is on his accounts (NeedsDesk).
+	Desk *Desk
 	// Pending are the customer's decisions without an outcome: each is taken to end so that most of his
 	// limits is used, with Least so that least is. Nil: none.
 	Pending *Pending
@@ -49,14 +51,24 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 		r = decideBuy(c, m, env, &d)
 	case *RedeemDeposit:
 		r = decideRedeem(c, m, env, &d)
+	case *ChangeRollover:
+		r = decideRolloverChange(c, m, env, &d)
+	case *MatureDeposit:
+		r = decideMature(c, m, env, &d)
+	case *HoldDeposit:
+		r = decideHoldDeposit(c, m, env, &d)
+	case *ReleaseDepositHold:
+		r = decideReleaseHold(c, m, &d)
+	case *CloseDay:
+		r = decideCloseDay(c, m, env, &d)
+	case *CreditInterest:
+		r = decideCreditInterest(c, m, env, &d)
 	case *ApplyLoan:
 		r = decideApply(c, m, env, &d)
 	case *DrawLoan:
 		r = decideDraw(c, m, env, &d)
 	case *RepayLoan:
 		r = decideRepay(c, m, env, &d)
-	case *CloseDay:
-		r = decideCloseDay(c, m, env, &d)
 	default:
 		panic("bank: no rule for command " + cmd.Operation())
 	}
@@ -149,8 +161,6 @@ func (c *Customer) Apply(e Event, on Date) {
 		if m.Role == RolePayer {
 			c.account(m.Payer).Out.Add(on, m.AmountFen)
 		}
-	case *CustomerDayClosed:
-		c.dayClosed(m)
 	case *DayOpened, *DayCutStarted, *DayCutFinished, *DayStepFinished:
 		c.applyDay(e)
 	default:

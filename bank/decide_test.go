@@ -40,6 +40,9 @@ func (k *teller) do(cmd Command) (Decision, *Refusal) {
 		defer desk.Release(credit)
 		env.Credited = standing
 	}
+	if NeedsDesk(cmd) {
+		env.Desk = d.Clone()
+	}
 	dec, r := Decide(c, cmd, &env)
 	if r != nil {
 		return dec, r

@@ -1,5 +1,7 @@
 package bank
 
+import "slices"
+
 // Desk (入账台) is the receiving side of a customer's accounts. It is apart from Customer because
 // payers ask it directly: a credit permit (入账许可) is a short read-and-reserve that never waits for
 // the payee's actor, so A→B and B→A at once, or a ring of a thousand, cannot block each other.
@@ -42,6 +44,16 @@ func CreditOf(cmd Command) (Credit, bool) {
 		return Credit{m.Account, true, m.AmountFen, m.Date, true}, true
 	}
 	return Credit{}, false
+}
+
+// Clone is a copy that can be changed.
+func (d *Desk) Clone() *Desk {
+	c := &Desk{Accounts: slices.Clone(d.Accounts)}
+	for i := range c.Accounts {
+		s := &c.Accounts[i]
+		s.Demand.Due = slices.Clone(s.Demand.Due)
+	}
+	return c
 }
 
 // Standing returns the account's standing, nil if there is no such account.
@@ -115,6 +127,8 @@ func (d *Desk) Release(c Credit) {
 func (d *Desk) Apply(e Event, on Date) {
 	d.money(e, on)
 	switch m := e.(type) {
+	case *CustomerDayClosed:
+		d.dayClosed(m)
 	case *AccountOpened:
 		d.Accounts = append(d.Accounts, Standing{
 			Account: m.AccountNo, Product: m.Product, State: AccountNormal, FaceToFace: m.FaceToFace,

@@ -192,7 +192,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		return nil, err
 	}
 	s.api = ingress.New(ingress.Options{
-		Bank: bankOf, Vault: vault, Operators: operators, Clock: s.clock.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
+		Bank: bankOf, Vault: vault, Operators: operators, Catalogue: catalogue, Clock: s.clock.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
 		Day: s.day, MoveClock: s.moveClock(),
 	})
 	go func() {
