@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -149,39 +150,59 @@ func (d *Days) advance(ctx context.Context) (again bool, err error) {
 // cutStarted is the step in the key of a day cut's first command.
 const cutStarted = "cut started"
 
-// step takes the day's next step.
+// step takes the day's next step, passing over those that have nothing to do.
 func (d *Days) step(ctx context.Context, day bank.AccountingDay) error {
-	next := bank.DaySteps[day.Done]
+	work, err := d.works(day.Working)
+	if err != nil {
+		return err
+	}
+	next := int(day.Done)
+	for next < len(bank.DaySteps)-1 && work[bank.DaySteps[next].Step] == nil {
+		d.nothing(day.Working, next)
+		next++
+	}
+	step := bank.DaySteps[next]
 	d.mu.Lock()
 	d.stepped = time.Now()
 	d.mu.Unlock()
 	begun := time.Now()
-	closed, err := d.closed(day.Working)
-	if err != nil {
-		return err
-	}
-	switch next.Step {
-	case bank.StepCustomers:
-		err = d.closeCustomers(ctx, closed)
-	case bank.StepAccrue:
-		err = d.accrue(ctx, closed)
-	case bank.StepBegin:
-		err = d.beginCustomers(ctx, closed)
-	default:
-		if work := d.options.Work[next.Step]; work != nil {
-			err = work(ctx, closed)
-		} else {
-			d.options.Logger.Info("end of day: nothing to do in this step", "date", day.Working, "step", next.Code)
+	if do := work[step.Step]; do != nil {
+		if err := do(ctx); err != nil {
+			return fmt.Errorf("end of %s, step %s (%s): %w", day.Working, step.Code, step.Zh, err)
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("end of %s, step %s (%s): %w", day.Working, next.Code, next.Zh, err)
+	for next < len(bank.DaySteps)-1 && !slices.ContainsFunc(bank.DaySteps[next+1:], func(s bank.DayStepName) bool { return work[s.Step] != nil }) {
+		next++
+		d.nothing(day.Working, next)
 	}
-	if err := d.take(ctx, day.Working, &bank.FinishDayStep{Date: day.Working, Step: next.Step}, "finished "+next.Code); err != nil {
+	done := bank.DaySteps[next]
+	if err := d.take(ctx, day.Working, &bank.FinishDayStep{Date: day.Working, Step: done.Step}, "finished "+done.Code); err != nil {
 		return err
 	}
-	d.options.Logger.Info("end of day: step finished", "date", day.Working, "step", next.Code, "took", time.Since(begun).Round(time.Millisecond))
+	d.options.Logger.Info("end of day: step finished", "date", day.Working, "step", step.Code, "took", time.Since(begun).Round(time.Millisecond))
 	return nil
+}
+
+// works is what there is to do for a date in each step.
+func (d *Days) works(date bank.Date) (map[bank.DayStep]func(context.Context) error, error) {
+	closed, err := d.closed(date)
+	if err != nil {
+		return nil, err
+	}
+	bound := func(work func(context.Context, Closed) error) func(context.Context) error {
+		return func(ctx context.Context) error { return work(ctx, closed) }
+	}
+	work := map[bank.DayStep]func(context.Context) error{
+		bank.StepCustomers: bound(d.closeCustomers), bank.StepAccrue: bound(d.accrue), bank.StepBegin: bound(d.beginCustomers),
+	}
+	for step, do := range d.options.Work {
+		work[step] = bound(do)
+	}
+	return work, nil
+}
+
+func (d *Days) nothing(date bank.Date, step int) {
+	d.options.Logger.Info("end of day: nothing to do in this step", "date", date, "step", bank.DaySteps[step].Code)
 }
 
 // closed finds the cut of a date in the journal.

@@ -41,11 +41,14 @@ const (
 	StepInstalments                    // 贷款到期应还与自动扣款
 )
 
-// DaySteps names them, in order.
-var DaySteps = []struct {
+// DayStepName is what a step is called in journal and API, and by people.
+type DayStepName struct {
 	Step         DayStep
 	Code, Zh, En string
-}{
+}
+
+// DaySteps names them, in order.
+var DaySteps = []DayStepName{
 	{StepReconcile, "RECONCILE", "渠道对账", "channels' files of the day before reconciled"},
 	{StepLoansDue, "LOANS_DUE", "贷款逾期处理", "loans due and unpaid"},
 	{StepCustomers, "CUSTOMERS", "客户日终", "every customer's day closed"},
@@ -130,7 +133,7 @@ type StartDayCut struct{ Date Date }
 // FinishDayCut (日切完成) says that nothing of the date is under way any more.
 type FinishDayCut struct{ Date Date }
 
-// FinishDayStep says that a step of the date's end is done for all customers and shards.
+// FinishDayStep says that the steps of the date's end up to this one are done for all customers and shards.
 type FinishDayStep struct {
 	Date Date
 	Step DayStep
@@ -185,7 +188,7 @@ type (
 	DayCutFinished struct{ DayCut }
 )
 
-// DayStepFinished (日终步骤完成).
+// DayStepFinished (日终步骤完成): this step, and those before it, which had nothing to do.
 type DayStepFinished struct {
 	Date Date    `cbor:"1,keyasint" json:"date"`
 	Step DayStep `cbor:"2,keyasint" json:"step"`
@@ -279,8 +282,8 @@ func decideFinishStep(c *Customer, m *FinishDayStep, d *Decision) *Refusal {
 	switch {
 	case day.Working != m.Date:
 		return &Refusal{Code: DateClosed}
-	case day.Done+1 != m.Step:
-		return &Refusal{Code: DayUnfinished}
+	case m.Step <= day.Done || m.Step > lastStep:
+		return &Refusal{Code: FieldInvalid, Field: "step"}
 	}
 	d.Events = []Event{&DayStepFinished{m.Date, m.Step}}
 	return nil

@@ -125,7 +125,7 @@ func populate(p *process, customers int) {
 				fmt.Sprintf(`{"kind":"inbound","to_account":%q,"amount_fen":2000000,"from_account":"6222020000000000","from_name":"某","from_bank":"ICBC"}`, no)))
 			if (from+i)%5 > 0 {
 				purchases = append(purchases, operation(fmt.Sprintf("d-%d", from+i), "/v1/deposits",
-					fmt.Sprintf(`{"account_no":%q,"product":%q,"amount_fen":%d}`, no, products[(from+i)%4], 1_000_000+100*(from+i))))
+					fmt.Sprintf(`{"account_no":%q,"product":%q,"amount_fen":%d}`, no, products[(from+i)%4], 1_000_000+100*((from+i)%5000))))
 			}
 		}
 		batch(credits)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/suanpan-bank/suanpan/bank"
 )
 
 const demoStart = "2026-01-15T10:00:00+08:00"
@@ -93,6 +95,36 @@ func TestDaysThatTheClockPassesAreEndedOneByOne(t *testing.T) {
 	}
 	if out, err := p.run("day", "cut", "--server", p.url(""), "--token", p.token("finance")); err != nil || !strings.Contains(out, "2026-01-19") {
 		t.Errorf("%v\n%s", err, out)
+	}
+	p.verify("--server", p.url(""))
+}
+
+// Over a quarter with its settlement day and a maturity everything that is accrued is paid, and every day's checks
+// agree.
+func TestAQuarterOfDaysEndsWithInterestCreditedAndADepositPaidOut(t *testing.T) {
+	p := startProcess(t, "--clock", demoStart, "--channel-delay", "-1s")
+	a := p.customer(1, 2_000_000)
+	b := p.customer(2, 123_456)
+	deposit := p.deposit("d1", a, "JFC3M", 1_000_000)
+	early := p.deposit("d2", b, "SLC1Y", 100_000)
+	p.clockTo("2026-03-10T09:00:00+08:00")
+	p.must("/v1/deposits/"+early+"/redemptions", "r1", `{"amount_fen":30000}`)
+	p.clockTo("2026-04-16T09:00:00+08:00")
+	for date := bank.Date(20260115); date < 20260416; date = date.AddDays(1) {
+		if r := p.report(date.String()); r["agrees"] != true {
+			t.Fatalf("%s: %v", date, r["checks"])
+		}
+	}
+	if _, v, err := p.get("/v1/deposits/" + deposit); err != nil || v["state"] != "CLOSED" {
+		t.Errorf("the deposit that has matured: %v %v", v, err)
+	}
+	r := p.report("2026-04-15")
+	if fen := credit(t, r, 22310201); fen != 0 {
+		t.Errorf("interest payable of a product without deposits: %v", fen)
+	}
+	_, v, err := p.get("/v1/accounts/" + a)
+	if want := 2_000_000 + 3375.0; err != nil || v["posted_fen"].(float64) <= want {
+		t.Errorf("the account has %v, wanted %v and demand interest (%v)", v["posted_fen"], want, err)
 	}
 	p.verify("--server", p.url(""))
 }

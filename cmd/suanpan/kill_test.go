@@ -281,7 +281,7 @@ func (k *killing) lookAgain() {
 }
 
 // settled waits until the channel has answered every transfer.
-func settled(t *testing.T, p *process, accounts []string) {
+func settled(t testing.TB, p *process, accounts []string) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for _, no := range accounts {
