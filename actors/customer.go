@@ -189,11 +189,12 @@ func (a *customerActor) decide(req *Request) bool {
 	if a.pending.Holds(cmd) {
 		return false
 	}
+	today := a.node.Today() // first: what the clock says may be of the next date already, never of the one before
 	now := a.node.options.Clock()
 	customer := &a.slot.customer
 	env := bank.Env{
 		Millis:    now.UnixMilli(),
-		Date:      bank.BookedOn(cmd, bank.DateOf(now)),
+		Date:      bank.BookedOn(cmd, today),
 		Catalogue: a.node.options.Catalogue,
 		Pending:   &a.pending,
 	}
@@ -216,6 +217,7 @@ func (a *customerActor) decide(req *Request) bool {
 	}
 	d := newDraft()
 	d.request, d.operation, d.own, d.payee, d.credit = req, cmd.Operation(), a.slot, admitted, credit
+	d.dated = bank.BookedOn(cmd, 0) != 0
 	rec := &d.record
 	rec.Kind, rec.Shard, rec.Epoch = journal.KindDecision, a.shard, a.epoch
 	rec.Customer, rec.Seq = uint64(customer.No), customer.Seq+1
@@ -241,8 +243,7 @@ func (a *customerActor) decide(req *Request) bool {
 		panic(err)
 	}
 	if s := a.node.pipeline.submitter; s != nil && d.needs(s) {
-		a.propose(req, d, s)
-		return true
+		return a.propose(req, d, s)
 	}
 	if ask, ok := a.channelRequest(d); ok {
 		req.after = func() {
@@ -252,11 +253,10 @@ func (a *customerActor) decide(req *Request) bool {
 		}
 	}
 	if err := a.node.pipeline.commit(d); err != nil {
-		a.refused(req, d, err)
-		return true
+		return a.refused(req, d, err)
 	}
 	a.apply(d)
-	a.node.follow(d)
+	a.node.followUp(d)
 	d.reuse()
 	return true
 }
@@ -273,11 +273,15 @@ func (a *customerActor) apply(d *draft) {
 		a.node.registry.setOpen(c.No, now)
 	}
 	a.slot.changed.Store(true)
+	a.node.follow(c)
 }
 
-// refused answers a command whose decision the journal did not take.
-func (a *customerActor) refused(req *Request, d *draft, err error) {
+// refused answers a command whose decision the journal did not take, or decides it anew on the next date.
+func (a *customerActor) refused(req *Request, d *draft, err error) bool {
 	d.release()
+	if errors.Is(err, errDateClosed) {
+		return a.decide(req)
+	}
 	if errors.Is(err, journal.ErrStale) {
 		// Another activation owns the shard. Nothing here may be decided or read any more.
 		a.node.Fault(fmt.Errorf("shard %d: %w", a.shard, err))
@@ -287,6 +291,7 @@ func (a *customerActor) refused(req *Request, d *draft, err error) {
 		err = fmt.Errorf("%w: %w", bank.ErrOverloaded, err)
 	}
 	req.finish(err)
+	return true
 }
 
 // repeated answers a command that has been decided before, from the journal.

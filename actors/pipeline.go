@@ -62,6 +62,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/journal"
@@ -85,8 +86,9 @@ type waiting struct {
 
 type pipeline struct {
 	journal   journal.Journal
-	ledger    Engine     // nil: elsewhere
-	submitter *submitter // nil: in this process
+	ledger    Engine        // nil: elsewhere
+	submitter *submitter    // nil: in this process
+	date      atomic.Uint32 // accounting date, what is decided on an earlier one is refused; written with mu held
 
 	mu         sync.Mutex
 	queue      []waiting // by position
@@ -104,6 +106,9 @@ func (p *pipeline) commit(d *draft) error {
 	defer p.mu.Unlock()
 	if p.fault != nil {
 		return p.fault
+	}
+	if p.closed(d) {
+		return errDateClosed
 	}
 	rec := &d.record
 	if err := p.journal.Admit(rec); err != nil {
@@ -176,6 +181,9 @@ func (p *pipeline) propose(d *draft) error {
 	defer p.mu.Unlock()
 	if p.fault != nil {
 		return p.fault
+	}
+	if p.closed(d) {
+		return errDateClosed
 	}
 	if err := p.place(&d.record); err != nil {
 		return err

@@ -16,6 +16,7 @@ type draft struct {
 	request   *Request // nil: taken over from an earlier process
 	decision  bank.Decision
 	refusal   *bank.Refusal
+	dated     bool // its command names the date itself
 	own       *slot
 	payee     *slot // whose desk admitted credit, in memory as long as the draft is; nil when none was asked
 	credit    bank.Credit

@@ -187,11 +187,12 @@ func TestFreezesWaitTheirTurn(t *testing.T) {
 
 func TestRestrictionsEndByThemselves(t *testing.T) {
 	k := newTeller(t, 20260701)
+	k.env.Millis = beginning(20260701)
 	no := k.open(1, 2, true)
 	k.fund(no, 1_000)
 	stop := k.must(&RestrictAccount{Account: no, Kind: EmergencyStop, Authority: "police", DocumentNo: "1"}).Txn
 	freeze := k.must(&RestrictAccount{Account: no, Kind: PartialFrozen, Authority: "court", DocumentNo: "2", AmountFen: 400}).Txn
-	due := func() []Command { return AccountsDue(k.cust[1], k.desk[1], k.env.Date, k.env.Millis, k.env.Catalogue) }
+	due := func() []SystemCommand { return accountsDue(k.cust[1], k.desk[1], k.env.Date, k.env.Catalogue) }
 	out := &TransferOut{Account: no, AmountFen: 1, Bound: true}
 	k.refused(AccountIsRestricted, out)
 	k.env.Millis += EmergencyStopMillis - 1
@@ -199,20 +200,21 @@ func TestRestrictionsEndByThemselves(t *testing.T) {
 	k.refused(NotDue, &LapseRestriction{Restriction: stop})
 	same(t, "commands due", len(due()), 0)
 	k.env.Millis++
+	k.env.Date = 20260703
 	k.must(out) // though nobody has ended it yet
-	for _, cmd := range due() {
-		k.must(cmd)
+	for _, s := range due() {
+		k.must(s.Command)
 	}
 	k.refused(RestrictionUnknown, &LapseRestriction{Restriction: stop})
 
-	k.refused(FieldInvalid, &RenewRestriction{Restriction: freeze, Until: 20270702})
+	k.refused(FieldInvalid, &RenewRestriction{Restriction: freeze, Until: 20270704})
 	k.env.Date = 20270701
 	same(t, "commands due on its last day", len(due()), 0)
 	k.must(&RenewRestriction{Restriction: freeze, Until: 20280701, DocumentNo: "3"})
 	k.env.Date = 20280702
 	k.refused(FieldInvalid, &RenewRestriction{Restriction: freeze, Until: 20280801})
-	for _, cmd := range due() {
-		k.must(cmd)
+	for _, s := range due() {
+		k.must(s.Command)
 	}
 	a, s := k.at(no)
 	if a.Special != nil || s.availableFen() != 999 || s.Apart.OutFen != 1 {
@@ -439,7 +441,7 @@ func TestClassIPaysOthersWithinTheBanksLimitsAndTheCustomersOwn(t *testing.T) {
 func TestAnAccountThatIsNotUsedFallsAsleepAndWakes(t *testing.T) {
 	k := newTeller(t, 20240115)
 	payer, no := k.open(2, 2, true), k.open(1, 2, true)
-	due := func() []Command { return AccountsDue(k.cust[1], k.desk[1], k.env.Date, k.env.Millis, k.env.Catalogue) }
+	due := func() []SystemCommand { return accountsDue(k.cust[1], k.desk[1], k.env.Date, k.env.Catalogue) }
 	out := &TransferOut{Account: no, AmountFen: 1, Bound: true}
 
 	k.env.Date = 20240714
@@ -449,7 +451,7 @@ func TestAnAccountThatIsNotUsedFallsAsleepAndWakes(t *testing.T) {
 	if d := due(); len(d) != 1 {
 		t.Fatalf("due after six months without a movement: %v", d)
 	}
-	k.must(due()[0])
+	k.must(due()[0].Command)
 	k.refused(AccountIsRestricted, out)
 	same(t, "due when it is done", len(due()), 0)
 	k.must(&ConfirmIdentity{Customer: 1})
@@ -466,7 +468,7 @@ func TestAnAccountThatIsNotUsedFallsAsleepAndWakes(t *testing.T) {
 	if len(d) != 1 {
 		t.Fatalf("due after two years: %v", d)
 	}
-	asleep := k.must(d[0])
+	asleep := k.must(d[0].Command)
 	same(t, "moved", asleep.Legs[0].AmountFen, 999)
 	k.refused(AccountIsDormant, out)
 	k.refused(PayeeClosed, &TransferInternal{Payer: payer, Payee: no, AmountFen: 1}) // credit to a dormant account
@@ -483,7 +485,7 @@ func TestAnAccountThatIsNotUsedFallsAsleepAndWakes(t *testing.T) {
 	rich := k.open(3, 2, true)
 	k.fund(rich, DormantBelowFen)
 	k.env.Date = 20300101
-	if c := AccountsDue(k.cust[3], k.desk[3], k.env.Date, k.env.Millis, k.env.Catalogue); len(c) != 0 {
+	if c := accountsDue(k.cust[3], k.desk[3], k.env.Date, k.env.Catalogue); len(c) != 0 {
 		t.Errorf("ten yuan do not sleep: %v", c)
 	}
 }
@@ -610,4 +612,22 @@ func TestHoldsAndDeskAgreeWhateverIsDone(t *testing.T) {
 			}
 		}
 	})
+}
+
+// DD04 of the domain at this catalogue's rate: the broken quarter's interest goes out with the balance.
+func TestClosingPaysTheInterestOfTheBrokenQuarter(t *testing.T) {
+	k := newTeller(t, 20260921)
+	no := k.open(1, 2, true)
+	k.fund(no, 3_000_000)
+	k.env.Date = 20261005
+	k.fund(no, 1_000_000)
+	k.env.Date = 20261111
+	k.must(&PrepareClosing{Account: no})
+	d := k.must(&CloseAccount{Account: no})
+	paid, closed := d.Events[0].(*DemandInterestPaid), d.Events[1].(*AccountClosure)
+	same(t, "accumulation", paid.FenDays, 190_000_000)
+	same(t, "interest", paid.InterestFen, 1_056)
+	same(t, "paid out", closed.PayoutFen, 4_001_056)
+	_, s := k.at(no)
+	same(t, "left", s.BalanceFen(), 0)
 }

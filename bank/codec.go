@@ -16,16 +16,17 @@ type EventKind struct {
 	fresh func() Event
 }
 
-// The topics of the stream, one per part of the bank; the key is always the customer.
+// The topics of the stream, one per part of the bank; the key is always the customer, or the house of a shard.
 const (
 	TopicCustomer = "bank.customer.v1"
 	TopicAccount  = "bank.account.v1"
 	TopicDeposit  = "bank.deposit.v1"
 	TopicLoan     = "bank.loan.v1"
+	TopicDay      = "bank.day.v1"
 )
 
 // Topics lists them.
-var Topics = []string{TopicCustomer, TopicAccount, TopicDeposit, TopicLoan}
+var Topics = []string{TopicCustomer, TopicAccount, TopicDeposit, TopicLoan, TopicDay}
 
 // EventKinds lists every event type, by number.
 var EventKinds = []EventKind{
@@ -44,6 +45,13 @@ var EventKinds = []EventKind{
 	{EventDepositMatured, "DepositMatured", "到期兑付", TopicDeposit, func() Event { return new(DepositMatured) }},
 	{EventDepositRedeemedEarly, "DepositRedeemedEarly", "提前支取", TopicDeposit, func() Event { return new(DepositRedeemedEarly) }},
 	{EventDepositRedeemedAfterMaturity, "DepositRedeemedAfterMaturity", "逾期支取", TopicDeposit, func() Event { return new(DepositRedeemedAfterMaturity) }},
+	{EventCustomerDayClosed, "CustomerDayClosed", "客户日终", TopicDay, func() Event { return new(CustomerDayClosed) }},
+	{EventDemandInterestPaid, "DemandInterestPaid", "活期结息", TopicAccount, func() Event { return new(DemandInterestPaid) }},
+	{EventDepositRolledOver, "DepositRolledOver", "转存", TopicDeposit, func() Event { return new(DepositRolledOver) }},
+	{EventRolloverChanged, "DepositRolloverChanged", "变更转存方式", TopicDeposit, func() Event { return new(RolloverChanged) }},
+	{EventDepositPledged, "DepositPledged", "质押", TopicDeposit, func() Event { return new(DepositPledged) }},
+	{EventDepositProofIssued, "DepositProofIssued", "存款证明", TopicDeposit, func() Event { return new(DepositProofIssued) }},
+	{EventDepositHoldReleased, "DepositHoldReleased", "存单解押", TopicDeposit, func() Event { return new(DepositHoldReleased) }},
 	{EventLoanApplied, "LoanApplied", "贷款申请", TopicLoan, func() Event { return new(LoanApplied) }},
 	{EventRiskDecided, "RiskDecided", "风险决策", TopicLoan, func() Event { return new(RiskDecided) }},
 	{EventCreditLineGranted, "CreditLineGranted", "授信生效", TopicLoan, func() Event { return new(CreditLineGranted) }},
@@ -65,6 +73,13 @@ var EventKinds = []EventKind{
 	{EventOwnLimitsSet, "OwnLimitsSet", "自设限额变更", TopicAccount, func() Event { return new(OwnLimitsSet) }},
 	{EventAccountClosing, "AccountClosing", "预销户", TopicAccount, func() Event { return new(AccountClosing) }},
 	{EventAccountClosed, "AccountClosed", "销户", TopicAccount, func() Event { return new(AccountClosure) }},
+	{EventDayOpened, "DayOpened", "开业", TopicDay, func() Event { return new(DayOpened) }},
+	{EventDayCutStarted, "DayCutStarted", "日切开始", TopicDay, func() Event { return new(DayCutStarted) }},
+	{EventDayCutFinished, "DayCutFinished", "日切完成", TopicDay, func() Event { return new(DayCutFinished) }},
+	{EventDayStepFinished, "DayStepFinished", "日终步骤完成", TopicDay, func() Event { return new(DayStepFinished) }},
+	{EventDemandInterestAccrued, "DemandInterestAccrued", "活期计提", TopicAccount, func() Event { return new(DemandInterestAccrued) }},
+	{EventDepositAccrued, "DepositAccrued", "定期计提", TopicDeposit, func() Event { return new(DepositAccrued) }},
+	{EventTrialBalanced, "TrialBalanced", "试算平衡", TopicDay, func() Event { return new(TrialBalanced) }},
 }
 
 var eventKinds = sync.OnceValue(func() map[EventType]*EventKind {

@@ -3,21 +3,27 @@ package bank
 // Customer is everything the bank decides on for one customer: the fold of his events.
 // Balances are not here: the ledger has them.
 type Customer struct {
-	No         CustomerNo   `cbor:"1,keyasint,omitempty"`
-	Seq        uint64       `cbor:"2,keyasint,omitempty"` // decisions taken so far
-	Registered Date         `cbor:"3,keyasint,omitempty"` // zero: not a customer (yet)
-	IDKind     IDKind       `cbor:"4,keyasint,omitempty"`
-	Person     PersonSealed `cbor:"5,keyasint,omitempty"`
-	Region     uint32       `cbor:"6,keyasint,omitempty"`
+	No     CustomerNo   `cbor:"1,keyasint,omitempty"`
+	Seq    uint64       `cbor:"2,keyasint,omitempty"` // decisions taken so far
+	IDKind IDKind       `cbor:"4,keyasint,omitempty"`
+	Person PersonSealed `cbor:"5,keyasint,omitempty"`
 
-	Accounts     []EAccount   `cbor:"7,keyasint,omitempty"`
-	Deposits     []Deposit    `cbor:"8,keyasint,omitempty"`
-	Lines        []CreditLine `cbor:"9,keyasint,omitempty"`
-	Loans        []Loan       `cbor:"10,keyasint,omitempty"`
-	Applications uint32       `cbor:"11,keyasint,omitempty"`
+	// Side by side the small ones take half the memory.
+	Registered   Date   `cbor:"3,keyasint,omitempty"` // zero: not a customer (yet)
+	Region       uint32 `cbor:"6,keyasint,omitempty"`
+	Applications uint32 `cbor:"11,keyasint,omitempty"`
+	ClosedOn     Date   `cbor:"21,keyasint,omitempty"` // the last date that was closed for him (日终)
+
+	Accounts []EAccount   `cbor:"7,keyasint,omitempty"`
+	Deposits []Deposit    `cbor:"8,keyasint,omitempty"`
+	Lines    []CreditLine `cbor:"9,keyasint,omitempty"`
+	Loans    []Loan       `cbor:"10,keyasint,omitempty"`
 
 	// InFlight are two-phase transfers whose channel has not answered.
 	InFlight []InFlight `cbor:"12,keyasint,omitempty"`
+
+	// Day is the bank's accounting day; nil but for BankHouse.
+	Day *AccountingDay `cbor:"25,keyasint,omitempty"`
 }
 
 // AccountState is the state of an e-account (SPEC 2.6).
@@ -132,7 +138,17 @@ type Deposit struct {
 	Rollover      Rollover     `cbor:"10,keyasint,omitempty"`
 	CertificateNo string       `cbor:"11,keyasint,omitempty"`
 	Base          InterestBase `cbor:"12,keyasint,omitempty"`
-	AccruedFen    int64        `cbor:"13,keyasint,omitempty"` // posted to interest payable so far
+	AccruedFen    int64        `cbor:"13,keyasint,omitempty"` // of the term, posted to interest payable so far
+	// Copied from the product when it was opened.
+	Method     InterestMethod  `cbor:"16,keyasint,omitempty"`
+	MinimumFen int64           `cbor:"17,keyasint,omitempty"`
+	MaxPartial int             `cbor:"18,keyasint,omitempty"` // part redemptions before maturity; zero: any number
+	Subjects   DepositSubjects `cbor:"19,keyasint,omitzero"`
+
+	Partials          int           `cbor:"20,keyasint,omitempty"` // so far
+	OverdueAccruedFen int64         `cbor:"21,keyasint,omitempty"` // demand interest past the term, posted so far
+	Holds             []DepositHold `cbor:"22,keyasint,omitempty"`
+	RolledFrom        ContractNo    `cbor:"23,keyasint,omitempty"` // the deposit it follows
 }
 
 // CreditLine is a granted line (授信). What is still available is in the ledger.

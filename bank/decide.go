@@ -9,8 +9,8 @@ type Env struct {
 	Birth Date
 	// Credited is the standing of the account the command credits (CreditOf), its amount admitted.
 	Credited Standing
-	// Desk is the customer's own desk, for commands that look at what is on his accounts (NeedsDesk). Others may
-	// credit them meanwhile; only he can take anything off.
+	// Desk is a copy of the customer's own desk, for commands that look at what is on his accounts (NeedsDesk).
+	// Others may credit them meanwhile; only he can take anything off.
 	Desk *Desk
 	// Pending are the customer's decisions without an outcome: each is taken to end so that most of his
 	// limits is used, with Least so that least is. Nil: none.
@@ -52,6 +52,18 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 		r = decideBuy(c, m, env, &d)
 	case *RedeemDeposit:
 		r = decideRedeem(c, m, env, &d)
+	case *ChangeRollover:
+		r = decideRolloverChange(c, m, env, &d)
+	case *MatureDeposit:
+		r = decideMature(c, m, env, &d)
+	case *HoldDeposit:
+		r = decideHoldDeposit(c, m, env, &d)
+	case *ReleaseDepositHold:
+		r = decideReleaseHold(c, m, &d)
+	case *CloseDay:
+		r = decideCloseDay(c, m, env, &d)
+	case *CreditInterest:
+		r = decideCreditInterest(c, m, env, &d)
 	case *ApplyLoan:
 		r = decideApply(c, m, env, &d)
 	case *DrawLoan:
@@ -68,7 +80,7 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 }
 
 // BookedOn is the accounting date a command is to be booked on: today, unless it names another day,
-// which only demonstration products allow (checked by Decide).
+// which only demonstration products allow (checked by Decide), and the bank for the work of a day's end.
 func BookedOn(cmd Command, today Date) Date {
 	var d Date
 	switch m := cmd.(type) {
@@ -85,6 +97,12 @@ func BookedOn(cmd Command, today Date) Date {
 	case *CreditInbound:
 		d = m.Date
 	case *ChannelResult:
+		d = m.Date
+	case *CloseDay:
+		d = m.Date
+	case *PostAccruals:
+		d = m.Date
+	case *RecordTrialBalance:
 		d = m.Date
 	}
 	if d == 0 {
@@ -143,6 +161,8 @@ func (c *Customer) Apply(e Event, on Date) {
 		if m.Role == RolePayer {
 			c.account(m.Payer).Out.Add(on, m.AmountFen)
 		}
+	case *DayOpened, *DayCutStarted, *DayCutFinished, *DayStepFinished:
+		c.applyDay(e)
 	default:
 		if !c.applyAccount(e) && !c.applyDeposit(e) {
 			c.applyLoan(e)

@@ -95,16 +95,6 @@ func (d *Desk) Unheld(to []Command) []Command {
 	return to
 }
 
-// Clone is a copy that later events don't change.
-func (d *Desk) Clone() *Desk {
-	c := &Desk{Accounts: slices.Clone(d.Accounts)}
-	for i := range c.Accounts {
-		s := &c.Accounts[i]
-		s.Demand.Due = slices.Clone(s.Demand.Due)
-	}
-	return c
-}
-
 // Credit is a command's wish to put money into an account.
 type Credit struct {
 	Account   AccountNo
@@ -143,6 +133,16 @@ func CreditOf(cmd Command) (Credit, bool) {
 		return Credit{Account: m.Account, Loan: true, AmountFen: m.AmountFen, Own: true}, capsCredit(m.Account)
 	}
 	return Credit{}, false
+}
+
+// Clone is a copy that can be changed.
+func (d *Desk) Clone() *Desk {
+	c := &Desk{Accounts: slices.Clone(d.Accounts)}
+	for i := range c.Accounts {
+		s := &c.Accounts[i]
+		s.Demand.Due = slices.Clone(s.Demand.Due)
+	}
+	return c
 }
 
 // Standing returns the account's standing, nil if there is no such account.
@@ -230,6 +230,8 @@ func (d *Desk) Apply(e Event, on Date) {
 	d.money(e, on)
 	d.keep(e, on)
 	switch m := e.(type) {
+	case *CustomerDayClosed:
+		d.dayClosed(m)
 	case *AccountOpened:
 		d.Accounts = append(d.Accounts, Standing{
 			Account: m.AccountNo, Product: m.Product, State: AccountNormal, FaceToFace: m.FaceToFace,

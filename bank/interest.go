@@ -120,14 +120,18 @@ func (d TermDeposit) AccruedFen(days int) int64 {
 // AccruedBeforeFen is what the ends of day before a date have accrued.
 func (d TermDeposit) AccruedBeforeFen(on Date) int64 { return d.AccruedFen(Days(d.Opened, on)) }
 
-// RolledOver (转存) is the deposit that follows on the maturity day: the new rate, its own anchor.
-func (d TermDeposit) RolledOver(choice Rollover, rateE6 int64) TermDeposit {
-	next := d
+// RolledOver (转存) is the deposit that follows on the maturity day: the new rate, its own anchor. What of the
+// interest does not go into it is paid to the e-account; tax comes off the interest first.
+func (d TermDeposit) RolledOver(choice Rollover, rateE6, taxE6 int64) (next TermDeposit, paidFen int64) {
+	interest := d.MaturityInterestFen()
+	paidFen = interest - InterestTaxFen(interest, taxE6)
+	next = d
 	next.Opened, next.RateE6 = d.Maturity(), rateE6
 	if choice == RolloverPrincipalAndInterest {
-		next.PrincipalFen += d.MaturityInterestFen()
+		next.PrincipalFen += paidFen
+		paidFen = 0
 	}
-	return next
+	return next, paidFen
 }
 
 // RedemptionKind says which rule a redemption falls under, by its day.

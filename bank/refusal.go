@@ -37,6 +37,13 @@ const (
 	DepositClosed       RefusalCode = "DEPOSIT_CLOSED"
 	OverDeposit         RefusalCode = "OVER_DEPOSIT"
 	RestBelowMinimum    RefusalCode = "REST_BELOW_MINIMUM"
+	DepositMature       RefusalCode = "DEPOSIT_MATURE"
+	DepositHeld         RefusalCode = "DEPOSIT_HELD"
+	DepositHoldUnknown  RefusalCode = "DEPOSIT_HOLD_UNKNOWN"
+	PartialsMax         RefusalCode = "PARTIALS_MAX"
+	SalesCap            RefusalCode = "SALES_CAP"
+	RegionNotAllowed    RefusalCode = "REGION_NOT_ALLOWED"
+	AgreementOutdated   RefusalCode = "AGREEMENT_OUTDATED"
 	ContractsMax        RefusalCode = "CONTRACTS_MAX"
 	LineUnknown         RefusalCode = "LINE_UNKNOWN"
 	LineNotActive       RefusalCode = "LINE_NOT_ACTIVE"
@@ -49,6 +56,10 @@ const (
 	TransferUnknown     RefusalCode = "TRANSFER_UNKNOWN"
 	TransferSettledElse RefusalCode = "TRANSFER_ALREADY_SETTLED"
 	KeyReused           RefusalCode = "IDEMPOTENCY_KEY_REUSED"
+	// DateClosed: the accounting date is over, or not begun. Callers never see it of a payment: that is decided anew.
+	DateClosed RefusalCode = "DATE_CLOSED"
+	// DayUnfinished: the work of the day before is not done.
+	DayUnfinished RefusalCode = "DAY_UNFINISHED"
 
 	AccountIsRestricted   RefusalCode = "ACCOUNT_RESTRICTED"
 	AccountIsDormant      RefusalCode = "ACCOUNT_DORMANT"
@@ -84,9 +95,10 @@ var RefusalCodes = []RefusalCode{
 	BalanceCap, AccountsMax, BoundCardRequired, AgeNotAllowed, DateNotAllowed,
 	ProductUnknown, ProductNotOnSale, BelowMinimum, DepositUnknown, DepositClosed,
 	OverDeposit, RestBelowMinimum, ContractsMax, LineUnknown, LineNotActive,
+	DepositMature, DepositHeld, DepositHoldUnknown, PartialsMax, SalesCap, RegionNotAllowed, AgreementOutdated,
 	OverLine, LoanUnknown, LoanClosed, LoanOverdue, MethodNotAllowed,
 	TermNotAllowed, TransferUnknown, TransferSettledElse, KeyReused,
-	RefusedByLedger,
+	RefusedByLedger, DateClosed, DayUnfinished,
 	AccountIsRestricted, AccountIsDormant, AccountIsClosing, AccountNotClosing, AccountInUse, AccountBusy,
 	FundsFrozen, TransactionLimit, RestrictionUnknown, RestrictionsFull, HoldUnknown, OverHold, DeductionUnknown,
 	CardUnknown, CardExists, CardsFull, CardTooNew, LastCard, LoanMoneyToCreditCard, NotDue,

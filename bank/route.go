@@ -22,12 +22,28 @@ func DeciderOf(cmd Command) CustomerNo {
 		return m.Account.Customer()
 	case *RedeemDeposit:
 		return m.Deposit.Customer()
+	case *ChangeRollover:
+		return m.Deposit.Customer()
+	case *MatureDeposit:
+		return m.Deposit.Customer()
+	case *HoldDeposit:
+		return m.Deposit.Customer()
+	case *ReleaseDepositHold:
+		return m.Deposit.Customer()
+	case *CloseDay:
+		return m.Customer
+	case *CreditInterest:
+		return m.Account.Customer()
 	case *ApplyLoan:
 		return m.Customer
 	case *DrawLoan:
 		return m.Line.Customer()
 	case *RepayLoan:
 		return m.Loan.Customer()
+	case *PostAccruals:
+		return HouseNo(m.Shard)
+	case *OpenDay, *StartDayCut, *FinishDayCut, *FinishDayStep, *RecordTrialBalance:
+		return BankHouse
 	}
 	if no, ok := accountDecider(cmd); ok {
 		return no
@@ -49,7 +65,7 @@ func UnknownTo(cmd Command) RefusalCode {
 		return DeductionUnknown
 	case *ChannelResult:
 		return TransferUnknown
-	case *RedeemDeposit:
+	case *RedeemDeposit, *ChangeRollover, *HoldDeposit, *ReleaseDepositHold, *MatureDeposit:
 		return DepositUnknown
 	case *DrawLoan:
 		return LineUnknown
@@ -78,14 +94,34 @@ func ChannelOf(cmd Command) Channel {
 		return m.Channel
 	case *RedeemDeposit:
 		return m.Channel
+	case *ChangeRollover:
+		return m.Channel
+	case *HoldDeposit:
+		return m.Channel
+	case *ReleaseDepositHold:
+		return m.Channel
+	case *CloseDay, *CreditInterest, *MatureDeposit:
+		return ChannelBatch
 	case *ApplyLoan:
 		return m.Channel
 	case *DrawLoan:
 		return m.Channel
 	case *RepayLoan:
 		return m.Channel
+	case *OpenDay, *StartDayCut, *FinishDayCut, *FinishDayStep, *PostAccruals, *RecordTrialBalance:
+		return ChannelBatch
 	}
 	return accountChannel(cmd)
+}
+
+// NeedsDesk reports whether the command's rules look at the customer's own desk.
+func NeedsDesk(cmd Command) bool {
+	switch cmd.(type) {
+	case *CloseDay, *CreditInterest,
+		*RestrictAccount, *PlaceHold, *FillHolds, *RemoveCard, *SuspendUnused, *TurnDormant, *PrepareClosing, *CloseAccount:
+		return true
+	}
+	return false
 }
 
 // NeedsBirth reports whether the command's rules look at the customer's age.
@@ -188,6 +224,10 @@ func SummaryOf(code uint16) (zh, en string) {
 		return "定期到期本金", "Term deposit principal"
 	case 2012:
 		return "定期利息", "Term deposit interest"
+	case 2013:
+		return "利息转存", "Interest rolled over"
+	case 2014:
+		return "定期转存", "Term deposit rolled over"
 	case 2021:
 		return "定期提前支取", "Term deposit early redemption"
 	case 2022:

@@ -114,6 +114,11 @@ type DepositView struct {
 	MaturityInterestFen int64      `json:"maturity_interest_fen"`
 	Rollover            Rollover   `json:"rollover"`
 	CertificateNo       string     `json:"certificate_no"`
+	// HeldFen (质押, 证明) can't be redeemed; AccruedFen has been set aside as interest so far (计提).
+	HeldFen    int64         `json:"held_fen,omitzero"`
+	AccruedFen int64         `json:"accrued_fen,omitzero"`
+	Holds      []DepositHold `json:"holds,omitempty"`
+	RolledFrom string        `json:"rolled_from,omitzero"`
 }
 
 // LineView is a credit line (授信).

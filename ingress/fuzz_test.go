@@ -46,7 +46,8 @@ func (refusingBank) Loan(context.Context, bank.ContractNo) (v bank.LoanView, err
 
 func fuzzedServer() *Server {
 	return New(Options{
-		Bank: refusingBank{}, Vault: plain{}, Logger: slog.New(slog.DiscardHandler),
+		Catalogue: bank.DefaultCatalogue(),
+		Bank:      refusingBank{}, Vault: plain{}, Logger: slog.New(slog.DiscardHandler),
 		Clock: func() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) },
 	})
 }

@@ -48,7 +48,7 @@ type Operators interface {
 // Page is a read served as it is, such as a report; an error is answered with 503.
 type Page func(ctx context.Context) (any, error)
 
-// Options of a server. Bank, Vault, Clock and Logger are required.
+// Options of a server. Bank, Vault, Clock, Logger and Catalogue are required.
 type Options struct {
 	Bank   Bank
 	Vault  Vault
@@ -57,6 +57,8 @@ type Options struct {
 	// MoveClock moves the clock forward, in demonstrations; clock.ErrBackwards is the caller's fault. Nil: there is
 	// no such route.
 	MoveClock func(ctx context.Context, to time.Time) error
+	// Catalogue is what quotes and the list of products are made of.
+	Catalogue *bank.Catalogue
 	// Operators are those whom operators' routes serve; nil: nobody.
 	Operators Operators
 	// Pages are served under their paths by GET.

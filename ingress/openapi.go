@@ -30,7 +30,7 @@ func describe(routes []route, limits Limits) schema {
 		"info": schema{
 			"title": "Suanpan (算盘)", "version": "1",
 			"description": "Amounts are integer fen (分) in fields named *_fen, rates annual in units of 1e-6, dates YYYY-MM-DD. " +
-				"Every POST takes an Idempotency-Key; repeated with the same body it answers the first result again. " +
+				"Every POST that changes something takes an Idempotency-Key; repeated with the same body it answers the first result again. " +
 				"Errors are problem documents (RFC 9457) with a stable code, in English or Chinese by Accept-Language.",
 		},
 		"paths": paths,
