@@ -41,7 +41,7 @@ func (n *Node) acquire(no bank.CustomerNo, registering bool) (*slot, error) {
 	s.mu.Lock()
 	var err error
 	if !s.loaded {
-		err = n.load(s)
+		n.workers.aside(func() { err = n.load(s) })
 	}
 	nobody := s.eventSeq == 0 && !no.IsHouse()
 	s.mu.Unlock()

@@ -37,9 +37,9 @@ func TestClassLimitVectorsHoldForCommands(t *testing.T) {
 		var cmd Command
 		switch v.Op {
 		case MoveOutNonBound, MoveConsume:
-			cmd = &TransferOut{Account: no, AmountFen: v.Amount, PayeeToken: "x", Channel: ChannelBranch}
+			cmd = &TransferOut{Account: no, AmountFen: v.Amount, PayeeToken: "x", Channel: ChannelBranch, Confirmed: true}
 		case MoveOutBound:
-			cmd = &TransferOut{Account: no, AmountFen: v.Amount, Bound: true}
+			cmd = &TransferOut{Account: no, AmountFen: v.Amount, Bound: true, Confirmed: true}
 		case MoveInNonBound:
 			cmd = &CreditInbound{Account: no, AmountFen: v.Amount}
 		case MoveInBound:
@@ -418,7 +418,7 @@ func TestClassIPaysOthersWithinTheBanksLimitsAndTheCustomersOwn(t *testing.T) {
 	k := newTeller(t, 20260701)
 	no := k.open(1, 1, true)
 	pay := func(fen int64, channel Channel) Command {
-		return &TransferOut{Account: no, AmountFen: fen, PayeeToken: "x", Channel: channel}
+		return &TransferOut{Account: no, AmountFen: fen, PayeeToken: "x", Channel: channel, Confirmed: true}
 	}
 	k.refused(TransactionLimit, pay(5_000_001, ChannelApp))
 	for range 4 {
@@ -426,7 +426,7 @@ func TestClassIPaysOthersWithinTheBanksLimitsAndTheCustomersOwn(t *testing.T) {
 	}
 	k.refused(DayOutLimit, pay(1, ChannelApp))
 	k.must(pay(5_000_001, ChannelBranch)) // at the counter
-	k.must(&TransferOut{Account: no, AmountFen: 50_000_000, Bound: true})
+	k.must(&TransferOut{Account: no, AmountFen: 50_000_000, Bound: true, Confirmed: true})
 	k.env.Date = 20260702
 	k.must(&SetLimits{Account: no, Limits: OwnLimits{TransactionFen: 100, DayFen: 150}})
 	k.refused(TransactionLimit, pay(101, ChannelBranch))

@@ -92,6 +92,15 @@ const (
 	DetailTransferFeeIncome uint32 = 60210101 // 手续费收入—转账
 	DetailPrepayFeeIncome   uint32 = 60210301 // 手续费收入—提前还款
 	DetailDemandExpense     uint32 = 64110101 // 利息支出—活期
+	DetailCentralBank       uint32 = 10030101 // 存放中央银行款项—清算户
+	DetailShortage          uint32 = 12210101 // 其他应收款—清算短款
+	DetailAdvances          uint32 = 12210201 // 其他应收款—客户垫款
+	DetailSurplus           uint32 = 22410101 // 其他应付款—清算长款
+	DetailHeld              uint32 = 22410201 // 其他应付款—挂账待处理
+	DetailCompound          uint32 = 30019001 // 复合分录控制
+	DetailSurplusIncome     uint32 = 63010101 // 营业外收入—长款
+	DetailChannelCost       uint32 = 64210101 // 手续费支出—渠道
+	DetailShortageExpense   uint32 = 67110101 // 营业外支出—短款
 	DetailUndrawn           uint32 = 70030101 // 表外—未使用授信
 	DetailUndrawnContra     uint32 = 70039901 // 表外—未使用授信对应
 	DetailLine              uint32 = 80010101 // 授信额度

@@ -80,6 +80,8 @@ type TransferOut struct {
 	Summary     string    `cbor:"9,keyasint,omitempty"`
 	Date        Date      `cbor:"10,keyasint,omitempty"`
 	CardToken   string    `cbor:"11,keyasint,omitempty"` // of the bound card; empty: the first
+	Payment     bool      `cbor:"12,keyasint,omitempty"` // 消费、缴费: to a merchant
+	Confirmed   bool      `cbor:"13,keyasint,omitempty"` // the customer has been reminded of the day's total
 }
 
 // TransferInternal (行内转账) moves money to another e-account of this bank.
@@ -90,6 +92,7 @@ type TransferInternal struct {
 	Channel   Channel   `cbor:"4,keyasint"`
 	Summary   string    `cbor:"5,keyasint,omitempty"`
 	Date      Date      `cbor:"6,keyasint,omitempty"`
+	Confirmed bool      `cbor:"7,keyasint,omitempty"` // as of TransferOut
 }
 
 // CreditInbound (他行来账) credits money another bank has sent.
@@ -104,6 +107,8 @@ type CreditInbound struct {
 	Channel       Channel   `cbor:"8,keyasint"`
 	Summary       string    `cbor:"9,keyasint,omitempty"`
 	Date          Date      `cbor:"10,keyasint,omitempty"`
+	NameToken     string    `cbor:"11,keyasint,omitempty"` // token of the payee's name as the channel has it; empty: not given
+	Late          Date      `cbor:"12,keyasint,omitempty"` // found by reconciliation (K05): the day it should have come; zero: it is not late
 }
 
 // ChannelResult is the channel's answer to a two-phase transfer.

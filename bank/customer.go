@@ -24,6 +24,8 @@ type Customer struct {
 
 	// Day is the bank's accounting day; nil but for BankHouse.
 	Day *AccountingDay `cbor:"25,keyasint,omitempty"`
+	// Unsettled is what went wrong between him and a channel; nil for nearly everyone, who saves its memory.
+	Unsettled *Unsettled `cbor:"17,keyasint,omitempty"`
 }
 
 // AccountState is the state of an e-account (SPEC 2.6).
@@ -122,6 +124,8 @@ type InFlight struct {
 	FeePendingID U128      `cbor:"9,keyasint,omitempty"`
 	Date         Date      `cbor:"10,keyasint,omitempty"` // accounting date of the request
 	CountedOn    Date      `cbor:"11,keyasint,omitempty"` // the day whose out counter it uses; zero: none
+	Payment      bool      `cbor:"12,keyasint,omitempty"` // 消费、缴费
+	UnknownSince Date      `cbor:"13,keyasint,omitempty"` // the channel has not answered in time; zero: it still may
 }
 
 // Deposit is a term deposit (定期存款).

@@ -16,6 +16,8 @@ type Env struct {
 	// limits is used, with Least so that least is. Nil: none.
 	Pending *Pending
 	Least   bool
+	// Past of the transaction the command is about (PastOf); nil: none was asked for, or there is none.
+	Past *Past
 }
 
 // Decide answers a command for the customer. It changes nothing and asks nobody.
@@ -69,12 +71,22 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 	case *DrawLoan:
 		r = decideDraw(c, m, env, &d)
 	case *RepayLoan:
-		r = decideRepay(c, m, env, &d)
+		rare := d // it keeps the address, for which d would be allocated in every decision
+		r = decideRepay(c, m, env, &rare)
+		d = rare
+	case houseCommand:
+		r = &Refusal{Code: m.unknown()}
+	case ruled:
+		rare := d
+		r = m.decide(c, env, &rare)
+		d = rare
 	default:
 		var ok bool
-		if r, ok = decideAccount(c, cmd, env, &d); !ok {
+		rare := d
+		if r, ok = decideAccount(c, cmd, env, &rare); !ok {
 			panic("bank: no rule for command " + cmd.Operation())
 		}
+		d = rare
 	}
 	return d, r
 }
@@ -138,7 +150,7 @@ func (c *Customer) Apply(e Event, on Date) {
 	case *TransferOutRequested:
 		f := InFlight{
 			Txn: m.TxnID, Out: true, Account: m.AccountNo, AmountFen: m.AmountFen, FeeFen: m.FeeFen,
-			Channel: m.Channel, PendingID: m.PendingID, FeePendingID: m.FeePendingID, Bound: m.Bound, Date: on,
+			Channel: m.Channel, PendingID: m.PendingID, FeePendingID: m.FeePendingID, Bound: m.Bound, Payment: m.Payment, Date: on,
 		}
 		if !m.Bound {
 			f.CountedOn = on
@@ -163,6 +175,8 @@ func (c *Customer) Apply(e Event, on Date) {
 		}
 	case *DayOpened, *DayCutStarted, *DayCutFinished, *DayStepFinished:
 		c.applyDay(e)
+	case applied:
+		m.apply(c, on)
 	default:
 		if !c.applyAccount(e) && !c.applyDeposit(e) {
 			c.applyLoan(e)

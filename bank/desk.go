@@ -18,6 +18,7 @@ type Standing struct {
 	Funded     bool         `cbor:"5,keyasint,omitempty"` // has received money from its bound account
 	Moved      Date         `cbor:"9,keyasint,omitempty"` // when the customer last moved something
 	In         Counter      `cbor:"6,keyasint,omitempty"`
+	AdvanceFen int64        `cbor:"10,keyasint,omitempty"` // owed to the bank after reversals (客户垫款)
 	// Demand is what its demand interest is reckoned from.
 	Demand Demand `cbor:"14,keyasint,omitzero"`
 	Apart  Apart  `cbor:"8,keyasint,omitzero"`
@@ -103,6 +104,7 @@ type Credit struct {
 	AmountFen int64
 	Date      Date // zero: today
 	Own       bool // the account's owner asks, not a payer
+	System    bool // the bank itself undoes or collects: no permit is needed, only the account
 }
 
 // capsCredit reports whether every credit to the account needs a permit, for the sake of its balance cap.
@@ -131,6 +133,10 @@ func CreditOf(cmd Command) (Credit, bool) {
 		return Credit{Account: m.Account, Bound: true, AmountFen: m.AmountFen, Date: m.Date, Own: true}, true
 	case *DrawLoan:
 		return Credit{Account: m.Account, Loan: true, AmountFen: m.AmountFen, Own: true}, capsCredit(m.Account)
+	case *CollectAdvance:
+		return Credit{Account: m.Account, Own: true, System: true}, true
+	case *EndSuspense:
+		return Credit{Account: m.Account, AmountFen: m.AmountFen}, m.Way == ToAccount
 	}
 	return Credit{}, false
 }
@@ -164,6 +170,8 @@ func (d *Desk) Admit(c Credit, on Date, cat *Catalogue) (Standing, *Refusal) {
 		return Standing{}, &Refusal{Code: AccountUnknown, Field: "to_account"}
 	case s == nil:
 		return Standing{}, &Refusal{Code: PayeeUnknown, Field: "to_account"}
+	case c.System:
+		return *s, nil
 	case c.AmountFen <= 0 || c.AmountFen > AmountMaxFen:
 		return Standing{}, &Refusal{Code: AmountInvalid, Field: "amount_fen", LimitFen: AmountMaxFen}
 	}
@@ -189,6 +197,9 @@ func (d *Desk) Admit(c Credit, on Date, cat *Catalogue) (Standing, *Refusal) {
 
 // reserve counts an admitted credit, or takes it out again.
 func (s *Standing) reserve(c *Credit, times int64) {
+	if c.System {
+		return
+	}
 	s.AdmittedFen += times * c.AmountFen
 	if !c.Bound && !c.Loan {
 		s.ReservedFen += times * c.AmountFen
@@ -207,6 +218,10 @@ func CreditBy(e Event) (Credit, bool) {
 		return Credit{Account: m.AccountNo, Bound: true, AmountFen: m.AmountFen, Own: true}, true
 	case *LoanDisbursed:
 		return Credit{Account: m.AccountNo, Loan: true, AmountFen: m.PrincipalFen, Own: true}, capsCredit(m.AccountNo)
+	case *TransactionReversed:
+		return Credit{Account: m.AccountNo, System: true}, true
+	case *AdvanceCollected:
+		return Credit{Account: m.AccountNo, System: true}, true
 	}
 	return Credit{}, false
 }
@@ -253,5 +268,7 @@ func (d *Desk) Apply(e Event, on Date) {
 		if s := d.Standing(m.Payee); s != nil && m.Role == RolePayee {
 			s.In.Add(on, m.AmountFen)
 		}
+	case posted:
+		m.post(d, on)
 	}
 }

@@ -17,8 +17,8 @@ type Catalogue struct {
 	// ClassI are the limits of a class Ⅰ account's payments to others through electronic channels, which the
 	// law leaves to the bank (SPEC 3.2).
 	ClassI OwnLimits
-	// TransferFeeFen is charged for a transfer out to other than the bound card (SPEC 3.3: zero online).
-	TransferFeeFen int64
+	// Transfers are fees and limits of money that leaves.
+	Transfers TransferRules
 }
 
 // RateStep is a rate posted (挂牌) from a day on, for amounts from AtLeastFen up.
@@ -283,6 +283,7 @@ func DefaultCatalogue() *Catalogue {
 		ClassI:      OwnLimits{TransactionFen: 5_000_000, DayFen: 20_000_000},
 		Demand:      demoRate(2_000),
 		InterestTax: RateTable{{From: 19000101, RateE6: 0}},
+		Transfers:   TransferRules{IBPSMaxFen: IBPSMaxFenDefault, ConfirmDayFen: ConfirmDayFenDefault},
 	}
 }
 

@@ -83,6 +83,17 @@ const (
 	// NotDue: a command of the bank's own whose time has not come, or that was carried out before.
 	NotDue RefusalCode = "NOT_DUE"
 
+	OverOriginal         RefusalCode = "OVER_ORIGINAL"
+	TransferNotSettled   RefusalCode = "TRANSFER_NOT_SETTLED"
+	NotReversible        RefusalCode = "NOT_REVERSIBLE"
+	AlreadyReversed      RefusalCode = "ALREADY_REVERSED"
+	AlreadyResolved      RefusalCode = "ALREADY_RESOLVED"
+	NothingOwed          RefusalCode = "NOTHING_OWED"
+	SuspenseUnknown      RefusalCode = "SUSPENSE_UNKNOWN"
+	NameMismatch         RefusalCode = "NAME_MISMATCH"
+	ChannelLimit         RefusalCode = "CHANNEL_LIMIT"
+	ConfirmationRequired RefusalCode = "CONFIRMATION_REQUIRED"
+
 	// RefusedByLedger: the ledger refused, and its answer with the reason was lost on the way.
 	RefusedByLedger RefusalCode = "REFUSED_BY_LEDGER"
 )
@@ -102,6 +113,8 @@ var RefusalCodes = []RefusalCode{
 	AccountIsRestricted, AccountIsDormant, AccountIsClosing, AccountNotClosing, AccountInUse, AccountBusy,
 	FundsFrozen, TransactionLimit, RestrictionUnknown, RestrictionsFull, HoldUnknown, OverHold, DeductionUnknown,
 	CardUnknown, CardExists, CardsFull, CardTooNew, LastCard, LoanMoneyToCreditCard, NotDue,
+	OverOriginal, TransferNotSettled, NotReversible, AlreadyReversed, AlreadyResolved, NothingOwed, SuspenseUnknown,
+	NameMismatch, ChannelLimit, ConfirmationRequired,
 }
 
 // Refusal is a command the bank will not carry out. Nothing has changed.

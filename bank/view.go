@@ -63,31 +63,11 @@ func (a *EAccount) Specials() (v AccountSpecials) {
 	return v
 }
 
-// StatementEntry (明细) is one posted entry of an account.
-type StatementEntry struct {
-	TransferID      TxnID  `json:"transfer_id"`
-	Time            string `json:"time"` // RFC 3339 with nanoseconds
-	AccountingDate  Date   `json:"accounting_date"`
-	Code            uint16 `json:"code"`
-	SummaryZh       string `json:"summary_zh"`
-	SummaryEn       string `json:"summary_en"`
-	Direction       string `json:"direction"` // CREDIT or DEBIT
-	AmountFen       int64  `json:"amount_fen"`
-	BalanceAfterFen int64  `json:"balance_after_fen"`
-}
-
-// StatementPage is a page of entries, oldest first; Next continues after them, zero at the end.
-type StatementPage struct {
-	AccountNo AccountNo        `json:"account_no"`
-	Entries   []StatementEntry `json:"entries"`
-	Next      uint64           `json:"next_cursor,string,omitzero"`
-}
-
 // TransferView is a transfer and where it stands.
 type TransferView struct {
 	TransferID    TxnID  `json:"transfer_id"`
 	Kind          string `json:"kind"`   // in_bound, out, internal, inbound
-	Status        string `json:"status"` // PENDING, SUCCEEDED, FAILED
+	Status        string `json:"status"` // PENDING, UNKNOWN, SUCCEEDED, FAILED, RETURNED, REVERSED; of a suspense its kind or end
 	AmountFen     int64  `json:"amount_fen"`
 	FeeFen        int64  `json:"fee_fen"`
 	FromAccount   string `json:"from_account,omitzero"`
@@ -95,6 +75,7 @@ type TransferView struct {
 	Bound         bool   `json:"bound,omitzero"`
 	ChannelSerial string `json:"channel_serial,omitzero"`
 	Reason        string `json:"reason,omitzero"`
+	ReturnedFen   int64  `json:"returned_fen,omitzero"`
 	Summary       string `json:"summary,omitzero"`
 	RequestedAt   string `json:"requested_at"`
 	SettledAt     string `json:"settled_at,omitzero"`
