@@ -183,7 +183,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	}
 	s.api = ingress.New(ingress.Options{
 		Bank: bankOf, Vault: vault, Operators: operators, Catalogue: catalogue, Clock: s.clock.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
-		MoveClock: s.moveClock(),
+		MoveClock: s.moveClock(), Channels: s.reconciliation(bankOf),
 	})
 	go func() {
 		if err := s.api.Serve(s.http); err != nil {
