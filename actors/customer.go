@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -27,7 +26,7 @@ type shardActor struct {
 func newShardActor(n *Node, shard uint16, epoch uint64) *shardActor {
 	s := &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*customerActor)}
 	// Proto.Actor asks for the actor within Spawn and, as its Receive recovers and it never restarts, only then.
-	s.spawning = actor.PropsFromProducer(func() actor.Actor { return s.starting }, n.spawning...)
+	s.spawning = actor.PropsFromProducer(func() actor.Actor { return s.starting }, actor.WithMailbox(newCustomerMailbox))
 	return s
 }
 
@@ -70,7 +69,9 @@ func (s *shardActor) Receive(ctx actor.Context) {
 	case *passivation:
 		s.passivate(ctx, m)
 	case *checkpoint:
-		s.checkpoint(ctx, m)
+		s.checkpoint(m)
+	case *visit:
+		s.visit(ctx, m)
 	}
 }
 
@@ -87,12 +88,14 @@ func (s *shardActor) answer(ctx actor.Context, d *draft, news any) {
 	}
 }
 
-// send is the only way to a customer's actor.
+// send passes on what somebody asks of a customer.
 func (s *shardActor) send(ctx actor.Context, c *customerActor, message any) {
-	c.sent++
 	c.slot.used.Store(s.node.now.Load())
-	ctx.Send(c.pid, message)
+	s.pass(ctx, c, message)
 }
+
+// pass is the only way to a customer's actor, who has handled the message when it returns.
+func (s *shardActor) pass(ctx actor.Context, c *customerActor, message any) { ctx.Send(c.pid, message) }
 
 // child finds or starts a customer's actor; nil: nobody has the number.
 func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (*customerActor, error) {
@@ -103,10 +106,21 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (
 	if slot == nil {
 		return nil, err
 	}
+	return s.start(ctx, slot), nil
+}
+
+// customer is an actor for the slot that has not been started.
+func (s *shardActor) customer(slot *slot) *customerActor {
 	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot, outstanding: &s.node.settled}
 	if s.node.pipeline.submitter != nil {
 		c.outstanding = new(outstanding)
 	}
+	return c
+}
+
+// start gives a customer an actor, who takes over the hold on the slot.
+func (s *shardActor) start(ctx actor.Context, slot *slot) *customerActor {
+	c := s.customer(slot)
 	for _, d := range slot.intents {
 		c.await(d)
 	}
@@ -114,8 +128,8 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (
 	s.starting = c
 	c.pid = ctx.Spawn(s.spawning)
 	s.starting = nil
-	s.customers[no] = c
-	return c, nil
+	s.customers[slot.customer.No] = c
+	return c
 }
 
 // customerActor speaks for one customer: one command at a time, in order.
@@ -125,9 +139,7 @@ type customerActor struct {
 	epoch uint64
 	slot  *slot
 
-	pid     *actor.PID
-	sent    uint64        // messages; its parent's
-	handled atomic.Uint64 // of them
+	pid *actor.PID
 
 	*outstanding
 }
@@ -162,13 +174,9 @@ func (a *customerActor) Receive(ctx actor.Context) {
 		a.giveUp(m.draft)
 	case *unanswered:
 		a.stop(m.draft, m.cause)
-	case *checkpoint:
-		m.take(a.slot, a.intents)
-		m.finished()
-	default:
-		return // the actor system's own
+	case *visit:
+		a.visit(m)
 	}
-	a.handled.Add(1)
 }
 
 // handle answers a command that has been decided before and decides a new one, in its turn.

@@ -89,7 +89,7 @@ type Node struct {
 	journal   journal.Journal
 	pipeline  pipeline
 	system    *actor.ActorSystem
-	spawning  []actor.PropsOption // of every actor; the simulation gives them mailboxes of its own
+	spawning  []actor.PropsOption // of the shards' actors; the simulation gives them mailboxes of its own
 	workers   *dispatcher
 	channel   Channel
 	registry  registry
@@ -148,9 +148,8 @@ func NewNode(options Options) *Node {
 	if n.system == nil {
 		n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
 	}
-	n.workers = newDispatcher(n.stopped)
-	// The mailbox that takes least while it is empty, as most are.
-	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers), actor.WithMailbox(actor.UnboundedLockfree())}
+	n.workers = newDispatcher()
+	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers), actor.WithMailbox(newShardMailbox)}
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()
 	for i := range n.shards {
@@ -310,6 +309,7 @@ func (n *Node) Close(ctx context.Context) error {
 			s.close()
 		}
 		n.system.Shutdown()
+		n.workers.end()
 	})
 	return err
 }

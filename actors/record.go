@@ -20,6 +20,8 @@ type draft struct {
 	own       *slot
 	payee     *slot // whose desk admitted credit, in memory as long as the draft is; nil when none was asked
 	credit    bank.Credit
+	stored    []byte             // what the record holds in encoded form
+	kept      bank.StoredReceipt // of the receipt
 
 	// Of a decision whose ledger is elsewhere:
 	intended journal.Position // where the intent is
@@ -41,7 +43,7 @@ func newDraft() *draft { return drafts.Get().(*draft) }
 func (d *draft) reuse() {
 	accounts, transfers, events := d.record.Accounts[:0], d.record.Transfers[:0], d.record.Events
 	clear(events)
-	*d = draft{record: journal.Record{Accounts: accounts, Transfers: transfers, Events: events[:0]}}
+	*d = draft{record: journal.Record{Accounts: accounts, Transfers: transfers, Events: events[:0]}, stored: d.stored[:0]}
 	drafts.Put(d)
 }
 
@@ -114,12 +116,19 @@ func (d *draft) compose() error {
 }
 
 func (d *draft) addEvent(customer uint64, e bank.Event) error {
-	body, err := bank.Encode(e)
+	body, err := d.encode(e)
 	if err != nil {
 		return fmt.Errorf("encode %T: %w", e, err)
 	}
 	d.record.Events = append(d.record.Events, journal.Event{Customer: customer, Type: uint16(e.EventType()), Body: body})
 	return nil
+}
+
+// encode returns the stored form of v, in memory that goes with the draft.
+func (d *draft) encode(v any) (stored []byte, err error) {
+	from := len(d.stored)
+	d.stored, err = bank.AppendEncoded(d.stored, v)
+	return d.stored[from:len(d.stored):len(d.stored)], err
 }
 
 // settle takes the ledger's answer: with a refusal nothing has happened, without one everything has.
@@ -151,11 +160,11 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 	for _, a := range d.decision.Affects {
 		receipt.Balances = append(receipt.Balances, balance(a))
 	}
-	kept, err := bank.Encode(&bank.StoredReceipt{Operation: receipt.Operation, Refusal: receipt.Refusal, Balances: receipt.Balances})
-	if err != nil {
+	d.kept = bank.StoredReceipt{Operation: receipt.Operation, Refusal: receipt.Refusal, Balances: receipt.Balances}
+	var err error
+	if rec.Receipt, err = d.encode(&d.kept); err != nil {
 		panic(fmt.Sprintf("receipt can't be encoded: %v", err)) // plain data: a programming error
 	}
-	rec.Receipt = kept
 	return receipt
 }
 

@@ -221,7 +221,6 @@ func (s *simulation) checkCustomers(account func(ledger.Uint128) (ledger.Account
 		a, _ := account(ledger.Uint128(id))
 		return net(a.CreditsPosted, a.DebitsPosted)
 	}
-	cat := bank.DefaultCatalogue()
 	inFlight := 0
 	for _, no := range s.world.customers {
 		held := s.held(s.process, no)
@@ -238,7 +237,7 @@ func (s *simulation) checkCustomers(account func(ledger.Uint128) (ledger.Account
 			}
 		}
 		for i := range c.Deposits { // R4
-			if fen := owed(c.Deposits[i].LedgerID(cat.Deposit(c.Deposits[i].Product))); fen != c.Deposits[i].PrincipalFen {
+			if fen := owed(c.Deposits[i].LedgerID()); fen != c.Deposits[i].PrincipalFen {
 				s.failf("deposit %s: %d on the ledger, %d in the contract", c.Deposits[i].No, fen, c.Deposits[i].PrincipalFen)
 			}
 		}

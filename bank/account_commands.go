@@ -179,7 +179,8 @@ func accountChannel(cmd Command) Channel {
 // NeedsDesk reports whether the command's rules look at what is on the accounts: Env.Desk.
 func NeedsDesk(cmd Command) bool {
 	switch cmd.(type) {
-	case *RestrictAccount, *PlaceHold, *FillHolds, *RemoveCard, *SuspendUnused, *TurnDormant, *PrepareClosing, *CloseAccount:
+	case *RestrictAccount, *PlaceHold, *FillHolds, *RemoveCard, *SuspendUnused, *TurnDormant, *PrepareClosing, *CloseAccount,
+		*CloseDay, *CreditInterest:
 		return true
 	}
 	return false

@@ -2,6 +2,7 @@ package bank
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
@@ -46,6 +47,13 @@ var EventKinds = []EventKind{
 	{EventDepositMatured, "DepositMatured", "到期兑付", TopicDeposit, func() Event { return new(DepositMatured) }},
 	{EventDepositRedeemedEarly, "DepositRedeemedEarly", "提前支取", TopicDeposit, func() Event { return new(DepositRedeemedEarly) }},
 	{EventDepositRedeemedAfterMaturity, "DepositRedeemedAfterMaturity", "逾期支取", TopicDeposit, func() Event { return new(DepositRedeemedAfterMaturity) }},
+	{EventCustomerDayClosed, "CustomerDayClosed", "客户日终", TopicDay, func() Event { return new(CustomerDayClosed) }},
+	{EventDemandInterestPaid, "DemandInterestPaid", "活期结息", TopicAccount, func() Event { return new(DemandInterestPaid) }},
+	{EventDepositRolledOver, "DepositRolledOver", "转存", TopicDeposit, func() Event { return new(DepositRolledOver) }},
+	{EventRolloverChanged, "DepositRolloverChanged", "变更转存方式", TopicDeposit, func() Event { return new(RolloverChanged) }},
+	{EventDepositPledged, "DepositPledged", "质押", TopicDeposit, func() Event { return new(DepositPledged) }},
+	{EventDepositProofIssued, "DepositProofIssued", "存款证明", TopicDeposit, func() Event { return new(DepositProofIssued) }},
+	{EventDepositHoldReleased, "DepositHoldReleased", "存单解押", TopicDeposit, func() Event { return new(DepositHoldReleased) }},
 	{EventLoanApplied, "LoanApplied", "贷款申请", TopicLoan, func() Event { return new(LoanApplied) }},
 	{EventRiskDecided, "RiskDecided", "风险决策", TopicLoan, func() Event { return new(RiskDecided) }},
 	{EventCreditLineGranted, "CreditLineGranted", "授信生效", TopicLoan, func() Event { return new(CreditLineGranted) }},
@@ -54,20 +62,6 @@ var EventKinds = []EventKind{
 	{EventRepaymentApplied, "RepaymentApplied", "还款入账", TopicLoan, func() Event { return new(RepaymentApplied) }},
 	{EventLoanPrepaid, "LoanPrepaid", "提前还款", TopicLoan, func() Event { return new(LoanPrepaid) }},
 	{EventLoanSettled, "LoanSettled", "结清", TopicLoan, func() Event { return new(LoanSettled) }},
-	{EventTransferInUnknown, "TransferInUnknown", "转入未知", TopicAccount, func() Event { return new(TransferInUnknown) }},
-	{EventTransferOutUnknown, "TransferOutUnknown", "转出未知", TopicAccount, func() Event { return new(TransferOutUnknown) }},
-	{EventTransferReturned, "TransferReturned", "退汇", TopicAccount, func() Event { return new(TransferReturned) }},
-	{EventFeeCharged, "FeeCharged", "手续费", TopicAccount, func() Event { return new(FeeCharged) }},
-	{EventFeeRefunded, "FeeRefunded", "手续费退还", TopicAccount, func() Event { return new(FeeRefunded) }},
-	{EventTransactionReversed, "TransactionReversed", "抹账/冲正", TopicAccount, func() Event { return new(TransactionReversed) }},
-	{EventAdvanceCollected, "AdvanceCollected", "垫款收回", TopicAccount, func() Event { return new(AdvanceCollected) }},
-	{EventShortageClaimed, "ShortageClaimed", "短款追索", TopicAccount, func() Event { return new(ShortageClaimed) }},
-	{EventShortageSettled, "ShortageSettled", "短款收回", TopicAccount, func() Event { return new(ShortageSettled) }},
-	{EventSuspenseBooked, "SuspenseBooked", "挂账", TopicChannel, func() Event { return new(SuspenseBooked) }},
-	{EventSuspenseEnded, "SuspenseEnded", "挂账处置", TopicChannel, func() Event { return new(SuspenseEnded) }},
-	{EventClearingSettled, "ClearingSettled", "清算", TopicChannel, func() Event { return new(ClearingSettled) }},
-	{EventChannelFeeCharged, "ChannelFeeCharged", "渠道手续费", TopicChannel, func() Event { return new(ChannelFeeCharged) }},
-	{EventReconciliationFinished, "ReconciliationFinished", "对账完成", TopicChannel, func() Event { return new(ReconciliationFinished) }},
 	{EventDayOpened, "DayOpened", "开业", TopicDay, func() Event { return new(DayOpened) }},
 	{EventDayCutStarted, "DayCutStarted", "日切开始", TopicDay, func() Event { return new(DayCutStarted) }},
 	{EventDayCutFinished, "DayCutFinished", "日切完成", TopicDay, func() Event { return new(DayCutFinished) }},
@@ -88,6 +82,20 @@ var EventKinds = []EventKind{
 	{EventOwnLimitsSet, "OwnLimitsSet", "自设限额变更", TopicAccount, func() Event { return new(OwnLimitsSet) }},
 	{EventAccountClosing, "AccountClosing", "预销户", TopicAccount, func() Event { return new(AccountClosing) }},
 	{EventAccountClosed, "AccountClosed", "销户", TopicAccount, func() Event { return new(AccountClosure) }},
+	{EventTransferInUnknown, "TransferInUnknown", "转入未知", TopicAccount, func() Event { return new(TransferInUnknown) }},
+	{EventTransferOutUnknown, "TransferOutUnknown", "转出未知", TopicAccount, func() Event { return new(TransferOutUnknown) }},
+	{EventTransferReturned, "TransferReturned", "退汇", TopicAccount, func() Event { return new(TransferReturned) }},
+	{EventFeeCharged, "FeeCharged", "手续费", TopicAccount, func() Event { return new(FeeCharged) }},
+	{EventFeeRefunded, "FeeRefunded", "手续费退还", TopicAccount, func() Event { return new(FeeRefunded) }},
+	{EventTransactionReversed, "TransactionReversed", "抹账/冲正", TopicAccount, func() Event { return new(TransactionReversed) }},
+	{EventAdvanceCollected, "AdvanceCollected", "垫款收回", TopicAccount, func() Event { return new(AdvanceCollected) }},
+	{EventShortageClaimed, "ShortageClaimed", "短款追索", TopicAccount, func() Event { return new(ShortageClaimed) }},
+	{EventShortageSettled, "ShortageSettled", "短款收回", TopicAccount, func() Event { return new(ShortageSettled) }},
+	{EventSuspenseBooked, "SuspenseBooked", "挂账", TopicChannel, func() Event { return new(SuspenseBooked) }},
+	{EventSuspenseEnded, "SuspenseEnded", "挂账处置", TopicChannel, func() Event { return new(SuspenseEnded) }},
+	{EventClearingSettled, "ClearingSettled", "清算", TopicChannel, func() Event { return new(ClearingSettled) }},
+	{EventChannelFeeCharged, "ChannelFeeCharged", "渠道手续费", TopicChannel, func() Event { return new(ChannelFeeCharged) }},
+	{EventReconciliationFinished, "ReconciliationFinished", "对账完成", TopicChannel, func() Event { return new(ReconciliationFinished) }},
 }
 
 var eventKinds = sync.OnceValue(func() map[EventType]*EventKind {
@@ -130,11 +138,15 @@ var (
 )
 
 // Encode returns the stored form of an event, command or other value of this package.
-func Encode(v any) ([]byte, error) {
+func Encode(v any) ([]byte, error) { return AppendEncoded(nil, v) }
+
+// AppendEncoded appends the stored form to b.
+func AppendEncoded(b []byte, v any) ([]byte, error) {
 	if f, ok := v.(frequent); ok {
-		return f.appendStored(make([]byte, 0, frequentSize)), nil
+		return f.appendStored(slices.Grow(b, frequentSize)), nil
 	}
-	return encoding().Marshal(v)
+	stored, err := encoding().Marshal(v)
+	return append(b, stored...), err
 }
 
 // Decode reads the stored form into v; unknown fields are passed over, so older code reads newer records.

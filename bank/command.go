@@ -127,6 +127,8 @@ type BuyDeposit struct {
 	AmountFen int64     `cbor:"3,keyasint"`
 	Rollover  Rollover  `cbor:"4,keyasint,omitempty"`
 	Channel   Channel   `cbor:"5,keyasint"`
+	// AgreementVersion is the version of the product's agreement that the customer has accepted; empty: not said.
+	AgreementVersion string `cbor:"6,keyasint,omitempty"`
 }
 
 // RedeemDeposit (支取, 赎回) takes all or part of a deposit back into its e-account.

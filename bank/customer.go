@@ -19,10 +19,13 @@ type Customer struct {
 	// InFlight are two-phase transfers whose channel has not answered.
 	InFlight []InFlight `cbor:"12,keyasint,omitempty"`
 
-	// Unsettled is what went wrong between him and a channel; nil for nearly everyone, who saves its memory.
-	Unsettled *Unsettled `cbor:"17,keyasint,omitempty"`
+	// ClosedOn is the last date that was closed for him (日终).
+	ClosedOn Date `cbor:"21,keyasint,omitempty"`
+
 	// Day is the bank's accounting day; nil but for BankHouse.
 	Day *AccountingDay `cbor:"25,keyasint,omitempty"`
+	// Unsettled is what went wrong between him and a channel; nil for nearly everyone, who saves its memory.
+	Unsettled *Unsettled `cbor:"17,keyasint,omitempty"`
 }
 
 // AccountState is the state of an e-account (SPEC 2.6).
@@ -139,7 +142,17 @@ type Deposit struct {
 	Rollover      Rollover     `cbor:"10,keyasint,omitempty"`
 	CertificateNo string       `cbor:"11,keyasint,omitempty"`
 	Base          InterestBase `cbor:"12,keyasint,omitempty"`
-	AccruedFen    int64        `cbor:"13,keyasint,omitempty"` // posted to interest payable so far
+	AccruedFen    int64        `cbor:"13,keyasint,omitempty"` // of the term, posted to interest payable so far
+	// Copied from the product when it was opened.
+	Method     InterestMethod  `cbor:"16,keyasint,omitempty"`
+	MinimumFen int64           `cbor:"17,keyasint,omitempty"`
+	MaxPartial int             `cbor:"18,keyasint,omitempty"` // part redemptions before maturity; zero: any number
+	Subjects   DepositSubjects `cbor:"19,keyasint,omitzero"`
+
+	Partials          int           `cbor:"20,keyasint,omitempty"` // so far
+	OverdueAccruedFen int64         `cbor:"21,keyasint,omitempty"` // demand interest past the term, posted so far
+	Holds             []DepositHold `cbor:"22,keyasint,omitempty"`
+	RolledFrom        ContractNo    `cbor:"23,keyasint,omitempty"` // the deposit it follows
 }
 
 // CreditLine is a granted line (授信). What is still available is in the ledger.

@@ -54,21 +54,39 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 		r = decideBuy(c, m, env, &d)
 	case *RedeemDeposit:
 		r = decideRedeem(c, m, env, &d)
+	case *ChangeRollover:
+		r = decideRolloverChange(c, m, env, &d)
+	case *MatureDeposit:
+		r = decideMature(c, m, env, &d)
+	case *HoldDeposit:
+		r = decideHoldDeposit(c, m, env, &d)
+	case *ReleaseDepositHold:
+		r = decideReleaseDepositHold(c, m, &d)
+	case *CloseDay:
+		r = decideCloseDay(c, m, env, &d)
+	case *CreditInterest:
+		r = decideCreditInterest(c, m, env, &d)
 	case *ApplyLoan:
 		r = decideApply(c, m, env, &d)
 	case *DrawLoan:
 		r = decideDraw(c, m, env, &d)
 	case *RepayLoan:
-		r = decideRepay(c, m, env, &d)
+		rare := d // it keeps the address, for which d would be allocated in every decision
+		r = decideRepay(c, m, env, &rare)
+		d = rare
 	case houseCommand:
 		r = &Refusal{Code: m.unknown()}
 	case ruled:
-		r = m.decide(c, env, &d)
+		rare := d
+		r = m.decide(c, env, &rare)
+		d = rare
 	default:
 		var ok bool
-		if r, ok = decideAccount(c, cmd, env, &d); !ok {
+		rare := d
+		if r, ok = decideAccount(c, cmd, env, &rare); !ok {
 			panic("bank: no rule for command " + cmd.Operation())
 		}
+		d = rare
 	}
 	return d, r
 }
@@ -91,6 +109,8 @@ func BookedOn(cmd Command, today Date) Date {
 	case *CreditInbound:
 		d = m.Date
 	case *ChannelResult:
+		d = m.Date
+	case *CloseDay:
 		d = m.Date
 	case *PostAccruals:
 		d = m.Date

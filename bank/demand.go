@@ -106,6 +106,25 @@ func (a *Demand) Paid(p DemandPeriod) {
 	a.From = p.Through.AddDays(1)
 }
 
+// accrue notes what was posted to interest payable for the period that began on a day.
+func (a *Demand) accrue(periodStart Date, deltaFen int64) {
+	for i := range a.Due {
+		if a.Due[i].From == periodStart {
+			a.Due[i].AccruedFen += deltaFen
+			return
+		}
+	}
+	a.AccruedFen += deltaFen
+}
+
+// owes reports whether on a date interest of a period before it is to be credited.
+func (a Demand) owes(date Date) bool {
+	if len(a.Due) == 0 && nextSettlementDay(a.From) < date {
+		a.Advance(date)
+	}
+	return len(a.Due) > 0
+}
+
 // nextSettlementDay is the settlement day on or after a day.
 func nextSettlementDay(day Date) Date {
 	year, month := day.Year(), (day.Month()+2)/3*3
@@ -123,6 +142,11 @@ func (d *Desk) money(e Event, on Date) {
 	post := func(no AccountNo, amountFen int64) {
 		if s := d.Standing(no); s != nil {
 			s.post(on, on, amountFen)
+		}
+	}
+	paid := func(m *DepositPaid) {
+		if s := d.Standing(m.AccountNo); s != nil {
+			s.post(on, m.value(on), m.payoutFen())
 		}
 	}
 	switch m := e.(type) {
@@ -143,11 +167,19 @@ func (d *Desk) money(e Event, on Date) {
 	case *DepositOpened:
 		post(m.AccountNo, -m.PrincipalFen)
 	case *DepositMatured:
-		post(m.AccountNo, m.payoutFen())
+		paid(&m.DepositPaid)
 	case *DepositRedeemedEarly:
-		post(m.AccountNo, m.payoutFen())
+		paid(&m.DepositPaid)
 	case *DepositRedeemedAfterMaturity:
-		post(m.AccountNo, m.payoutFen())
+		paid(&m.DepositPaid)
+	case *DepositRolledOver:
+		if s := d.Standing(m.AccountNo); s != nil {
+			s.post(on, m.ValueDate, m.PaidFen)
+		}
+	case *DemandInterestPaid:
+		if s := d.Standing(m.AccountNo); s != nil {
+			s.interestPaid(m, on)
+		}
 	case *LoanDisbursed:
 		post(m.AccountNo, m.PrincipalFen)
 	case *RepaymentApplied:

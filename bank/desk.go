@@ -141,12 +141,12 @@ func CreditOf(cmd Command) (Credit, bool) {
 		return Credit{Account: m.Account, Bound: m.Bound, AmountFen: m.AmountFen, Date: m.Date, Own: true}, true
 	case *TransferIn:
 		return Credit{Account: m.Account, Bound: true, AmountFen: m.AmountFen, Date: m.Date, Own: true}, true
+	case *DrawLoan:
+		return Credit{Account: m.Account, Loan: true, AmountFen: m.AmountFen, Own: true}, capsCredit(m.Account)
 	case *CollectAdvance:
 		return Credit{Account: m.Account, Own: true, System: true}, true
 	case *EndSuspense:
 		return Credit{Account: m.Account, AmountFen: m.AmountFen}, m.Way == ToAccount
-	case *DrawLoan:
-		return Credit{Account: m.Account, Loan: true, AmountFen: m.AmountFen, Own: true}, capsCredit(m.Account)
 	}
 	return Credit{}, false
 }
@@ -197,6 +197,9 @@ func (d *Desk) Admit(c Credit, on Date, cat *Catalogue) (Standing, *Refusal) {
 
 // reserve counts an admitted credit, or takes it out again.
 func (s *Standing) reserve(c *Credit, times int64) {
+	if c.System {
+		return
+	}
 	s.AdmittedFen += times * c.AmountFen
 	if !c.Bound && !c.Loan {
 		s.ReservedFen += times * c.AmountFen
@@ -211,14 +214,14 @@ func CreditBy(e Event) (Credit, bool) {
 		return Credit{Account: m.Payee, AmountFen: m.AmountFen}, m.Role == RolePayee
 	case *InboundCredited:
 		return Credit{Account: m.AccountNo, Bound: m.Bound, AmountFen: m.AmountFen, Own: true}, true
-	case *TransactionReversed:
-		return Credit{Account: m.AccountNo, System: true}, true
-	case *AdvanceCollected:
-		return Credit{Account: m.AccountNo, System: true}, true
 	case *TransferInRequested:
 		return Credit{Account: m.AccountNo, Bound: true, AmountFen: m.AmountFen, Own: true}, true
 	case *LoanDisbursed:
 		return Credit{Account: m.AccountNo, Loan: true, AmountFen: m.PrincipalFen, Own: true}, capsCredit(m.AccountNo)
+	case *TransactionReversed:
+		return Credit{Account: m.AccountNo, System: true}, true
+	case *AdvanceCollected:
+		return Credit{Account: m.AccountNo, System: true}, true
 	}
 	return Credit{}, false
 }
@@ -242,6 +245,8 @@ func (d *Desk) Apply(e Event, on Date) {
 	d.money(e, on)
 	d.keep(e, on)
 	switch m := e.(type) {
+	case *CustomerDayClosed:
+		d.dayClosed(m)
 	case *AccountOpened:
 		d.Accounts = append(d.Accounts, Standing{
 			Account: m.AccountNo, Product: m.Product, State: AccountNormal, FaceToFace: m.FaceToFace,

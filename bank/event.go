@@ -22,6 +22,13 @@ const (
 	EventDepositMatured               EventType = 41
 	EventDepositRedeemedEarly         EventType = 42
 	EventDepositRedeemedAfterMaturity EventType = 43
+	EventCustomerDayClosed            EventType = 44
+	EventDemandInterestPaid           EventType = 45
+	EventDepositRolledOver            EventType = 46
+	EventRolloverChanged              EventType = 47
+	EventDepositPledged               EventType = 48
+	EventDepositProofIssued           EventType = 49
+	EventDepositHoldReleased          EventType = 50
 
 	EventLoanApplied       EventType = 60
 	EventRiskDecided       EventType = 61
@@ -31,6 +38,28 @@ const (
 	EventRepaymentApplied  EventType = 65
 	EventLoanPrepaid       EventType = 66
 	EventLoanSettled       EventType = 67
+
+	EventDayOpened             EventType = 120
+	EventDayCutStarted         EventType = 121
+	EventDayCutFinished        EventType = 122
+	EventDayStepFinished       EventType = 123
+	EventDemandInterestAccrued EventType = 124
+	EventDepositAccrued        EventType = 125
+	EventTrialBalanced         EventType = 126
+
+	EventBoundCardRemoved   EventType = 80
+	EventIdentityVerified   EventType = 81
+	EventAccountRestricted  EventType = 82
+	EventAccountReleased    EventType = 83
+	EventHoldPlaced         EventType = 84
+	EventHoldReleased       EventType = 85
+	EventHoldDeducted       EventType = 86
+	EventDeductionRemitted  EventType = 87
+	EventAccountDormant     EventType = 88
+	EventAccountReactivated EventType = 89
+	EventOwnLimitsSet       EventType = 90
+	EventAccountClosing     EventType = 91
+	EventAccountClosed      EventType = 92
 
 	EventTransferInUnknown      EventType = 100
 	EventTransferOutUnknown     EventType = 101
@@ -46,26 +75,6 @@ const (
 	EventClearingSettled        EventType = 111
 	EventChannelFeeCharged      EventType = 112
 	EventReconciliationFinished EventType = 113
-	EventDayOpened              EventType = 120
-	EventDayCutStarted          EventType = 121
-	EventDayCutFinished         EventType = 122
-	EventDayStepFinished        EventType = 123
-	EventDemandInterestAccrued  EventType = 124
-	EventDepositAccrued         EventType = 125
-	EventTrialBalanced          EventType = 126
-	EventBoundCardRemoved       EventType = 80
-	EventIdentityVerified       EventType = 81
-	EventAccountRestricted      EventType = 82
-	EventAccountReleased        EventType = 83
-	EventHoldPlaced             EventType = 84
-	EventHoldReleased           EventType = 85
-	EventHoldDeducted           EventType = 86
-	EventDeductionRemitted      EventType = 87
-	EventAccountDormant         EventType = 88
-	EventAccountReactivated     EventType = 89
-	EventOwnLimitsSet           EventType = 90
-	EventAccountClosing         EventType = 91
-	EventAccountClosed          EventType = 92
 )
 
 // CustomerRegistered (注册).
@@ -122,6 +131,8 @@ type TransferInRequested struct {
 	CardBank  string    `cbor:"6,keyasint,omitempty" json:"counterparty_bank"`
 	PendingID U128      `cbor:"7,keyasint" json:"pending_id"`
 	Summary   string    `cbor:"8,keyasint,omitempty" json:"summary,omitzero"`
+
+	CardMasked string `cbor:"20,keyasint,omitempty" json:"counterparty_masked,omitzero"`
 }
 
 // TransferSettled is what the channel's answer to a two-phase transfer says; the four events that
@@ -156,6 +167,7 @@ type InboundCredited struct {
 	Bound         bool      `cbor:"8,keyasint,omitempty" json:"bound"`
 	Summary       string    `cbor:"9,keyasint,omitempty" json:"summary,omitzero"`
 	ValueDate     Date      `cbor:"10,keyasint,omitempty" json:"value_date,omitzero"` // zero: the accounting date
+	PayerMasked   string    `cbor:"20,keyasint,omitempty" json:"payer_masked,omitzero"`
 }
 
 // TransferOutRequested (转出请求): money and fee are reserved until the channel answers.
@@ -214,6 +226,14 @@ type DepositOpened struct {
 	Rollover      Rollover   `cbor:"10,keyasint,omitempty" json:"rollover"`
 	CertificateNo string     `cbor:"11,keyasint,omitempty" json:"certificate_no"`
 	InterestBase  string     `cbor:"12,keyasint,omitempty" json:"interest_base"`
+
+	InterestMethod InterestMethod `cbor:"13,keyasint,omitempty" json:"interest_method,omitzero"`
+	MinimumFen     int64          `cbor:"14,keyasint,omitempty" json:"minimum_fen,omitzero"`
+	MaxPartial     int            `cbor:"15,keyasint,omitempty" json:"max_partial,omitzero"`
+	DepositSubjects
+	AgreementVersion string     `cbor:"19,keyasint,omitempty" json:"agreement_version,omitzero"`
+	CatalogueVersion string     `cbor:"20,keyasint,omitempty" json:"catalogue_version,omitzero"`
+	RolledFrom       ContractNo `cbor:"21,keyasint,omitempty" json:"rolled_from,omitzero"`
 }
 
 // DepositPaid is what a redemption paid; the events that carry it differ by when it happened.
@@ -231,11 +251,22 @@ type DepositPaid struct {
 	OverdueInterestFen int64      `cbor:"11,keyasint,omitempty" json:"overdue_interest_fen,omitzero"`
 	AccrualReleasedFen int64      `cbor:"12,keyasint,omitempty" json:"accrual_released_fen"`
 	RemainingFen       int64      `cbor:"13,keyasint,omitempty" json:"remaining_fen"`
+	OverdueReleasedFen int64      `cbor:"14,keyasint,omitempty" json:"overdue_accrual_released_fen,omitzero"`
+	Notice             string     `cbor:"15,keyasint,omitempty" json:"notice,omitzero"`     // why it was not what was agreed
+	ValueDate          Date       `cbor:"16,keyasint,omitempty" json:"value_date,omitzero"` // zero: the accounting date
 }
 
 // payoutFen is what the e-account has received.
 func (m *DepositPaid) payoutFen() int64 {
 	return m.PrincipalFen + m.InterestFen + m.OverdueInterestFen - m.TaxFen
+}
+
+// value is the date from which the payment counts for demand interest.
+func (m *DepositPaid) value(on Date) Date {
+	if m.ValueDate != 0 {
+		return m.ValueDate
+	}
+	return on
 }
 
 // The ways a deposit is paid back.

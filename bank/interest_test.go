@@ -176,7 +176,7 @@ func TestDemandInterestVectors(t *testing.T) {
 		}
 		var rates RateTable
 		for _, r := range v.Rates {
-			rates = append(rates, RateStep(r))
+			rates = append(rates, RateStep{From: r.From, RateE6: r.RateE6})
 		}
 		rate, _ := rates.On(v.On)
 		counted := acc

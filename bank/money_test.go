@@ -112,7 +112,7 @@ func TestATransferWithoutAnAnswerIsUnknownUntilThereIsOne(t *testing.T) {
 
 func TestALargeTransferNeedsTheChannelsLimitAndTheCustomersConfirmation(t *testing.T) {
 	k := newTeller(t, 20261123)
-	k.env.Catalogue.ClassI = OwnLimits{}
+	k.env.Catalogue.ClassI = OwnLimits{} // which would come first
 	a, b := k.classI(1), k.classI(2)
 	k.refused(ChannelLimit, &TransferOut{Account: a, AmountFen: IBPSMaxFenDefault + 1, Confirmed: true})
 	k.must(&TransferOut{Account: a, AmountFen: IBPSMaxFenDefault, Confirmed: true})

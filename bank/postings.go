@@ -260,19 +260,62 @@ type DepositRollover struct {
 	Next                                  U128 // TD(new)
 	PrincipalFen, InterestFen, AccruedFen int64
 	WithInterest                          bool
+	TaxPayable                            U128 // 22210201
+	TaxFen                                int64
 }
 
-// Legs appends D04 or D05. The true-up of D03 comes first when the accrual differs.
+// Legs appends D04 or D05. The true-up of D03 comes first when the accrual differs; tax comes off the interest.
 func (p DepositRollover) Legs(txn TxnID, legs []Leg) []Leg {
 	c := chain{txn, legs}
 	c.trueUp(p.InterestFen, p.AccruedFen, p.Expense, p.Payable, 2033, 2032)
 	if p.WithInterest {
 		c.move(p.Payable, p.Deposit, p.InterestFen, 2013, Leg{})
-		c.move(p.Deposit, p.Next, p.PrincipalFen+p.InterestFen, 2014, needsDeposit)
+		c.move(p.Deposit, p.TaxPayable, p.TaxFen, 1152, needsDeposit)
+		c.move(p.Deposit, p.Next, p.PrincipalFen+p.InterestFen-p.TaxFen, 2014, needsDeposit)
 		return c.legs
 	}
 	c.move(p.Payable, p.Customer, p.InterestFen, 2012, Leg{})
+	c.move(p.Customer, p.TaxPayable, p.TaxFen, 1152, needsFunds)
 	c.move(p.Deposit, p.Next, p.PrincipalFen, 2014, needsDeposit)
+	return c.legs
+}
+
+// DepositHolding (D09 存单质押, 存款证明) holds an amount of a deposit; interest goes on.
+type DepositHolding struct {
+	Deposit, Held U128 // TD, 22410301
+	AmountFen     int64
+}
+
+// Legs appends D09.
+func (p DepositHolding) Legs(txn TxnID, legs []Leg) []Leg {
+	c := chain{txn, legs}
+	c.move(p.Deposit, p.Held, p.AmountFen, 1141, Leg{Flags: LegPending, Refused: OverDeposit})
+	return c.legs
+}
+
+// DepositRelease (解除质押) gives it back, as E13 does.
+type DepositRelease struct{ Pending U128 }
+
+// Legs appends the void.
+func (p DepositRelease) Legs(txn TxnID, legs []Leg) []Leg {
+	c := chain{txn, legs}
+	c.settle(p.Pending, 0, 1141, LegVoid, LedgerCNY)
+	return c.legs
+}
+
+// DemandSettlement (E16 活期结息) pays the interest of a period into the account, less tax. AccruedFen is what was
+// posted for it so far.
+type DemandSettlement struct {
+	Customer, Payable, Expense, TaxPayable U128 // CUST, 22310101, 64110101, 22210201
+	InterestFen, AccruedFen, TaxFen        int64
+}
+
+// Legs appends E16.
+func (p DemandSettlement) Legs(txn TxnID, legs []Leg) []Leg {
+	c := chain{txn, legs}
+	c.trueUp(p.InterestFen, p.AccruedFen, p.Expense, p.Payable, 2033, 2032)
+	c.move(p.Payable, p.Customer, p.InterestFen, 1151, Leg{})
+	c.move(p.Customer, p.TaxPayable, p.TaxFen, 1152, needsFunds)
 	return c.legs
 }
 

@@ -5,6 +5,8 @@ import "slices"
 // Catalogue is what the bank sells: accounts, deposits, loans, and the dated rates of each. Contracts
 // copy what they use at signing, so a new catalogue never changes an old contract (SPEC 8.5).
 type Catalogue struct {
+	// Version names this state of it; contracts copy it with what they use.
+	Version  string
 	Accounts []AccountProduct
 	Deposits []DepositProduct
 	Loans    []LoanProduct
@@ -19,23 +21,40 @@ type Catalogue struct {
 	Transfers TransferRules
 }
 
-// RateStep is a rate posted (挂牌) from a day on.
+// RateStep is a rate posted (挂牌) from a day on, for amounts from AtLeastFen up.
 type RateStep struct {
-	From   Date
-	RateE6 int64
+	From       Date
+	RateE6     int64
+	AtLeastFen int64
 }
 
-// RateTable is the history of a rate, oldest first.
+// RateTable is the history of a rate, oldest first; the steps of one day are its bands of amounts, smallest first.
 type RateTable []RateStep
 
-// On is the rate posted on a day; false before the first.
-func (t RateTable) On(day Date) (rateE6 int64, ok bool) {
-	for _, step := range slices.Backward(t) {
-		if step.From <= day {
+// On is the rate posted on a day for the smallest amounts; false before the first.
+func (t RateTable) On(day Date) (rateE6 int64, ok bool) { return t.For(0, day) }
+
+// For is the rate posted on a day for an amount; false before the first, and below the smallest band.
+func (t RateTable) For(amountFen int64, day Date) (rateE6 int64, ok bool) {
+	for _, step := range slices.Backward(t.Bands(day)) {
+		if step.AtLeastFen <= amountFen {
 			return step.RateE6, true
 		}
 	}
 	return 0, false
+}
+
+// Bands are the steps posted on a day, smallest amounts first; none before the first.
+func (t RateTable) Bands(day Date) []RateStep {
+	end := len(t)
+	for end > 0 && t[end-1].From > day {
+		end--
+	}
+	begin := end
+	for begin > 0 && t[begin-1].From == t[end-1].From {
+		begin--
+	}
+	return t[begin:end]
 }
 
 // AccountProduct is a kind of e-account.
@@ -51,17 +70,54 @@ type AccountProduct struct {
 
 // DepositProduct is a kind of term deposit (SPEC 4.2).
 type DepositProduct struct {
-	Code, Zh      string
-	TermMonths    int
-	MinimumFen    int64 // 起存金额, also of what a part redemption leaves
-	StepFen       int64
-	Rates         RateTable
-	Base          InterestBase
-	Method        InterestMethod
-	Detail        uint32 // 个人定期
-	PayableDetail uint32 // 应付利息
-	ExpenseDetail uint32 // 利息支出
-	OnSale        bool
+	Code, Zh, En string
+	TermMonths   int
+	MinimumFen   int64 // 起存金额, also of what a part redemption leaves
+	StepFen      int64
+	Rates        RateTable
+	Base         InterestBase
+	Method       InterestMethod
+	DepositSubjects
+	Sale            []SaleWindow
+	CapPerPersonFen int64    // 限购, of all open deposits of the product; zero: none
+	MaxPartial      int      // 部分提前支取次数; zero: any number
+	Regions         []uint32 // 行政区划 it is sold in: two, four or six digits; empty: everywhere
+	Agreement       string   // version of the agreement a customer accepts
+}
+
+// DepositSubjects are the subjects a deposit is kept under.
+type DepositSubjects struct {
+	Detail        uint32 `cbor:"16,keyasint,omitempty" json:"detail_subject,omitzero"`  // 个人定期
+	PayableDetail uint32 `cbor:"17,keyasint,omitempty" json:"payable_subject,omitzero"` // 应付利息
+	ExpenseDetail uint32 `cbor:"18,keyasint,omitempty" json:"expense_subject,omitzero"` // 利息支出
+}
+
+// SaleWindow (发售期) is when a product is sold: from a day, through another; zero: from ever, for ever.
+type SaleWindow struct{ From, Through Date }
+
+// WindowOn is the window in which the product is sold on a day; false if it is not.
+func (p *DepositProduct) WindowOn(day Date) (SaleWindow, bool) {
+	i := slices.IndexFunc(p.Sale, func(w SaleWindow) bool { return w.From <= day && (w.Through == 0 || day <= w.Through) })
+	if i < 0 {
+		return SaleWindow{}, false
+	}
+	return p.Sale[i], true
+}
+
+// OnSaleOn reports whether the product is sold on a day.
+func (p *DepositProduct) OnSaleOn(day Date) bool {
+	_, ok := p.WindowOn(day)
+	return ok
+}
+
+// InsuredMaxFen is what the deposit insurance (存款保险) pays one depositor at most (存款保险条例 art. 5).
+const InsuredMaxFen = 50_000_000
+
+// sells reports whether the product is sold to customers of a region, the six digits of their document.
+func (p *DepositProduct) sells(region uint32) bool {
+	return len(p.Regions) == 0 || slices.ContainsFunc(p.Regions, func(r uint32) bool {
+		return r == region || r == region/100 || r == region/10_000
+	})
 }
 
 // LoanProduct is a kind of personal loan (SPEC 5.1).
@@ -167,7 +223,7 @@ func (c *Catalogue) InterestTaxOn(day Date) int64 {
 // Open is the deposit of the product opened on a day at the rate posted on it; false when the product
 // posts no rate yet.
 func (p *DepositProduct) Open(principalFen int64, on Date) (TermDeposit, bool) {
-	rate, ok := p.Rates.On(on)
+	rate, ok := p.Rates.For(principalFen, on)
 	return TermDeposit{
 		PrincipalFen: principalFen, RateE6: rate, TermMonths: p.TermMonths, Opened: on, Base: p.Base, Method: p.Method,
 	}, ok
@@ -197,6 +253,7 @@ const (
 // bank's own; every rate, amount and threshold is a demonstration value until configured (SPEC 4.2, 5.1).
 func DefaultCatalogue() *Catalogue {
 	return &Catalogue{
+		Version: "built-in",
 		Accounts: []AccountProduct{
 			{Code: ProductClassI, Zh: "电子账户(Ⅰ类)", Class: 1, Detail: DetailClassI, Base: BaseYuan},
 			{Code: ProductClassII, Zh: "电子账户(Ⅱ类)", Class: 2, Detail: DetailClassII, Base: BaseYuan},
@@ -205,10 +262,10 @@ func DefaultCatalogue() *Catalogue {
 			{Code: ProductDemoCurrent, Zh: "演示账户(可透支)", Class: 1, Detail: DetailDemoCurrent, Base: BaseNone, Demo: true},
 		},
 		Deposits: []DepositProduct{
-			nineBenefits(ProductJFC3M, "季富存", 3, 13_500, 1),
-			nineBenefits(ProductSLC6M, "岁利存(半年)", 6, 15_500, 2),
-			nineBenefits(ProductSLC1Y, "岁利存(一年)", 12, 17_500, 3),
-			nineBenefits(ProductSFC3Y, "岁丰存(三年)", 36, 26_000, 4),
+			nineBenefits(ProductJFC3M, "季富存", "Time deposit, 3 months", 3, 13_500, 1),
+			nineBenefits(ProductSLC6M, "岁利存(半年)", "Time deposit, 6 months", 6, 15_500, 2),
+			nineBenefits(ProductSLC1Y, "岁利存(一年)", "Time deposit, 1 year", 12, 17_500, 3),
+			nineBenefits(ProductSFC3Y, "岁丰存(三年)", "Time deposit, 3 years", 36, 26_000, 4),
 		},
 		Loans: []LoanProduct{
 			personalLoan(LoanProduct{
@@ -255,11 +312,11 @@ const demoRatesFrom Date = 20200101
 func demoRate(rateE6 int64) RateTable { return RateTable{{From: demoRatesFrom, RateE6: rateE6}} }
 
 // nineBenefits is a product of the series 九惠存; its place in the series ends its subjects' numbers.
-func nineBenefits(code, zh string, months int, rateE6 int64, place uint32) DepositProduct {
+func nineBenefits(code, zh, en string, months int, rateE6 int64, place uint32) DepositProduct {
 	return DepositProduct{
-		Code: code, Zh: zh, TermMonths: months, MinimumFen: 5_000, StepFen: 1, Rates: demoRate(rateE6),
-		Base: BaseYuan, Method: MonthsAndOddDays, Detail: 20110200 + place, PayableDetail: 22310200 + place,
-		ExpenseDetail: 64110200 + place, OnSale: true,
+		Code: code, Zh: zh, En: en, TermMonths: months, MinimumFen: 5_000, StepFen: 1, Rates: demoRate(rateE6),
+		Base: BaseYuan, Method: MonthsAndOddDays, DepositSubjects: DepositSubjects{20110200 + place, 22310200 + place, 64110200 + place},
+		Sale: []SaleWindow{{}}, Agreement: "2026-01",
 	}
 }
 

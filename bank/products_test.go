@@ -29,7 +29,7 @@ func TestEveryProductNamesSubjectsOfTheChart(t *testing.T) {
 func TestOnSaleAreTheDepositSeriesAndTheTwoLiveLoans(t *testing.T) {
 	c := DefaultCatalogue()
 	for _, p := range c.Deposits {
-		same(t, p.Code, p.OnSale, true)
+		same(t, p.Code, p.OnSaleOn(20260101), true)
 	}
 	for _, p := range c.Loans {
 		same(t, p.Code, p.OnSale, p.Code == ProductNJD || p.Code == ProductGHD)
@@ -53,7 +53,7 @@ func TestTheDefaultRatesAreTheDemonstrationRates(t *testing.T) {
 }
 
 func TestTheRateOfADayIsTheLastPostedByIt(t *testing.T) {
-	table := RateTable{{20250101, 2000}, {20260801, 1500}}
+	table := RateTable{{From: 20250101, RateE6: 2000}, {From: 20260801, RateE6: 1500}}
 	for day, want := range map[Date]int64{20250101: 2000, 20260731: 2000, 20260801: 1500, 20990101: 1500} {
 		rate, _ := table.On(day)
 		same(t, day.String(), rate, want)

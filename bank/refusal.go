@@ -37,6 +37,13 @@ const (
 	DepositClosed       RefusalCode = "DEPOSIT_CLOSED"
 	OverDeposit         RefusalCode = "OVER_DEPOSIT"
 	RestBelowMinimum    RefusalCode = "REST_BELOW_MINIMUM"
+	DepositMature       RefusalCode = "DEPOSIT_MATURE"
+	DepositHeld         RefusalCode = "DEPOSIT_HELD"
+	DepositHoldUnknown  RefusalCode = "DEPOSIT_HOLD_UNKNOWN"
+	PartialsMax         RefusalCode = "PARTIALS_MAX"
+	SalesCap            RefusalCode = "SALES_CAP"
+	RegionNotAllowed    RefusalCode = "REGION_NOT_ALLOWED"
+	AgreementOutdated   RefusalCode = "AGREEMENT_OUTDATED"
 	ContractsMax        RefusalCode = "CONTRACTS_MAX"
 	LineUnknown         RefusalCode = "LINE_UNKNOWN"
 	LineNotActive       RefusalCode = "LINE_NOT_ACTIVE"
@@ -99,14 +106,15 @@ var RefusalCodes = []RefusalCode{
 	BalanceCap, AccountsMax, BoundCardRequired, AgeNotAllowed, DateNotAllowed,
 	ProductUnknown, ProductNotOnSale, BelowMinimum, DepositUnknown, DepositClosed,
 	OverDeposit, RestBelowMinimum, ContractsMax, LineUnknown, LineNotActive,
+	DepositMature, DepositHeld, DepositHoldUnknown, PartialsMax, SalesCap, RegionNotAllowed, AgreementOutdated,
 	OverLine, LoanUnknown, LoanClosed, LoanOverdue, MethodNotAllowed,
 	TermNotAllowed, TransferUnknown, TransferSettledElse, KeyReused,
 	RefusedByLedger, DateClosed, DayUnfinished,
-	RefusedByLedger,
 	AccountIsRestricted, AccountIsDormant, AccountIsClosing, AccountNotClosing, AccountInUse, AccountBusy,
 	FundsFrozen, TransactionLimit, RestrictionUnknown, RestrictionsFull, HoldUnknown, OverHold, DeductionUnknown,
 	CardUnknown, CardExists, CardsFull, CardTooNew, LastCard, LoanMoneyToCreditCard, NotDue,
-	OverOriginal, TransferNotSettled, NotReversible, AlreadyReversed, AlreadyResolved, NothingOwed, SuspenseUnknown, NameMismatch, ChannelLimit, ConfirmationRequired,
+	OverOriginal, TransferNotSettled, NotReversible, AlreadyReversed, AlreadyResolved, NothingOwed, SuspenseUnknown,
+	NameMismatch, ChannelLimit, ConfirmationRequired,
 }
 
 // Refusal is a command the bank will not carry out. Nothing has changed.

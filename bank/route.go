@@ -22,6 +22,18 @@ func DeciderOf(cmd Command) CustomerNo {
 		return m.Account.Customer()
 	case *RedeemDeposit:
 		return m.Deposit.Customer()
+	case *ChangeRollover:
+		return m.Deposit.Customer()
+	case *MatureDeposit:
+		return m.Deposit.Customer()
+	case *HoldDeposit:
+		return m.Deposit.Customer()
+	case *ReleaseDepositHold:
+		return m.Deposit.Customer()
+	case *CloseDay:
+		return m.Customer
+	case *CreditInterest:
+		return m.Account.Customer()
 	case *ApplyLoan:
 		return m.Customer
 	case *DrawLoan:
@@ -55,7 +67,7 @@ func UnknownTo(cmd Command) RefusalCode {
 		return DeductionUnknown
 	case *ChannelResult:
 		return TransferUnknown
-	case *RedeemDeposit:
+	case *RedeemDeposit, *ChangeRollover, *HoldDeposit, *ReleaseDepositHold, *MatureDeposit:
 		return DepositUnknown
 	case *DrawLoan:
 		return LineUnknown
@@ -86,6 +98,14 @@ func ChannelOf(cmd Command) Channel {
 		return m.Channel
 	case *RedeemDeposit:
 		return m.Channel
+	case *ChangeRollover:
+		return m.Channel
+	case *HoldDeposit:
+		return m.Channel
+	case *ReleaseDepositHold:
+		return m.Channel
+	case *CloseDay, *CreditInterest, *MatureDeposit:
+		return ChannelBatch
 	case *ApplyLoan:
 		return m.Channel
 	case *DrawLoan:
@@ -137,7 +157,7 @@ func (v *TransferView) Fold(e Event, at string) {
 	switch m := e.(type) {
 	case *TransferInRequested:
 		begin(m.TxnID, "in_bound", TransferPending, m.AmountFen, 0)
-		v.ToAccount, v.Bound, v.Summary = m.AccountNo.String(), true, m.Summary
+		v.FromAccount, v.ToAccount, v.Bound, v.Summary = m.CardMasked, m.AccountNo.String(), true, m.Summary
 	case *TransferOutRequested:
 		begin(m.TxnID, "out", TransferPending, m.AmountFen, m.FeeFen)
 		v.FromAccount, v.ToAccount, v.Bound, v.Summary = m.AccountNo.String(), m.PayeeMasked, m.Bound, m.Summary
@@ -146,7 +166,7 @@ func (v *TransferView) Fold(e Event, at string) {
 		v.FromAccount, v.ToAccount, v.Summary = m.Payer.String(), m.Payee.String(), m.Summary
 	case *InboundCredited:
 		begin(m.TxnID, "inbound", TransferSucceeded, m.AmountFen, 0)
-		v.ToAccount, v.ChannelSerial, v.Bound, v.Summary = m.AccountNo.String(), m.ChannelSerial, m.Bound, m.Summary
+		v.FromAccount, v.ToAccount, v.ChannelSerial, v.Bound, v.Summary = m.PayerMasked, m.AccountNo.String(), m.ChannelSerial, m.Bound, m.Summary
 	case *TransferInSucceeded:
 		end(TransferSucceeded, &m.TransferSettled)
 	case *TransferInFailed:
@@ -193,14 +213,14 @@ func SummaryOf(code uint16) (zh, en string) {
 		return "行内转账", "Internal transfer"
 	case 1131:
 		return "手续费", "Fee"
+	case 1141:
+		return "司法扣划", "Judicial deduction"
 	case 1132:
 		return "手续费退还", "Fee refund"
 	case 1161:
 		return "退汇", "Returned transfer"
 	case 1183:
 		return "垫款收回", "Advance collected"
-	case 1141:
-		return "司法扣划", "Judicial deduction"
 	case 1151:
 		return "活期结息", "Demand interest"
 	case 1152:
@@ -219,6 +239,10 @@ func SummaryOf(code uint16) (zh, en string) {
 		return "定期到期本金", "Term deposit principal"
 	case 2012:
 		return "定期利息", "Term deposit interest"
+	case 2013:
+		return "利息转存", "Interest rolled over"
+	case 2014:
+		return "定期转存", "Term deposit rolled over"
 	case 2021:
 		return "定期提前支取", "Term deposit early redemption"
 	case 2022:

@@ -13,7 +13,7 @@ func decideIn(c *Customer, m *TransferIn, env *Env, d *Decision) *Refusal {
 	d.Legs = PullRequest{clearing, a.LedgerID(), m.AmountFen}.Legs(d.Txn, nil)
 	d.Events = []Event{&TransferInRequested{
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, Channel: ChannelUnionPay,
-		CardToken: card.Token, CardBank: card.Bank, PendingID: d.Legs[0].ID, Summary: m.Summary,
+		CardToken: card.Token, CardBank: card.Bank, CardMasked: card.Masked, PendingID: d.Legs[0].ID, Summary: m.Summary,
 	}}
 	a.capped(d, d.Txn)
 	d.Affects = []Affected{a.affected()}
@@ -25,8 +25,9 @@ func decideOut(c *Customer, m *TransferOut, env *Env, d *Decision) *Refusal {
 	if r != nil {
 		return r
 	}
+	var card *CardSealed
 	if m.Bound {
-		if _, r := c.outgoingCard(a, m.CardToken, env); r != nil {
+		if card, r = c.outgoingCard(a, m.CardToken, env); r != nil {
 			return r
 		}
 	}
@@ -45,6 +46,9 @@ func decideOut(c *Customer, m *TransferOut, env *Env, d *Decision) *Refusal {
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, FeeFen: fee, Channel: channel,
 		PayeeToken: m.PayeeToken, PayeeMasked: m.PayeeMasked, PayeeBank: m.PayeeBank, Bound: m.Bound, Payment: m.Payment,
 		DayTotalFen: day, YearTotalFen: year, PendingID: d.Legs[0].ID, Summary: m.Summary,
+	}
+	if m.Bound {
+		e.PayeeToken, e.PayeeMasked, e.PayeeBank = card.Token, card.Masked, card.Bank
 	}
 	if fee > 0 {
 		e.FeePendingID = d.Legs[1].ID
@@ -70,8 +74,10 @@ func (m *TransferOut) movement() (Movement, Channel) {
 func (a *EAccount) outgoing(amountFen int64, move Movement, channel Channel, confirmed bool, env *Env) (dayFen, yearFen int64, r *Refusal) {
 	dayFen, yearFen = env.Pending.used(a, env.Date, env.Least)
 	if !env.Catalogue.Unlimited(a.Product) {
-		if r := a.limited(amountFen, dayFen, yearFen, channel, env); move != MoveOutBound && r != nil {
-			return 0, 0, r
+		if move != MoveOutBound {
+			if r := a.limited(amountFen, dayFen, yearFen, channel, env); r != nil {
+				return 0, 0, r
+			}
 		}
 		if remind := env.Catalogue.Transfers.ConfirmDayFen; !confirmed && channel.electronic() && remind != 0 && amountFen > remind-dayFen {
 			return 0, 0, &Refusal{Code: ConfirmationRequired, Field: "confirmed", LimitFen: remind}
@@ -100,24 +106,35 @@ func decideInternal(c *Customer, m *TransferInternal, env *Env, d *Decision) *Re
 		return &Refusal{Code: ClassNotAllowed, Field: "to_account"}
 	}
 	fee := env.Catalogue.Transfers.Fees.On(env.Date, a.Product, m.Channel, MoveInternal, m.AmountFen)
-	d.Legs = BookTransfer{a.LedgerID(), env.Credited.LedgerID(), feeIncome(fee, d), m.AmountFen, fee}.Legs(d.Txn, nil)
-	paid := InternalTransferred{
+	t := new(internalTransfer)
+	t.paid = InternalTransferred{
 		TxnID: d.Txn, Role: RolePayer, Payer: m.Payer, Payee: m.Payee, AmountFen: m.AmountFen, FeeFen: fee, Channel: m.Channel,
 		DayTotalFen: day, YearTotalFen: year, Summary: m.Summary,
 	}
-	received := paid
-	received.Role, received.FeeFen, received.DayTotalFen, received.YearTotalFen = RolePayee, 0, 0, 0
-	d.Events = []Event{&paid}
+	t.received = t.paid
+	t.received.Role, t.received.FeeFen, t.received.DayTotalFen, t.received.YearTotalFen = RolePayee, 0, 0, 0
+	t.events = [...]Event{&t.paid, &t.received}
+	t.affects[0] = a.affected()
+	d.Legs = BookTransfer{a.LedgerID(), env.Credited.LedgerID(), feeIncome(fee, d), m.AmountFen, fee}.Legs(d.Txn, t.legs[:0])
+	d.Events, d.Payee, d.PayeeEvents = t.events[:1:1], m.Payee.Customer(), t.events[1:]
+	d.Affects = t.affects[:]
 	if fee > 0 {
 		d.Events = append(d.Events, &FeeCharged{d.Txn, a.No, fee, FeeTransfer})
 	}
-	d.Payee, d.PayeeEvents = m.Payee.Customer(), []Event{&received}
 	if env.Credited.AdvanceFen > 0 {
 		d.PayeeEvents = append(d.PayeeEvents, collectAdvance(&env.Credited, d)...)
 	}
 	capped(d, d.Txn, m.Payee, env.Credited.LedgerID())
-	d.Affects = []Affected{a.affected()}
 	return nil
+}
+
+// internalTransfer is what a decision of an internal transfer points to, in one piece of memory: it is most
+// of what a bank does.
+type internalTransfer struct {
+	paid, received InternalTransferred
+	events         [2]Event
+	legs           [1]Leg
+	affects        [1]Affected
 }
 
 func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusal {
@@ -140,7 +157,7 @@ func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusa
 	}
 	d.Events = []Event{&InboundCredited{
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, Channel: channel, ChannelSerial: m.ChannelSerial,
-		PayerToken: m.PayerToken, PayerBank: m.PayerBank, Bound: m.Bound, Summary: m.Summary, ValueDate: m.Late,
+		PayerToken: m.PayerToken, PayerMasked: m.PayerMasked, PayerBank: m.PayerBank, Bound: m.Bound, Summary: m.Summary, ValueDate: m.Late,
 	}}
 	d.Events = append(d.Events, collectAdvance(&env.Credited, d)...)
 	a.capped(d, d.Txn)

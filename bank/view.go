@@ -63,26 +63,6 @@ func (a *EAccount) Specials() (v AccountSpecials) {
 	return v
 }
 
-// StatementEntry (明细) is one posted entry of an account.
-type StatementEntry struct {
-	TransferID      TxnID  `json:"transfer_id"`
-	Time            string `json:"time"` // RFC 3339 with nanoseconds
-	AccountingDate  Date   `json:"accounting_date"`
-	Code            uint16 `json:"code"`
-	SummaryZh       string `json:"summary_zh"`
-	SummaryEn       string `json:"summary_en"`
-	Direction       string `json:"direction"` // CREDIT or DEBIT
-	AmountFen       int64  `json:"amount_fen"`
-	BalanceAfterFen int64  `json:"balance_after_fen"`
-}
-
-// StatementPage is a page of entries, oldest first; Next continues after them, zero at the end.
-type StatementPage struct {
-	AccountNo AccountNo        `json:"account_no"`
-	Entries   []StatementEntry `json:"entries"`
-	Next      uint64           `json:"next_cursor,string,omitzero"`
-}
-
 // TransferView is a transfer and where it stands.
 type TransferView struct {
 	TransferID    TxnID  `json:"transfer_id"`
@@ -115,6 +95,11 @@ type DepositView struct {
 	MaturityInterestFen int64      `json:"maturity_interest_fen"`
 	Rollover            Rollover   `json:"rollover"`
 	CertificateNo       string     `json:"certificate_no"`
+	// HeldFen (质押, 证明) can't be redeemed; AccruedFen has been set aside as interest so far (计提).
+	HeldFen    int64         `json:"held_fen,omitzero"`
+	AccruedFen int64         `json:"accrued_fen,omitzero"`
+	Holds      []DepositHold `json:"holds,omitempty"`
+	RolledFrom string        `json:"rolled_from,omitzero"`
 }
 
 // LineView is a credit line (授信).
@@ -152,4 +137,25 @@ type InstalmentView struct {
 	PaidPrincipal int64 `json:"paid_principal_fen"`
 	PaidInterest  int64 `json:"paid_interest_fen"`
 	Settled       bool  `json:"settled"`
+}
+
+// DayStatus is where the accounting day stands.
+type DayStatus struct {
+	AccountingDate Date   `json:"accounting_date"`
+	NextCut        string `json:"next_cut"` // RFC 3339
+	FenceSeq       uint64 `json:"fence_seq"`
+	Closing        Date   `json:"closing,omitzero"` // the day before, while its last chains are under way
+	Working        Date   `json:"working,omitzero"` // the day whose end is being worked on
+	Step           string `json:"step,omitzero"`
+	StepZh         string `json:"step_zh,omitzero"`
+	StepsDone      int    `json:"steps_done,omitzero"`
+	Steps          int    `json:"steps,omitzero"`
+	Visited        int64  `json:"customers_visited,omitzero"` // by the sweep under way
+	ToVisit        int64  `json:"customers_to_visit,omitzero"`
+	Decided        int64  `json:"decided,omitzero"`
+	Refused        int64  `json:"refused,omitzero"`
+	PerSecond      int64  `json:"customers_per_second,omitzero"`
+	LeftSeconds    int64  `json:"seconds_left,omitzero"`
+	Customers      int64  `json:"customers"`
+	Failure        string `json:"failure,omitzero"` // of the step under way, which is tried again
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/papers"
 )
 
 // Bank carries out calls and answers reads. All methods are safe for concurrent use; what they return is
@@ -28,21 +29,39 @@ type Bank interface {
 	Ready() error
 	Customer(ctx context.Context, no bank.CustomerNo) (bank.CustomerView, error)
 	Account(ctx context.Context, no bank.AccountNo) (bank.AccountView, error)
-	Statement(ctx context.Context, no bank.AccountNo, after uint64, limit int) (bank.StatementPage, error)
+	Statement(ctx context.Context, q bank.StatementQuery) (bank.StatementPage, error)
+	StatementTotals(ctx context.Context, q bank.StatementQuery) (bank.StatementTotals, error)
+	Vouchers(ctx context.Context, no bank.CustomerNo, after uint64, limit int) (bank.VoucherPage, error)
 	Transfer(ctx context.Context, txn bank.TxnID) (bank.TransferView, error)
+	Slip(ctx context.Context, txn bank.TxnID) (bank.SlipView, error)
 	Deposit(ctx context.Context, no bank.ContractNo) (bank.DepositView, error)
+	Certificate(ctx context.Context, no bank.ContractNo) (bank.CertificateView, error)
 	Loan(ctx context.Context, no bank.ContractNo) (bank.LoanView, error)
 }
 
 // Vault seals identifying data before it goes anywhere and makes tokens of it.
 type Vault interface {
 	Seal(plain string) ([]byte, error)
-	Token(kind, value string) string
+	papers.Keys
 }
 
 // Operators knows the bank's own people by the tokens they show.
 type Operators interface {
 	Find(token string) (bank.Operator, bool)
+}
+
+// Day is the accounting day (会计日) as operators see and move it. Methods that wait do so until what was asked is
+// done or has failed.
+type Day interface {
+	Status() bank.DayStatus
+	// Cut cuts the day now, whatever the clock says, and does the work of its end.
+	Cut(ctx context.Context) error
+	// Catch makes all cuts that the clock has passed and does the work of their days' ends.
+	Catch(ctx context.Context) error
+	// Check checks the books as they are now.
+	Check(ctx context.Context) (*bank.DayReport, error)
+	// Report is that of a date's end; bank.ErrNotFound when there is none.
+	Report(date bank.Date) (*bank.DayReport, error)
 }
 
 // Page is a read served as it is, such as a report; an error is answered with 503.
@@ -54,6 +73,8 @@ type Options struct {
 	Vault  Vault
 	Clock  func() time.Time
 	Logger *slog.Logger
+	// Day is the accounting day, for operators; nil: there are no such routes.
+	Day Day
 	// MoveClock moves the clock forward, in demonstrations; clock.ErrBackwards is the caller's fault. Nil: there is
 	// no such route.
 	MoveClock func(ctx context.Context, to time.Time) error
@@ -114,6 +135,7 @@ type Server struct {
 	routes   []route
 	whole    whole
 	metrics  metrics
+	printing atomic.Int64 // entries of statements being made into PDFs
 	handling atomic.Int64
 	closing  atomic.Bool
 }

@@ -46,11 +46,14 @@ const (
 	codeLedger      = "LEDGER_UNAVAILABLE"
 	codeUnanswered  = "LEDGER_OUTCOME_UNKNOWN"
 	codeInternal    = "INTERNAL"
-	codeFile        = "FILE_INVALID"
-	codeCredential  = "CREDENTIAL_REQUIRED"
-	codeRole        = "ROLE_REQUIRED"
-	codeApproval    = "APPROVAL_REQUIRED"
-	codeClock       = "CLOCK_BACKWARDS"
+
+	codeFile       = "FILE_INVALID"
+	codeCredential = "CREDENTIAL_REQUIRED"
+	codeRole       = "ROLE_REQUIRED"
+	codeApproval   = "APPROVAL_REQUIRED"
+	codeClock      = "CLOCK_BACKWARDS"
+	codeDay        = "DAY_NOT_DONE"
+	codeNoReport   = "REPORT_UNKNOWN"
 )
 
 // explanation of a code: HTTP status, title, and what to do, in both languages.
@@ -138,7 +141,6 @@ var explanations = map[string]explanation{
 	string(bank.MethodNotAllowed):      {422, "不支持该还款方式", "The repayment method is not offered", "请选择产品支持的还款方式。", "Choose a method the product offers."},
 	string(bank.TermNotAllowed):        {422, "期限不允许", "The term is not offered", "请选择产品支持的期限。", "Choose a term the product offers."},
 	string(bank.TransferUnknown):       {404, "转账不存在", "There is no such transfer", "请检查转账编号。", "Check the transfer's number."},
-	string(bank.TransferSettledElse):   {409, "转账已有结果", "The transfer has been settled already", "不再改变结果。field 为 result 时与已记录的结果相反,由对账处理。", "Nothing changes. With the field result it was settled otherwise: the channel's file decides."},
 	string(bank.RefusedByLedger):       {422, "账务系统已拒绝", "The ledger refused", "首次执行时已被拒绝(余额、额度或账户状态),具体原因未能取回。未做任何处理;请核对后使用新的 Idempotency-Key 再试。", "It was refused when it was first carried out (balance, line or state of an account), and the exact reason was lost. Nothing was done; check, and try again with a new Idempotency-Key."},
 	string(bank.KeyReused):             {409, "Idempotency-Key 已用于其他请求", "The Idempotency-Key was used for another request", "请为不同的请求使用不同的键。", "Use a new key for a new request."},
 	string(bank.AccountIsRestricted):   {409, "账户受限", "The account is restricted", "账户存在止付、冻结或挂失等限制,请联系网点。", "The account is stopped, frozen or reported lost. Ask at a branch."},
@@ -161,6 +163,7 @@ var explanations = map[string]explanation{
 	string(bank.LastCard):              {409, "不能解绑最后一张卡", "The last card can't be removed", "账户有余额或在途资金时须保留一张绑定卡。", "An account with money on it or on its way keeps a card."},
 	string(bank.LoanMoneyToCreditCard): {422, "贷款资金不得转入信用卡", "Loan money can't go to a credit card", "请转出至借记卡。", "Use a debit card."},
 	string(bank.NotDue):                {409, "未到处理时间", "It is not due", "未做任何处理。", "Nothing was done."},
+	string(bank.TransferSettledElse):   {409, "转账已有结果", "The transfer has been settled already", "不再改变结果。field 为 result 时与已记录的结果相反,由对账处理。", "Nothing changes. With the field result it was settled otherwise: the channel's file decides."},
 	string(bank.OverOriginal):          {422, "超过原交易金额", "More than the original transaction", "可退金额见 limit_fen。", "What can still be given back is in limit_fen."},
 	string(bank.TransferNotSettled):    {409, "转账尚无结果", "The transfer has not been settled", "请先等待渠道结果或通过对账处理。", "Wait for the channel's answer, or for its file."},
 	string(bank.NotReversible):         {409, "该交易不可撤销", "The transaction can't be undone like this", "该交易失败、已退回一部分或属于其他业务,请人工核对后处理。", "It failed, part of it has been given back, or it is of another kind; a person must look at it."},
@@ -171,6 +174,18 @@ var explanations = map[string]explanation{
 	string(bank.NameMismatch):          {422, "户名不符", "The name is not the account holder's", "请核对收款人户名与账号。", "Check the payee's name and account number."},
 	string(bank.ChannelLimit):          {422, "超过渠道单笔限额", "Over the channel's limit for one transfer", "单笔限额见 limit_fen,请减少金额。", "The limit is in limit_fen; send less."},
 	string(bank.ConfirmationRequired):  {422, "需要客户确认", "The customer must confirm", "当日累计转出超过提醒金额(limit_fen),请提示客户并带 confirmed 重新提交。", "The day's total passes what customers are reminded of (limit_fen): ask, and send it again with confirmed."},
+	codePaperMax:                       {422, "明细过多", "Too many entries for a PDF", "请缩短期间,或改用 CSV 或 JSON 格式(不限笔数)。", "Ask for a shorter period, or for CSV or JSON, which have no limit."},
+	codePaperUnready:                   {409, "暂无回单", "There is no slip", "仅成功的转账和已支付的利息有回单,请查询交易状态。", "Only transfers that succeeded and interest that was paid have one; see how the transfer stands."},
+	codePaperUnknown:                   {404, "编号不存在", "There is no such paper", "请核对编号。", "Check the paper's number."},
+	string(bank.DepositMature):         {409, "存单已到期", "The deposit's term is over", "到期日前一日止方可变更。", "It can be changed until the day before maturity."},
+	string(bank.DepositHeld):           {409, "存单已冻结或质押", "An amount of the deposit is held", "可支取部分见 limit_fen;请先解除质押或待证明到期。", "What can be redeemed is in limit_fen; the rest when the pledge or proof has ended."},
+	string(bank.DepositHoldUnknown):    {404, "质押或证明不存在", "There is no such pledge or proof", "请检查编号;可能已解除。", "Check its number; it may have ended."},
+	string(bank.PartialsMax):           {422, "部分支取次数已用完", "No more part redemptions", "请全部支取。", "Redeem all of it."},
+	string(bank.SalesCap):              {422, "超过限购金额", "More than one person may hold of the product", "请减少金额,限额见 limit_fen。", "Buy less: the limit for all of one's deposits in it is in limit_fen."},
+	string(bank.RegionNotAllowed):      {422, "所在地区未发售", "The product is not sold in the customer's region", "请选择本地区在售产品。", "Choose a product sold there."},
+	string(bank.AgreementOutdated):     {409, "协议版本已更新", "There is another version of the agreement", "请阅读并同意新版协议(见产品列表)。", "Accept the version in the list of products."},
+	codeDay:                            {500, "日终未完成", "The end of day is not done", "系统会自动重试;请按所附原因处理后续跑(suanpan day run)。", "It is tried again by itself; mend what is named and let it go on (suanpan day run)."},
+	codeNoReport:                       {404, "无此日终报告", "There is no report of that day", "该日期尚未日终,或报告文件已不在。", "The end of that day is not done, or its report is not kept."},
 }
 
 // document is a problem document.

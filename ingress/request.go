@@ -72,6 +72,10 @@ var operations = append(channelOperations(), []operation{
 	op("/v1/channel/results", 200, "渠道结果", "A payment channel's answer to a two-phase transfer", channelResult, channelSettled),
 	op("/v1/deposits", 201, "购买定期", "Buy a term deposit", buyDeposit, depositBought),
 	op("/v1/deposits/{id}/redemptions", 201, "支取定期", "Redeem all or part of a term deposit", redeemDeposit, depositRedeemed),
+	op("/v1/deposits/{id}/rollover", 200, "变更到期转存方式", "Choose what is done at maturity, until the day before it", changeRollover, rolloverChanged),
+	op("/v1/deposits/{id}/proofs", 201, "开立存款证明", "Prove a deposit: the amount is held through a day", proveDeposit, depositHeld),
+	op("/v1/deposits/{id}/pledges", 201, "存单质押", "Pledge an amount of a deposit", pledgeDeposit, depositHeld).by(bank.Teller).withApproval(),
+	op("/v1/deposits/{id}/holds/{hold}/releases", 201, "解除存单质押或证明", "Let a pledge or proof go", releaseDeposit, depositReleased).by(bank.Teller).withApproval(),
 	op("/v1/loans/applications", 201, "贷款申请", "Apply for a credit line", applyLoan, loanApplied),
 	op("/v1/loans/{line}/drawdowns", 201, "用信", "Draw on a credit line", drawLoan, loanDrawn),
 	op("/v1/loans/{id}/repayments", 201, "还款", "Repay a loan, as due, ahead of time or in full", repayLoan, loanRepaid),
@@ -498,18 +502,16 @@ type depositRequest struct {
 	AmountFen int64  `json:"amount_fen"`
 	Rollover  string `json:"rollover,omitzero"`
 	Channel   string `json:"channel,omitzero"`
+	// AgreementVersion is that of the agreement the customer has accepted.
+	AgreementVersion string `json:"agreement_version,omitzero"`
 }
 
 func buyDeposit(_ *Server, in *depositRequest, _ []string) (bank.Command, *problem) {
 	var f fields
 	cmd := &bank.BuyDeposit{
 		Account: f.account("account_no", in.AccountNo, bank.AccountUnknown), Product: f.text("product", in.Product, true, codeMax),
-		AmountFen: f.money("amount_fen", in.AmountFen), Rollover: bank.Rollover(in.Rollover), Channel: f.channel(in.Channel),
-	}
-	switch cmd.Rollover {
-	case "", bank.RolloverNone, bank.RolloverPrincipal, bank.RolloverPrincipalAndInterest:
-	default:
-		f.fail(string(bank.FieldInvalid), "rollover", "NONE, PRINCIPAL or PRINCIPAL_AND_INTEREST")
+		AmountFen: f.money("amount_fen", in.AmountFen), Rollover: f.rollover(in.Rollover), Channel: f.channel(in.Channel),
+		AgreementVersion: f.text("agreement_version", in.AgreementVersion, false, codeMax),
 	}
 	return cmd, f.p
 }

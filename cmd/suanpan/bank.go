@@ -41,6 +41,7 @@ func (l layout) report() string    { return filepath.Join(l.dir, "report.db") }
 func (l layout) ledger() string    { return filepath.Join(l.dir, "LEDGER") }
 func (l layout) books() string     { return filepath.Join(l.dir, "books") }
 func (l layout) channels() string  { return filepath.Join(l.dir, "channels") }
+func (l layout) days() string      { return filepath.Join(l.dir, "days") }
 
 // server is the bank: all its parts in this process, but for a ledger elsewhere.
 type server struct {
@@ -59,6 +60,11 @@ type server struct {
 	consumers []worker // in the order in which they are stopped
 	keeper    worker   // lets the journal's oldest records go
 	clock     clock.Clock
+	catalogue *bank.Catalogue
+	moving    sync.Mutex // one move of the clock at a time
+	day       *accountingDay
+	daily     worker       // cuts the days and does the work of their ends
+	broken    atomic.Int64 // daily checks, when they were made last
 	letGo     sync.RWMutex // held for writing while it does, for reading by who needs all that is kept
 	logger    *slog.Logger
 	fault     chan error   // capacity 1
@@ -130,10 +136,14 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if err := s.openLedger(at, o); err != nil {
 		return nil, err
 	}
-	catalogue := bank.DefaultCatalogue()
+	catalogue, err := readCatalogue(o.catalogue)
+	if err != nil {
+		return nil, err
+	}
 	if !o.demo {
 		withdrawDemo(catalogue)
 	}
+	s.catalogue = catalogue
 	options := actors.Options{
 		Ledger: s.ledger, Clock: func() time.Time { return s.clock.Now() }, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
 		InMemoryMax: o.inMemoryMax, PassivateAfter: o.passivateAfter, SnapshotEvery: o.snapshotEvery,
@@ -181,9 +191,12 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if o.keep.records > 0 {
 		s.keeper = s.run("journal", func(ctx context.Context) error { return s.keepJournal(ctx, uint64(o.keep.records)) })
 	}
+	if err := s.openDays(at, o); err != nil {
+		return nil, err
+	}
 	s.api = ingress.New(ingress.Options{
 		Bank: bankOf, Vault: vault, Operators: operators, Catalogue: catalogue, Clock: s.clock.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
-		MoveClock: s.moveClock(), Channels: s.reconciliation(bankOf),
+		Day: s.day, MoveClock: s.moveClock(), Channels: s.reconciliation(bankOf),
 	})
 	go func() {
 		if err := s.api.Serve(s.http); err != nil {
@@ -288,6 +301,9 @@ func (s *server) close(ctx context.Context) error {
 		errs = append(errs, s.http.Close())
 	}
 	errs = append(errs, s.closeChannels())
+	if s.daily.cancel != nil {
+		s.daily.stop()
+	}
 	if s.keeper.cancel != nil {
 		s.keeper.stop()
 	}

@@ -1,0 +1,105 @@
+package ingress
+
+import (
+	"github.com/suanpan-bank/suanpan/bank"
+)
+
+// Operations on a term deposit between its purchase and its end.
+
+type rolloverRequest struct {
+	Rollover string `json:"rollover"`
+	Channel  string `json:"channel,omitzero"`
+}
+
+type rolloverReply struct {
+	DepositID bank.ContractNo `json:"deposit_id"`
+	Rollover  bank.Rollover   `json:"rollover"`
+	Previous  bank.Rollover   `json:"previous"`
+}
+
+func changeRollover(_ *Server, in *rolloverRequest, args []string) (bank.Command, *problem) {
+	var f fields
+	cmd := &bank.ChangeRollover{
+		Deposit:  f.contract("deposit_id", args[0], bank.DepositContract, bank.DepositUnknown),
+		Rollover: f.rollover(f.text("rollover", in.Rollover, true, purposeMax)), Channel: f.channel(in.Channel),
+	}
+	return cmd, f.p
+}
+
+func (f *fields) rollover(value string) bank.Rollover {
+	choice := bank.Rollover(value)
+	switch choice {
+	case "", bank.RolloverNone, bank.RolloverPrincipal, bank.RolloverPrincipalAndInterest:
+	default:
+		f.fail(string(bank.FieldInvalid), "rollover", "NONE, PRINCIPAL or PRINCIPAL_AND_INTEREST")
+	}
+	return choice
+}
+
+func rolloverChanged(r *bank.Receipt) any {
+	e, _ := find[*bank.RolloverChanged](r)
+	return rolloverReply{e.DepositNo, e.Rollover, e.Previous}
+}
+
+type depositHoldRequest struct {
+	AmountFen    int64  `json:"amount_fen"`
+	Until        string `json:"until,omitzero"` // the last day
+	DocumentHash string `json:"document_hash,omitzero"`
+	Channel      string `json:"channel,omitzero"`
+}
+
+type depositHoldReply struct {
+	DepositID bank.ContractNo      `json:"deposit_id"`
+	HoldID    bank.TxnID           `json:"hold_id"`
+	Kind      bank.DepositHoldKind `json:"kind"`
+	AmountFen int64                `json:"amount_fen"`
+	Until     bank.Date            `json:"until,omitzero"`
+}
+
+func proveDeposit(_ *Server, in *depositHoldRequest, args []string) (bank.Command, *problem) {
+	cmd, f := holdDeposit(bank.DepositProof, in, args)
+	f.text("until", in.Until, true, codeMax)
+	return cmd, f.p
+}
+
+func pledgeDeposit(_ *Server, in *depositHoldRequest, args []string) (bank.Command, *problem) {
+	cmd, f := holdDeposit(bank.DepositPledge, in, args)
+	return cmd, f.p
+}
+
+func holdDeposit(kind bank.DepositHoldKind, in *depositHoldRequest, args []string) (*bank.HoldDeposit, *fields) {
+	var f fields
+	return &bank.HoldDeposit{
+		Deposit: f.contract("deposit_id", args[0], bank.DepositContract, bank.DepositUnknown), Kind: kind,
+		AmountFen: f.money("amount_fen", in.AmountFen), Until: f.date("until", in.Until),
+		DocumentHash: f.text("document_hash", in.DocumentHash, false, hashMax), Channel: f.channel(in.Channel),
+	}, &f
+}
+
+func depositHeld(r *bank.Receipt) any {
+	if e, ok := find[*bank.DepositPledged](r); ok {
+		return depositHoldReply{e.DepositNo, e.HoldID, bank.DepositPledge, e.AmountFen, e.Until}
+	}
+	e, _ := find[*bank.DepositProofIssued](r)
+	return depositHoldReply{e.DepositNo, e.HoldID, bank.DepositProof, e.AmountFen, e.Until}
+}
+
+type depositReleaseRequest struct {
+	Channel string `json:"channel,omitzero"`
+}
+
+func releaseDeposit(_ *Server, in *depositReleaseRequest, args []string) (bank.Command, *problem) {
+	var f fields
+	hold, err := bank.ParseTxnID(args[1])
+	if err != nil {
+		f.fail(string(bank.DepositHoldUnknown), "hold_id", "")
+	}
+	return &bank.ReleaseDepositHold{
+		Deposit: f.contract("deposit_id", args[0], bank.DepositContract, bank.DepositUnknown), Hold: hold, Channel: f.channel(in.Channel),
+	}, f.p
+}
+
+func depositReleased(r *bank.Receipt) any {
+	e, _ := find[*bank.DepositHoldReleased](r)
+	return depositHoldReply{DepositID: e.DepositNo, HoldID: e.HoldID, Kind: e.Kind, AmountFen: e.AmountFen}
+}
