@@ -92,6 +92,7 @@ func (a Demand) Unpaid(day Date) []DemandPeriod {
 // Paid takes out a period whose interest has been credited: one that is due, or the broken one of an account
 // that closes. What has come in for its days since it was reckoned counts for the next.
 func (a *Demand) Paid(p DemandPeriod) {
+	a.Advance(p.Through.AddDays(1))
 	for i, due := range a.Due {
 		if due.Through == p.Through {
 			a.FenDays += due.FenDays - p.FenDays
@@ -100,7 +101,6 @@ func (a *Demand) Paid(p DemandPeriod) {
 			return
 		}
 	}
-	a.Advance(p.Through.AddDays(1))
 	a.FenDays -= p.FenDays
 	a.AccruedFen -= p.AccruedFen
 	a.From = p.Through.AddDays(1)

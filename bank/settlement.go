@@ -56,7 +56,8 @@ func decideCreditInterest(c *Customer, m *CreditInterest, env *Env, d *Decision)
 // account gets of it. The broken period takes the rate of the closing day.
 func payInterestAtClosing(s *Standing, env *Env, d *Decision) (netFen int64) {
 	before := s.BalanceFen()
-	for _, p := range s.Demand.Unpaid(env.Date) {
+	for periods := s.Demand.Unpaid(env.Date); len(periods) > 0; periods = s.Demand.Unpaid(env.Date) {
+		p := periods[0]
 		rate := env.Catalogue.DemandRateOn(p.Through)
 		if p.Through == env.Date.AddDays(-1) && !p.Through.IsSettlementDay() {
 			rate = env.Catalogue.DemandRateOn(env.Date)
