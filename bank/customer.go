@@ -4,8 +4,9 @@ package bank
 // Balances are not here: the ledger has them.
 type Customer struct {
 	No         CustomerNo   `cbor:"1,keyasint,omitempty"`
-	Seq        uint64       `cbor:"2,keyasint,omitempty"` // decisions taken so far
-	Registered Date         `cbor:"3,keyasint,omitempty"` // zero: not a customer (yet)
+	Seq        uint64       `cbor:"2,keyasint,omitempty"`  // decisions taken so far
+	Registered Date         `cbor:"3,keyasint,omitempty"`  // zero: not a customer (yet)
+	ClosedOn   Date         `cbor:"21,keyasint,omitempty"` // the last date that was closed for him (日终)
 	IDKind     IDKind       `cbor:"4,keyasint,omitempty"`
 	Person     PersonSealed `cbor:"5,keyasint,omitempty"`
 	Region     uint32       `cbor:"6,keyasint,omitempty"`
@@ -18,9 +19,6 @@ type Customer struct {
 
 	// InFlight are two-phase transfers whose channel has not answered.
 	InFlight []InFlight `cbor:"12,keyasint,omitempty"`
-
-	// ClosedOn is the last date that was closed for him (日终).
-	ClosedOn Date `cbor:"21,keyasint,omitempty"`
 
 	// Day is the bank's accounting day; nil but for BankHouse.
 	Day *AccountingDay `cbor:"25,keyasint,omitempty"`

@@ -97,7 +97,7 @@ func (y *year) checked(fail func(string, ...any)) {
 				fail("account %s: desk %d, ledger %d", s.Account, s.BalanceFen(), y.books.posted[s.LedgerID()])
 			}
 			payable[demand] += s.Demand.AccruedFen
-			for _, p := range s.Demand.Due {
+			for _, p := range s.Demand.Due() {
 				payable[demand] += p.AccruedFen
 			}
 		}

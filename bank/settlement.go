@@ -41,11 +41,11 @@ func decideCreditInterest(c *Customer, m *CreditInterest, env *Env, d *Decision)
 	}
 	s := env.Desk.Standing(a.No)
 	s.Demand.Advance(m.Date)
-	if len(s.Demand.Due) == 0 {
+	if len(s.Demand.Due()) == 0 {
 		return &Refusal{Code: DateClosed, Field: "date"}
 	}
-	for len(s.Demand.Due) > 0 {
-		p := s.Demand.Due[0]
+	for len(s.Demand.Due()) > 0 {
+		p := s.Demand.Due()[0]
 		payDemandInterest(s, p, env.Catalogue.DemandRateOn(p.Through), env, d)
 	}
 	d.Affects = []Affected{a.affected()}
