@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -27,7 +26,7 @@ type shardActor struct {
 func newShardActor(n *Node, shard uint16, epoch uint64) *shardActor {
 	s := &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*customerActor)}
 	// Proto.Actor asks for the actor within Spawn and, as its Receive recovers and it never restarts, only then.
-	s.spawning = actor.PropsFromProducer(func() actor.Actor { return s.starting }, n.spawning...)
+	s.spawning = actor.PropsFromProducer(func() actor.Actor { return s.starting }, actor.WithMailbox(newCustomerMailbox))
 	return s
 }
 
@@ -70,7 +69,7 @@ func (s *shardActor) Receive(ctx actor.Context) {
 	case *passivation:
 		s.passivate(ctx, m)
 	case *checkpoint:
-		s.checkpoint(ctx, m)
+		s.checkpoint(m)
 	}
 }
 
@@ -87,9 +86,8 @@ func (s *shardActor) answer(ctx actor.Context, d *draft, news any) {
 	}
 }
 
-// send is the only way to a customer's actor.
+// send is the only way to a customer's actor, who has handled the message when it returns.
 func (s *shardActor) send(ctx actor.Context, c *customerActor, message any) {
-	c.sent++
 	c.slot.used.Store(s.node.now.Load())
 	ctx.Send(c.pid, message)
 }
@@ -103,7 +101,10 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (
 	if slot == nil {
 		return nil, err
 	}
-	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot}
+	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot, outstanding: &s.node.settled}
+	if s.node.pipeline.submitter != nil {
+		c.outstanding = new(outstanding)
+	}
 	for _, d := range slot.intents {
 		c.await(d)
 	}
@@ -122,11 +123,14 @@ type customerActor struct {
 	epoch uint64
 	slot  *slot
 
-	pid     *actor.PID
-	sent    uint64        // messages; its parent's
-	handled atomic.Uint64 // of them
+	pid *actor.PID
 
-	// Where the ledger is elsewhere:
+	*outstanding
+}
+
+// outstanding is what a customer's actor keeps where the ledger is elsewhere. Where it is in this process all
+// actors share one that stays empty.
+type outstanding struct {
 	intents  []*draft     // decided and not answered by the ledger, in order
 	pending  bank.Pending // what they may do
 	deferred []*Request   // to be decided when outcomes are known, in order
@@ -154,13 +158,7 @@ func (a *customerActor) Receive(ctx actor.Context) {
 		a.giveUp(m.draft)
 	case *unanswered:
 		a.stop(m.draft, m.cause)
-	case *checkpoint:
-		m.take(a.slot, a.intents)
-		m.finished()
-	default:
-		return // the actor system's own
 	}
-	a.handled.Add(1)
 }
 
 // handle answers a command that has been decided before and decides a new one, in its turn.
@@ -199,6 +197,16 @@ func (a *customerActor) decide(req *Request) bool {
 		a.slot.mu.Unlock()
 	}
 	credit, credits := bank.CreditOf(cmd)
+	if txn, asks := bank.PastOf(customer, cmd); asks {
+		past, err := a.node.past(txn)
+		if err != nil {
+			req.finish(fmt.Errorf("%w: %w", bank.ErrStopping, err))
+			return true
+		}
+		if env.Past = past; !credits {
+			credit, credits = bank.PartyOf(cmd, past)
+		}
+	}
 	admitted, refusal, err := a.admit(credit, credits, &env)
 	if err != nil {
 		req.finish(err)
@@ -248,6 +256,7 @@ func (a *customerActor) decide(req *Request) bool {
 		return a.refused(req, d, err)
 	}
 	a.apply(d)
+	a.node.follow(d)
 	d.reuse()
 	return true
 }
@@ -264,7 +273,7 @@ func (a *customerActor) apply(d *draft) {
 		a.node.registry.setOpen(c.No, now)
 	}
 	a.slot.changed.Store(true)
-	a.node.follow(c)
+	a.node.begin(c)
 }
 
 // refused answers a command whose decision the journal did not take, or decides it anew on the next date.

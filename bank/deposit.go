@@ -24,6 +24,9 @@ func decideBuy(c *Customer, m *BuyDeposit, env *Env, d *Decision) *Refusal {
 	if r := p.admits(c, a, m, env); r != nil {
 		return r
 	}
+	if r := a.permits(ActBuyDeposit, env, "account_no"); r != nil {
+		return r
+	}
 	e, ok := p.opening(c, a.No, m.AmountFen, env.Date, env.Catalogue)
 	if !ok {
 		return &Refusal{Code: ProductNotOnSale, Field: "product"}
@@ -93,6 +96,13 @@ func decideRedeem(c *Customer, m *RedeemDeposit, env *Env, d *Decision) *Refusal
 	}
 	a, r := ownAccount(c, t.Account, "deposit_id")
 	if r != nil {
+		return r
+	}
+	paidOut := ActCustomerCredit
+	if env.Date >= t.MaturityDate {
+		paidOut = ActSystemCredit
+	}
+	if r := a.permits(paidOut, env, "deposit_id"); r != nil {
 		return r
 	}
 	amount := m.AmountFen

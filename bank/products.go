@@ -14,8 +14,11 @@ type Catalogue struct {
 	Demand RateTable
 	// InterestTax is the rate withheld from interest by date; zero since 2008-10-09.
 	InterestTax RateTable
-	// TransferFeeFen is charged for a transfer out to other than the bound card (SPEC 3.3: zero online).
-	TransferFeeFen int64
+	// ClassI are the limits of a class Ⅰ account's payments to others through electronic channels, which the
+	// law leaves to the bank (SPEC 3.2).
+	ClassI OwnLimits
+	// Transfers are fees and limits of money that leaves.
+	Transfers TransferRules
 }
 
 // RateStep is a rate posted (挂牌) from a day on, for amounts from AtLeastFen up.
@@ -296,8 +299,10 @@ func DefaultCatalogue() *Catalogue {
 				Rates:   demoRate(50_000), IncomeDetail: DetailBusinessIncome, LineRevolving: true,
 			}),
 		},
+		ClassI:      OwnLimits{TransactionFen: 5_000_000, DayFen: 20_000_000},
 		Demand:      demoRate(2_000),
 		InterestTax: RateTable{{From: 19000101, RateE6: 0}},
+		Transfers:   TransferRules{IBPSMaxFen: IBPSMaxFenDefault, ConfirmDayFen: ConfirmDayFenDefault},
 	}
 }
 

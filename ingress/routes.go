@@ -51,6 +51,7 @@ func (s *Server) table() []route {
 	table = append(table, s.dayRoutes()...)
 	table = append(table, s.quoteRoutes()...)
 	table = append(table, s.productRoutes()...)
+	table = append(table, s.paperRoutes()...)
 	for path, page := range s.options.Pages {
 		get(path, "报表", "A report", nil, func(ctx *fasthttp.RequestCtx, _ []string) { s.page(ctx, page) })
 	}
