@@ -96,6 +96,16 @@ func (d *Desk) Unheld(to []Command) []Command {
 	return to
 }
 
+// Clone is a copy that later events don't change.
+func (d *Desk) Clone() *Desk {
+	c := &Desk{Accounts: slices.Clone(d.Accounts)}
+	for i := range c.Accounts {
+		s := &c.Accounts[i]
+		s.Demand.setDue(slices.Clone(s.Demand.Due()))
+	}
+	return c
+}
+
 // Credit is a command's wish to put money into an account.
 type Credit struct {
 	Account   AccountNo
