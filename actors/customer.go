@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"sync/atomic"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -27,7 +26,7 @@ type shardActor struct {
 func newShardActor(n *Node, shard uint16, epoch uint64) *shardActor {
 	s := &shardActor{node: n, shard: shard, epoch: epoch, customers: make(map[bank.CustomerNo]*customerActor)}
 	// Proto.Actor asks for the actor within Spawn and, as its Receive recovers and it never restarts, only then.
-	s.spawning = actor.PropsFromProducer(func() actor.Actor { return s.starting }, n.spawning...)
+	s.spawning = actor.PropsFromProducer(func() actor.Actor { return s.starting }, actor.WithMailbox(newCustomerMailbox))
 	return s
 }
 
@@ -70,7 +69,7 @@ func (s *shardActor) Receive(ctx actor.Context) {
 	case *passivation:
 		s.passivate(ctx, m)
 	case *checkpoint:
-		s.checkpoint(ctx, m)
+		s.checkpoint(m)
 	case *visit:
 		s.visit(ctx, m)
 	}
@@ -95,11 +94,8 @@ func (s *shardActor) send(ctx actor.Context, c *customerActor, message any) {
 	s.pass(ctx, c, message)
 }
 
-// pass is the only way to a customer's actor.
-func (s *shardActor) pass(ctx actor.Context, c *customerActor, message any) {
-	c.sent++
-	ctx.Send(c.pid, message)
-}
+// pass is the only way to a customer's actor, who has handled the message when it returns.
+func (s *shardActor) pass(ctx actor.Context, c *customerActor, message any) { ctx.Send(c.pid, message) }
 
 // child finds or starts a customer's actor; nil: nobody has the number.
 func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (*customerActor, error) {
@@ -113,9 +109,18 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (
 	return s.start(ctx, slot), nil
 }
 
+// customer is an actor for the slot that has not been started.
+func (s *shardActor) customer(slot *slot) *customerActor {
+	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot, outstanding: &s.node.settled}
+	if s.node.pipeline.submitter != nil {
+		c.outstanding = new(outstanding)
+	}
+	return c
+}
+
 // start gives a customer an actor, who takes over the hold on the slot.
 func (s *shardActor) start(ctx actor.Context, slot *slot) *customerActor {
-	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot}
+	c := s.customer(slot)
 	for _, d := range slot.intents {
 		c.await(d)
 	}
@@ -134,11 +139,14 @@ type customerActor struct {
 	epoch uint64
 	slot  *slot
 
-	pid     *actor.PID
-	sent    uint64        // messages; its parent's
-	handled atomic.Uint64 // of them
+	pid *actor.PID
 
-	// Where the ledger is elsewhere:
+	*outstanding
+}
+
+// outstanding is what a customer's actor keeps where the ledger is elsewhere. Where it is in this process all
+// actors share one that stays empty.
+type outstanding struct {
 	intents  []*draft     // decided and not answered by the ledger, in order
 	pending  bank.Pending // what they may do
 	deferred []*Request   // to be decided when outcomes are known, in order
@@ -166,15 +174,9 @@ func (a *customerActor) Receive(ctx actor.Context) {
 		a.giveUp(m.draft)
 	case *unanswered:
 		a.stop(m.draft, m.cause)
-	case *checkpoint:
-		m.take(a.slot, a.intents)
-		m.finished()
 	case *visit:
 		a.visit(m)
-	default:
-		return // the actor system's own
 	}
-	a.handled.Add(1)
 }
 
 // handle answers a command that has been decided before and decides a new one, in its turn.
@@ -213,6 +215,16 @@ func (a *customerActor) decide(req *Request) bool {
 		a.slot.mu.Unlock()
 	}
 	credit, credits := bank.CreditOf(cmd)
+	if txn, asks := bank.PastOf(customer, cmd); asks {
+		past, err := a.node.past(txn)
+		if err != nil {
+			req.finish(fmt.Errorf("%w: %w", bank.ErrStopping, err))
+			return true
+		}
+		if env.Past = past; !credits {
+			credit, credits = bank.PartyOf(cmd, past)
+		}
+	}
 	admitted, refusal, err := a.admit(credit, credits, &env)
 	if err != nil {
 		req.finish(err)
@@ -262,6 +274,7 @@ func (a *customerActor) decide(req *Request) bool {
 		return a.refused(req, d, err)
 	}
 	a.apply(d)
+	a.node.follow(d)
 	d.reuse()
 	return true
 }
@@ -278,7 +291,7 @@ func (a *customerActor) apply(d *draft) {
 		a.node.registry.setOpen(c.No, now)
 	}
 	a.slot.changed.Store(true)
-	a.node.follow(c)
+	a.node.begin(c)
 }
 
 // refused answers a command whose decision the journal did not take, or decides it anew on the next date.
@@ -365,8 +378,9 @@ func (a *customerActor) channelRequest(d *draft) (ask ChannelRequest, ok bool) {
 		default:
 			continue
 		}
+		ask.Day = bank.Date(d.record.AccountingDate)
 		if a.slot.customer.Unlimited(ask.Account, a.node.options.Catalogue) {
-			ask.Date = bank.Date(d.record.AccountingDate)
+			ask.Date = ask.Day
 		}
 		return ask, true
 	}

@@ -1,51 +1,129 @@
 package actors
 
-// dispatcher runs the actors' mailboxes on goroutines that it keeps. A new goroutine for each, as
-// Proto.Actor's own does it, begins with a small stack that grows in the middle of every decision: copying it
-// was a tenth of the CPU of a transfer. One that has run a mailbox before has the stack already.
+import (
+	"runtime"
+	"sync"
+)
+
+// dispatcher gives the shards' mailboxes their turns, in the order they asked, on goroutines that it keeps: one
+// that has run a mailbox before has the stack that a decision needs, which a new one would have to grow, and
+// copy, in the middle of each.
 //
-// It never makes anybody wait: when no goroutine is free there is a new one, so a mailbox that waits for the
-// disk holds nobody up.
+// Few turns are taken at once, since all decisions meet at the pipeline's lock: where every mailbox had its
+// goroutine, a hundred waited for the lock, each to be woken for one decision. And at most one goroutine is on
+// its way at a time; whoever takes a turn while others wait for theirs sends for the next. So with the processors
+// busy a goroutine goes from turn to turn and nobody is woken, which costs as much as a third of a decision.
+// Who waits for the disk steps aside meanwhile.
 type dispatcher struct {
-	work chan func()   // no capacity: it is given only to a goroutine that waits
-	keep chan struct{} // a place for each goroutine that may wait
-	stop chan struct{}
+	mu     sync.Mutex
+	queue  []func() // from next on
+	next   int
+	taking int  // turns that are taken, but for those whose goroutines wait aside
+	coming bool // a goroutine is on its way to the queue
+	idle   int  // goroutines that wait for work and have not been called
+	ended  bool
+	call   chan struct{}
+	most   int // turns taken at once
 }
 
 const (
-	idleWorkersMax = 1024 // goroutines that wait for work; each keeps some kilobytes of stack
-	throughput     = 300  // messages an actor may take before others have their turn; Proto.Actor's default
+	// turnsMax is how many turns are taken at once where there are processors for them: a third of a decision
+	// happens under the pipeline's lock, so more would wait for it.
+	turnsMax = 4
+	// idleWorkersMax is how many goroutines may wait for work; each keeps some kilobytes of stack.
+	idleWorkersMax = 64
 )
 
-func newDispatcher(stop chan struct{}) *dispatcher {
-	return &dispatcher{work: make(chan func()), keep: make(chan struct{}, idleWorkersMax), stop: stop}
+func newDispatcher() *dispatcher {
+	// The capacity is that of all who may be called, so that calling never waits.
+	return &dispatcher{call: make(chan struct{}, idleWorkersMax), most: min(turnsMax, runtime.NumCPU())}
+}
+
+// end lets the goroutines go that wait for work. What is still sent is still handled.
+func (d *dispatcher) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ended = true
+	close(d.call)
 }
 
 // Schedule implements actor.Dispatcher.
-func (d *dispatcher) Schedule(run func()) {
-	select {
-	case d.work <- run:
-	default:
-		go d.worker(run)
+func (d *dispatcher) Schedule(turn func()) {
+	d.mu.Lock()
+	if len(d.queue) == cap(d.queue) && d.next > len(d.queue)/2 {
+		n := copy(d.queue, d.queue[d.next:])
+		clear(d.queue[n:])
+		d.queue, d.next = d.queue[:n], 0
+	}
+	d.queue = append(d.queue, turn)
+	d.sendFor()
+	d.mu.Unlock()
+}
+
+// sendFor sends for a goroutine, if one is needed and none is on its way; mu is held.
+func (d *dispatcher) sendFor() {
+	if d.coming || d.taking >= d.most || d.next == len(d.queue) {
+		return
+	}
+	d.coming = true
+	if d.idle > 0 && !d.ended {
+		d.idle--
+		d.call <- struct{}{}
+	} else {
+		go d.work()
 	}
 }
 
-// Throughput implements actor.Dispatcher.
-func (d *dispatcher) Throughput() int { return throughput }
+// begin takes the next turn, if there is one to take; otherwise the goroutine is to wait, or to end when enough wait.
+func (d *dispatcher) begin(arrived bool) (turn func(), wait bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if arrived {
+		d.coming = false
+	} else {
+		d.taking--
+	}
+	if d.next == len(d.queue) || d.taking >= d.most {
+		if wait = d.idle < idleWorkersMax && !d.ended; wait {
+			d.idle++
+		}
+		return nil, wait
+	}
+	d.taking++
+	turn, d.queue[d.next] = d.queue[d.next], nil
+	if d.next++; d.next == len(d.queue) {
+		d.queue, d.next = d.queue[:0], 0
+	}
+	d.sendFor()
+	return turn, false
+}
 
-func (d *dispatcher) worker(run func()) {
-	for {
-		run()
-		select {
-		case d.keep <- struct{}{}:
-		default:
-			return // enough wait already
+func (d *dispatcher) work() {
+	for arrived := true; ; arrived = false {
+		turn, wait := d.begin(arrived)
+		for ; turn == nil; turn, wait = d.begin(true) {
+			if wait {
+				_, wait = <-d.call
+			}
+			if !wait {
+				return
+			}
 		}
-		select {
-		case run = <-d.work:
-			<-d.keep
-		case <-d.stop:
-			return
-		}
+		turn()
 	}
 }
+
+// aside lets others have their turns while the caller, in its own, waits for the disk.
+func (d *dispatcher) aside(wait func()) {
+	d.mu.Lock()
+	d.taking--
+	d.sendFor()
+	d.mu.Unlock()
+	wait()
+	d.mu.Lock()
+	d.taking++
+	d.mu.Unlock()
+}
+
+// Throughput implements actor.Dispatcher. A mailbox gives up its turn by itself.
+func (d *dispatcher) Throughput() int { return 0 }

@@ -5,30 +5,55 @@ import (
 	"testing/synctest"
 )
 
-// An actor that waits for the disk must not hold up the others, however many wait.
-func TestAMailboxThatWaitsHoldsNobodyUp(t *testing.T) {
+// A customer who is read from disk must not hold up the others, however many are.
+func TestThoseWhoWaitForTheDiskHoldNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stop := make(chan struct{})
-		d := newDispatcher(stop)
+		d := newDispatcher()
 		for _, waiting := range []int{2 * idleWorkersMax, idleWorkersMax} {
-			gate := make(chan struct{})
+			all, disk := make(chan struct{}), make(chan struct{})
 			for range waiting {
-				d.Schedule(func() { <-gate })
-			}
-			synctest.Wait()
-			if kept := len(d.keep); kept != 0 {
-				t.Errorf("%d mailboxes wait and %d goroutines are free: new ones were made instead", waiting, kept)
+				d.Schedule(func() {
+					<-all
+					d.aside(func() { <-disk })
+				})
 			}
 			ran := make(chan struct{})
 			d.Schedule(func() { close(ran) })
-			<-ran
-			close(gate)
 			synctest.Wait()
-			if kept := len(d.keep); kept != idleWorkersMax {
-				t.Errorf("%d goroutines are kept, want %d", kept, idleWorkersMax)
+			close(all)
+			<-ran
+			close(disk)
+			synctest.Wait()
+			if d.idle != idleWorkersMax || d.taking != 0 {
+				t.Errorf("%d goroutines are kept, want %d; %d turns are still taken", d.idle, idleWorkersMax, d.taking)
 			}
 		}
-		close(stop)
+		handled := false
+		d.end()
+		d.Schedule(func() { handled = true })
 		synctest.Wait()
+		if !handled {
+			t.Error("a turn after the end was never taken")
+		}
+	})
+}
+
+// More turns at once only wait for one lock; fewer leave a processor idle.
+func TestAsManyTurnsAreTakenAtOnceAsMayBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDispatcher()
+		const turns = 1000
+		begun, gate := make(chan struct{}, turns), make(chan struct{})
+		for range turns {
+			d.Schedule(func() { begun <- struct{}{}; <-gate })
+		}
+		for done := range turns {
+			synctest.Wait()
+			if want := min(done+d.most, turns); len(begun) != want {
+				t.Fatalf("%d turns are over and %d begun, want %d", done, len(begun), want)
+			}
+			gate <- struct{}{}
+		}
+		d.end()
 	})
 }

@@ -33,8 +33,8 @@ func (n *Node) Today() bank.Date {
 	return bank.DateOf(n.options.Clock())
 }
 
-// follow begins the date that the bank's house has come to.
-func (n *Node) follow(c *bank.Customer) {
+// begin begins the date that the bank's house has come to.
+func (n *Node) begin(c *bank.Customer) {
 	if c.Day == nil {
 		return
 	}

@@ -19,13 +19,6 @@ const (
 func (o *office) openDay(d bank.Date) { o.must(&bank.OpenDay{Date: d}) }
 func (o *office) cutDay(d bank.Date)  { o.must(&bank.StartDayCut{Date: d}) }
 
-func (o *office) must(cmd bank.Command) {
-	o.tb.Helper()
-	if r := o.do(cmd); r.Refusal != nil {
-		o.tb.Fatalf("%s: %s", cmd.Operation(), r.Refusal)
-	}
-}
-
 // last is the newest record with money.
 func (j *memoryJournal) last() *journal.Record {
 	j.mu.Lock()

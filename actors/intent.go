@@ -107,6 +107,7 @@ func (a *customerActor) conclude(d *draft) {
 	a.intents = slices.Delete(a.intents, 0, 1)
 	a.pending.Remove(d.claim)
 	a.apply(d)
+	a.node.follow(d)
 	a.node.pipeline.submitter.concluded(d)
 	for len(a.deferred) > 0 && (a.repeated(a.deferred[0]) || a.decide(a.deferred[0])) {
 		a.deferred = slices.Delete(a.deferred, 0, 1)
@@ -219,12 +220,12 @@ func (n *Node) adopt(rec *journal.Record) (*draft, error) {
 		if err != nil {
 			return nil, fmt.Errorf("intent at position %d: %w", rec.Position, err)
 		}
-		if !received(e) {
+		if rec.Events[i].Customer == rec.Customer && !received(e) {
 			d.decision.Events = append(d.decision.Events, e)
 		} else {
 			d.decision.Payee, d.decision.PayeeEvents = bank.CustomerNo(rec.Events[i].Customer), append(d.decision.PayeeEvents, e)
 		}
-		if credit, ok := bank.CreditBy(e); ok {
+		if credit, ok := bank.CreditBy(e); ok && d.payee == nil && !(credit.System && credit.Account.Customer() == own.customer.No) {
 			d.credit = credit
 			if d.payee, err = n.acquire(credit.Account.Customer(), false); err != nil {
 				return nil, err

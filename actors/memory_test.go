@@ -67,11 +67,9 @@ func (j *memoryJournal) take(rec *journal.Record) {
 			j.heads[rec.Events[i].Customer] = h
 		}
 	}
-	kept := *rec
-	kept.Accounts, kept.Transfers = slices.Clone(rec.Accounts), slices.Clone(rec.Transfers)
-	kept.Events, kept.Receipt = slices.Clone(rec.Events), slices.Clone(rec.Receipt)
-	j.records = append(j.records, &kept)
-	j.commands[rec.Command] = &kept
+	kept := copyRecord(rec)
+	j.records = append(j.records, kept)
+	j.commands[rec.Command] = kept
 }
 
 func (j *memoryJournal) Claim(shard uint16) (uint64, error) {

@@ -39,6 +39,10 @@ type ChannelRequest struct {
 	Out       bool
 	AmountFen int64
 	Channel   bank.Channel
+	Day       bank.Date // accounting date of the request
+	// Again: an earlier process has asked, or was about to; the channel may know the transfer. Unknown: it has
+	// not answered in time.
+	Again, Unknown bool
 	// Date is the accounting date of the request if the answer is to have the same, as demonstrations do;
 	// zero: the answer is booked on the day it comes.
 	Date bank.Date
@@ -85,13 +89,14 @@ type Node struct {
 	journal   journal.Journal
 	pipeline  pipeline
 	system    *actor.ActorSystem
-	spawning  []actor.PropsOption // of every actor; the simulation gives them mailboxes of its own
+	spawning  []actor.PropsOption // of the shards' actors; the simulation gives them mailboxes of its own
 	workers   *dispatcher
 	channel   Channel
 	registry  registry
 	shards    [bank.ShardCount]shardState
 	intents   []*draft // found without an outcome by Recover, until Resume
 	admission admission
+	settled   outstanding // of all actors, with a ledger in this process
 
 	now          atomic.Int64  // milliseconds since 1970, as of the last look for idle customers
 	inMemory     atomic.Int64  // customers
@@ -143,9 +148,8 @@ func NewNode(options Options) *Node {
 	if n.system == nil {
 		n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
 	}
-	n.workers = newDispatcher(n.stopped)
-	// The mailbox that takes least while it is empty, as most are.
-	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers), actor.WithMailbox(actor.UnboundedLockfree())}
+	n.workers = newDispatcher()
+	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers), actor.WithMailbox(newShardMailbox)}
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()
 	for i := range n.shards {
@@ -302,12 +306,13 @@ func (n *Node) Close(ctx context.Context) error {
 			s.close()
 		}
 		n.system.Shutdown()
+		n.workers.end()
 	})
 	return err
 }
 
 func (n *Node) requestOf(c *bank.Customer, f *bank.InFlight) ChannelRequest {
-	r := ChannelRequest{Transfer: f.Txn, Account: f.Account, Out: f.Out, AmountFen: f.AmountFen, Channel: f.Channel}
+	r := ChannelRequest{Transfer: f.Txn, Account: f.Account, Out: f.Out, AmountFen: f.AmountFen, Channel: f.Channel, Day: f.Date, Again: true, Unknown: f.UnknownSince != 0}
 	if c.Unlimited(f.Account, n.options.Catalogue) {
 		r.Date = f.Date
 	}

@@ -2,10 +2,10 @@ package actors
 
 // Passivation (钝化): customers whom nobody has asked for leave memory and come back when somebody does.
 //
-// It goes through the shard's actor, the only one that sends to a customer's: the shard knows how much it has
-// sent, and the customer's actor counts what it has handled. When the two agree nothing is in the mailbox and
-// nothing runs, so the actor can be dropped and no message be lost; the next one starts a new actor. (An actor
-// that stops itself loses what is behind the stop in its mailbox.)
+// It goes through the shard's actor, the only one that sends to a customer's, and in whose turn the customer's
+// handles what it is sent. So when the shard lets a customer go nothing is under way to him, and no message is
+// lost; the next one starts a new actor. (An actor that stops itself loses what is behind the stop in its
+// mailbox.)
 import (
 	"context"
 	"slices"
@@ -159,27 +159,20 @@ func (s *shardActor) passivate(ctx actor.Context, p *passivation) {
 	p.done <- struct{}{}
 }
 
-// idle reports whether the actor has handled all that was sent to it, waits for nothing, and is alone with its
-// customer. Only its parent may ask, who alone sends to it.
+// idle reports whether the actor waits for nothing and is alone with its customer. Only its parent may ask.
 func (a *customerActor) idle(durable journal.Position) bool {
-	return a.handled.Load() == a.sent && len(a.intents) == 0 && a.slot.users.Load() == 1 && journal.Position(a.slot.touched.Load()) <= durable
+	return len(a.intents) == 0 && a.slot.users.Load() == 1 && journal.Position(a.slot.touched.Load()) <= durable
 }
 
-// checkpoint puts the states of the shard's customers aside that have changed; those who are busy do it
-// themselves when they come to it.
-func (s *shardActor) checkpoint(ctx actor.Context, c *checkpoint) {
+// checkpoint puts the states of the shard's customers aside that have changed.
+func (s *shardActor) checkpoint(c *checkpoint) {
 	for _, slot := range s.node.shards[s.shard].allChanged() {
-		child := s.customers[slot.customer.No]
-		switch {
-		case child == nil:
-			c.take(slot, slot.intents)
-		case child.handled.Load() == child.sent:
-			c.take(slot, child.intents)
-		default:
-			c.left.Add(1)
-			s.send(ctx, child, c)
+		open := slot.intents
+		if child := s.customers[slot.customer.No]; child != nil {
+			open = child.intents
 		}
+		c.take(slot, open)
 		slot.release()
 	}
-	c.finished()
+	c.done <- struct{}{}
 }

@@ -117,7 +117,7 @@ func (p *pipeline) commit(d *draft) error {
 	if p.ledger != nil {
 		p.execute(rec)
 	}
-	d.request.receipt = d.settle(p.results, p.balance)
+	d.request.receipt = d.settle(p.results, p.balance, p.moved)
 	if err := p.journal.Append(rec); err != nil {
 		// Admitted under the same lock, so this is the disk: a ledger in this process is now ahead of the
 		// journal for good, and the node must stop.
@@ -165,6 +165,12 @@ func (p *pipeline) account(id ledger.Uint128) ledger.Account {
 
 func (p *pipeline) balance(a bank.Affected) bank.Balance {
 	return balanceOf(a.Account, p.account(ledger.Uint128(a.Ledger)))
+}
+
+// moved is what the ledger in this process has moved by the transfer.
+func (p *pipeline) moved(t *ledger.Transfer) ledger.Uint128 {
+	stored, _ := p.ledger.Transfer(t.ID)
+	return stored.Amount
 }
 
 // missing leaves out the accounts that exist.

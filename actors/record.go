@@ -20,6 +20,8 @@ type draft struct {
 	own       *slot
 	payee     *slot // whose desk admitted credit, in memory as long as the draft is; nil when none was asked
 	credit    bank.Credit
+	stored    []byte             // what the record holds in encoded form
+	kept      bank.StoredReceipt // of the receipt
 
 	// Of a decision whose ledger is elsewhere:
 	intended journal.Position // where the intent is
@@ -28,6 +30,8 @@ type draft struct {
 	after    func()           // runs before they hear of a durable outcome; may be nil
 	receipt  bank.Receipt     // once it is answered
 	doubtful bool             // its chain may have been sent; the submitter's lock guards it
+
+	follows []bank.Command // that the bank gives itself because of the decision
 }
 
 var drafts = sync.Pool{New: func() any { return new(draft) }}
@@ -39,7 +43,7 @@ func newDraft() *draft { return drafts.Get().(*draft) }
 func (d *draft) reuse() {
 	accounts, transfers, events := d.record.Accounts[:0], d.record.Transfers[:0], d.record.Events
 	clear(events)
-	*d = draft{record: journal.Record{Accounts: accounts, Transfers: transfers, Events: events[:0]}}
+	*d = draft{record: journal.Record{Accounts: accounts, Transfers: transfers, Events: events[:0]}, stored: d.stored[:0]}
 	drafts.Put(d)
 }
 
@@ -51,6 +55,9 @@ func (d *draft) publish() {
 	for _, e := range d.decision.Events {
 		d.own.desk.Apply(e, on)
 	}
+	if len(d.decision.Events) > 0 {
+		d.follows = d.own.desk.Unheld(d.follows)
+	}
 	d.own.note(&d.record)
 	d.own.mu.Unlock()
 	if d.payee == nil {
@@ -59,6 +66,9 @@ func (d *draft) publish() {
 	d.payee.mu.Lock()
 	for _, e := range d.decision.PayeeEvents {
 		d.payee.desk.Apply(e, on)
+	}
+	if len(d.decision.PayeeEvents) > 0 {
+		d.follows = d.payee.desk.Unheld(d.follows)
 	}
 	d.payee.desk.Release(d.credit)
 	d.payee.note(&d.record)
@@ -106,7 +116,7 @@ func (d *draft) compose() error {
 }
 
 func (d *draft) addEvent(customer uint64, e bank.Event) error {
-	body, err := bank.Encode(e)
+	body, err := d.encode(e)
 	if err != nil {
 		return fmt.Errorf("encode %T: %w", e, err)
 	}
@@ -114,8 +124,16 @@ func (d *draft) addEvent(customer uint64, e bank.Event) error {
 	return nil
 }
 
+// encode returns the stored form of v, in memory that goes with the draft.
+func (d *draft) encode(v any) (stored []byte, err error) {
+	from := len(d.stored)
+	d.stored, err = bank.AppendEncoded(d.stored, v)
+	return d.stored[from:len(d.stored):len(d.stored)], err
+}
+
 // settle takes the ledger's answer: with a refusal nothing has happened, without one everything has.
-func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.Affected) bank.Balance) bank.Receipt {
+// moved gives a transfer as the ledger stored it, for those whose amount it has chosen.
+func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.Affected) bank.Balance, moved func(*ledger.Transfer) ledger.Uint128) bank.Receipt {
 	rec := &d.record
 	for i, r := range results {
 		if r.Status == ledger.TransferCreated || r.Status == ledger.TransferLinkedEventFailed {
@@ -130,6 +148,7 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 		d.decision.Events, d.decision.PayeeEvents = nil, nil
 		break
 	}
+	d.measure(moved)
 	receipt := bank.Receipt{
 		Operation: d.operation,
 		Txn:       d.decision.Txn,
@@ -141,12 +160,30 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 	for _, a := range d.decision.Affects {
 		receipt.Balances = append(receipt.Balances, balance(a))
 	}
-	kept, err := bank.Encode(&bank.StoredReceipt{Operation: receipt.Operation, Refusal: receipt.Refusal, Balances: receipt.Balances})
-	if err != nil {
+	d.kept = bank.StoredReceipt{Operation: receipt.Operation, Refusal: receipt.Refusal, Balances: receipt.Balances}
+	var err error
+	if rec.Receipt, err = d.encode(&d.kept); err != nil {
 		panic(fmt.Sprintf("receipt can't be encoded: %v", err)) // plain data: a programming error
 	}
-	rec.Receipt = kept
 	return receipt
+}
+
+// measure tells the events how much balancing legs have moved.
+func (d *draft) measure(moved func(*ledger.Transfer) ledger.Uint128) {
+	at := 0
+	for _, events := range [...][]bank.Event{d.decision.Events, d.decision.PayeeEvents} {
+		for _, e := range events {
+			if m, ok := e.(bank.Measured); ok {
+				m.Measure(func(leg int) int64 { return net(moved(&d.record.Transfers[leg]), ledger.Uint128{}) })
+				body, err := bank.Encode(e)
+				if err != nil {
+					panic(fmt.Sprintf("event can't be encoded: %v", err)) // plain data: a programming error
+				}
+				d.record.Events[at].Body = body
+			}
+			at++
+		}
+	}
 }
 
 // receiptOf reads the first result of a command back from its record.
@@ -215,6 +252,7 @@ var legFlags = [...]struct {
 	{bank.LegPost, ledger.TransferPostPending},
 	{bank.LegVoid, ledger.TransferVoidPending},
 	{bank.LegBalancingDebit, ledger.TransferBalancingDebit},
+	{bank.LegBalancingCredit, ledger.TransferBalancingCredit},
 	{bank.LegClosingDebit, ledger.TransferClosingDebit},
 }
 

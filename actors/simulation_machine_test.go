@@ -98,7 +98,11 @@ func (y *systems) take() *actor.ActorSystem {
 func (y *systems) give(p *process) {
 	system := p.node.system
 	for _, box := range p.mailboxes {
-		system.ProcessRegistry.Remove(box.invoker.(actor.Context).Self())
+		shard := box.invoker.(actor.Context)
+		for _, customer := range shard.Children() {
+			system.ProcessRegistry.Remove(customer)
+		}
+		system.ProcessRegistry.Remove(shard.Self())
 	}
 	y.free = append(y.free, system)
 }

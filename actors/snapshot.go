@@ -78,12 +78,11 @@ func (n *Node) checkpoint(ctx context.Context, pause time.Duration) error {
 	return nil
 }
 
-// checkpoint is the message that asks a shard, and its customers who are busy, to put their states aside.
+// checkpoint is the message that asks a shard to put the states of its customers aside.
 type checkpoint struct {
 	node *Node
 	upTo atomic.Uint64 // no further than this
-	left atomic.Int32  // who has not put his state aside
-	done chan struct{} // capacity 1: the last one never waits
+	done chan struct{} // capacity 1: the shard never waits
 }
 
 func (n *Node) saveShard(ctx context.Context, c *checkpoint, shard uint16) error {
@@ -91,7 +90,6 @@ func (n *Node) saveShard(ctx context.Context, c *checkpoint, shard uint16) error
 	if err != nil {
 		return err
 	}
-	c.left.Store(1)
 	n.system.Root.Send(pid, c)
 	select {
 	case <-c.done:
@@ -100,13 +98,6 @@ func (n *Node) saveShard(ctx context.Context, c *checkpoint, shard uint16) error
 		return bank.ErrStopping
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-}
-
-// finished says that the shard or one of its customers has put aside what there was.
-func (c *checkpoint) finished() {
-	if c.left.Add(-1) == 0 {
-		c.done <- struct{}{}
 	}
 }
 

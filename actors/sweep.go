@@ -164,7 +164,7 @@ func (s *shardActor) visit(ctx actor.Context, v *visit) {
 	c := s.customers[no]
 	if c == nil && s.node.pipeline.submitter == nil {
 		// Nobody else may touch his state as long as he has no actor, and only we can give him one.
-		(&customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: v.slot}).visit(v)
+		s.customer(v.slot).visit(v)
 		return
 	}
 	if c == nil {

@@ -9,12 +9,15 @@ type Env struct {
 	Birth Date
 	// Credited is the standing of the account the command credits (CreditOf), its amount admitted.
 	Credited Standing
-	// Desk is a copy of the customer's own desk, for commands that look at what is on his accounts (NeedsDesk).
+	// Desk is the customer's own desk, for commands that look at what is on his accounts (NeedsDesk). Others may
+	// credit them meanwhile; only he can take anything off.
 	Desk *Desk
 	// Pending are the customer's decisions without an outcome: each is taken to end so that most of his
 	// limits is used, with Least so that least is. Nil: none.
 	Pending *Pending
 	Least   bool
+	// Past of the transaction the command is about (PastOf); nil: none was asked for, or there is none.
+	Past *Past
 }
 
 // Decide answers a command for the customer. It changes nothing and asks nobody.
@@ -58,7 +61,7 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 	case *HoldDeposit:
 		r = decideHoldDeposit(c, m, env, &d)
 	case *ReleaseDepositHold:
-		r = decideReleaseHold(c, m, &d)
+		r = decideReleaseDepositHold(c, m, &d)
 	case *CloseDay:
 		r = decideCloseDay(c, m, env, &d)
 	case *CreditInterest:
@@ -68,9 +71,22 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 	case *DrawLoan:
 		r = decideDraw(c, m, env, &d)
 	case *RepayLoan:
-		r = decideRepay(c, m, env, &d)
+		rare := d // it keeps the address, for which d would be allocated in every decision
+		r = decideRepay(c, m, env, &rare)
+		d = rare
+	case houseCommand:
+		r = &Refusal{Code: m.unknown()}
+	case ruled:
+		rare := d
+		r = m.decide(c, env, &rare)
+		d = rare
 	default:
-		panic("bank: no rule for command " + cmd.Operation())
+		var ok bool
+		rare := d
+		if r, ok = decideAccount(c, cmd, env, &rare); !ok {
+			panic("bank: no rule for command " + cmd.Operation())
+		}
+		d = rare
 	}
 	return d, r
 }
@@ -127,10 +143,6 @@ func (c *Customer) Apply(e Event, on Date) {
 		c.Accounts = append(c.Accounts, EAccount{
 			No: m.AccountNo, Product: m.Product, State: AccountNormal, OpenedOn: m.OpenedOn, FaceToFace: m.FaceToFace,
 		})
-	case *BoundCardAdded:
-		if a := c.account(m.AccountNo); a != nil {
-			a.Card = m.Card
-		}
 	case *TransferInRequested:
 		c.InFlight = append(c.InFlight, InFlight{
 			Txn: m.TxnID, Account: m.AccountNo, AmountFen: m.AmountFen, Channel: m.Channel, PendingID: m.PendingID, Date: on,
@@ -138,7 +150,7 @@ func (c *Customer) Apply(e Event, on Date) {
 	case *TransferOutRequested:
 		f := InFlight{
 			Txn: m.TxnID, Out: true, Account: m.AccountNo, AmountFen: m.AmountFen, FeeFen: m.FeeFen,
-			Channel: m.Channel, PendingID: m.PendingID, FeePendingID: m.FeePendingID, Bound: m.Bound, Date: on,
+			Channel: m.Channel, PendingID: m.PendingID, FeePendingID: m.FeePendingID, Bound: m.Bound, Payment: m.Payment, Date: on,
 		}
 		if !m.Bound {
 			f.CountedOn = on
@@ -163,8 +175,10 @@ func (c *Customer) Apply(e Event, on Date) {
 		}
 	case *DayOpened, *DayCutStarted, *DayCutFinished, *DayStepFinished:
 		c.applyDay(e)
+	case applied:
+		m.apply(c, on)
 	default:
-		if !c.applyDeposit(e) {
+		if !c.applyAccount(e) && !c.applyDeposit(e) {
 			c.applyLoan(e)
 		}
 	}

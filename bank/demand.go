@@ -153,7 +153,9 @@ func (d *Desk) money(e Event, on Date) {
 	case *TransferInSucceeded:
 		post(m.AccountNo, m.AmountFen)
 	case *InboundCredited:
-		post(m.AccountNo, m.AmountFen)
+		if s := d.Standing(m.AccountNo); s != nil {
+			s.post(on, m.ValueDate.or(on), m.AmountFen)
+		}
 	case *TransferOutSucceeded:
 		post(m.AccountNo, -m.AmountFen-m.FeeFen)
 	case *InternalTransferred:

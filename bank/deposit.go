@@ -60,7 +60,7 @@ func (p *DepositProduct) admits(c *Customer, a *EAccount, m *BuyDeposit, env *En
 	case p.CapPerPersonFen > 0 && c.savedIn(p.Code)+m.AmountFen > p.CapPerPersonFen:
 		return &Refusal{Code: SalesCap, Field: "amount_fen", LimitFen: p.CapPerPersonFen}
 	}
-	return nil
+	return a.permits(ActBuyDeposit, env, "account_no")
 }
 
 // savedIn is what the customer has in deposits of a product.
@@ -93,6 +93,13 @@ func decideRedeem(c *Customer, m *RedeemDeposit, env *Env, d *Decision) *Refusal
 	}
 	a, r := ownAccount(c, t.Account, "deposit_id")
 	if r != nil {
+		return r
+	}
+	paidOut := ActCustomerCredit
+	if env.Date >= t.MaturityDate {
+		paidOut = ActSystemCredit
+	}
+	if r := a.permits(paidOut, env, "deposit_id"); r != nil {
 		return r
 	}
 	amount := m.AmountFen

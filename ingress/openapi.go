@@ -63,14 +63,18 @@ func describeRoute(r *route) schema {
 			parameters = append(parameters, parameter(strings.TrimSuffix(name, "}"), "path", schema{"type": "string"}, true))
 		}
 	}
-	if strings.HasSuffix(r.path, "/transactions") {
+	if strings.HasSuffix(r.path, "/transactions") || r.path == vouchersPath {
 		parameters = append(parameters,
 			parameter("limit", "query", schema{"type": "integer", "minimum": 1, "maximum": StatementMax, "default": StatementDefault}, false),
 			parameter("cursor", "query", schema{"type": "string"}, false))
 	}
+	if r.path == productsPath {
+		parameters = append(parameters, parameter("on", "query", schema{"type": "string", "format": "date"}, false))
+	}
 	if len(r.roles) > 0 {
 		out["security"], out["x-roles"] = []schema{{"operator": []string{}}}, r.roles
 	}
+	parameters = append(parameters, paperParameters(r.path)...)
 	success, reply := "200", r.reply
 	if o := r.operation; o != nil {
 		if o.approved {

@@ -50,6 +50,8 @@ func (s *Server) table() []route {
 	get("/v1/loans/{id}", "贷款与还款计划", "A loan with its schedule", bank.LoanView{}, read(s, bank.ParseContractNo, s.options.Bank.Loan, bank.LoanUnknown))
 	table = append(table, s.dayRoutes()...)
 	table = append(table, s.quoteRoutes()...)
+	table = append(table, s.paperRoutes()...)
+	table = append(table, s.productRoutes()...)
 	for path, page := range s.options.Pages {
 		get(path, "报表", "A report", nil, func(ctx *fasthttp.RequestCtx, _ []string) { s.page(ctx, page) })
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/suanpan-bank/suanpan/actors"
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/channels"
 	"github.com/suanpan-bank/suanpan/channels/simulated"
 	"github.com/suanpan-bank/suanpan/cluster"
 	"github.com/suanpan-bank/suanpan/identity"
@@ -39,6 +40,7 @@ func (l layout) cursor() string    { return filepath.Join(l.dir, "relay.json") }
 func (l layout) report() string    { return filepath.Join(l.dir, "report.db") }
 func (l layout) ledger() string    { return filepath.Join(l.dir, "LEDGER") }
 func (l layout) books() string     { return filepath.Join(l.dir, "books") }
+func (l layout) channels() string  { return filepath.Join(l.dir, "channels") }
 func (l layout) days() string      { return filepath.Join(l.dir, "days") }
 
 // server is the bank: all its parts in this process, but for a ledger elsewhere.
@@ -48,7 +50,8 @@ type server struct {
 	ledger    ledger.Ledger // elsewhere; nil: in this process
 	journal   *embedded.Journal
 	customers worker // lets customers leave memory and saves them
-	channel   *simulated.Channel
+	tracker   *channels.Tracker
+	simulated *simulated.Channel // nil: there is none
 	broker    *broker.Broker
 	relay     *streams.Relay
 	report    *reporting.Report
@@ -133,7 +136,10 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if err := s.openLedger(at, o); err != nil {
 		return nil, err
 	}
-	catalogue := bank.DefaultCatalogue()
+	catalogue, err := readCatalogue(o.catalogue)
+	if err != nil {
+		return nil, err
+	}
 	if !o.demo {
 		withdrawDemo(catalogue)
 	}
@@ -172,11 +178,8 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		s.books.worker = s.run("ledger", func(ctx context.Context) error { return s.keepBooks(ctx, logger) })
 	}
 	bankOf := cluster.New(s.node, cluster.Single{Node: s.node})
-	if o.channelDelay >= 0 {
-		s.channel = simulated.Open(bankOf, o.channelDelay, logger)
-		if err := s.node.Connect(s.channel); err != nil {
-			return nil, err
-		}
+	if err := s.openChannels(bankOf, at, o, logger); err != nil {
+		return nil, err
 	}
 	if err := s.node.Resume(); err != nil {
 		return nil, err
@@ -297,9 +300,7 @@ func (s *server) close(ctx context.Context) error {
 	} else if s.http != nil {
 		errs = append(errs, s.http.Close())
 	}
-	if s.channel != nil {
-		s.channel.Close()
-	}
+	errs = append(errs, s.closeChannels())
 	if s.daily.cancel != nil {
 		s.daily.stop()
 	}
