@@ -149,6 +149,7 @@ func (m *EndSuspense) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	switch {
 	case m.Way == ToAccount && s.Kind != Shortage:
 		d.Legs = HeldRelease{account, env.Credited.LedgerID(), s.AmountFen}.Legs(own)
+		capped(d, own, m.Account, env.Credited.LedgerID())
 		ended.AccountNo = m.Account
 		d.Payee, d.PayeeEvents = m.Account.Customer(), []Event{&InboundCredited{
 			TxnID: m.Txn, AccountNo: m.Account, AmountFen: s.AmountFen, Channel: s.Channel, ChannelSerial: s.Serial, ValueDate: s.On,

@@ -51,6 +51,8 @@ const (
 	codeRole       = "ROLE_REQUIRED"
 	codeApproval   = "APPROVAL_REQUIRED"
 	codeClock      = "CLOCK_BACKWARDS"
+	codeDay        = "DAY_NOT_DONE"
+	codeNoReport   = "REPORT_UNKNOWN"
 )
 
 // explanation of a code: HTTP status, title, and what to do, in both languages.
@@ -180,6 +182,8 @@ var explanations = map[string]explanation{
 	string(bank.SalesCap):              {422, "超过限购金额", "More than one person may hold of the product", "请减少金额,限额见 limit_fen。", "Buy less: the limit for all of one's deposits in it is in limit_fen."},
 	string(bank.RegionNotAllowed):      {422, "所在地区未发售", "The product is not sold in the customer's region", "请选择本地区在售产品。", "Choose a product sold there."},
 	string(bank.AgreementOutdated):     {409, "协议版本已更新", "There is another version of the agreement", "请阅读并同意新版协议(见产品列表)。", "Accept the version in the list of products."},
+	codeDay:                            {500, "日终未完成", "The end of day is not done", "系统会自动重试;请按所附原因处理后续跑(suanpan day run)。", "It is tried again by itself; mend what is named and let it go on (suanpan day run)."},
+	codeNoReport:                       {404, "无此日终报告", "There is no report of that day", "该日期尚未日终,或报告文件已不在。", "The end of that day is not done, or its report is not kept."},
 }
 
 // document is a problem document.
