@@ -150,7 +150,9 @@ func hidden(name string) bool {
 			return true
 		}
 	}
-	return slices.Contains([]string{"person", "card", "channel", "branch", "role", "balances", "accruals", "restriction", "hold"}, name)
+	return slices.Contains([]string{
+		"person", "card", "channel", "branch", "role", "id_kind", "region_code", "interest_base", "interest_method", "minimum_fen", "catalogue_version",
+	}, name)
 }
 
 // facts are the members of an event that a reader wants: amounts in yuan, rates in per cent.
