@@ -269,6 +269,8 @@ func SummaryOf(code uint16) (zh, en string) {
 		return "提前偿还本金", "Loan principal prepaid"
 	case 3216:
 		return "提前还款手续费", "Prepayment fee"
+	case 1172:
+		return "账户关闭", "Account closed in the ledger"
 	case 1142:
 		return "司法扣划划转", "Judicial deduction remitted"
 	case 2031:
