@@ -200,7 +200,7 @@ type payload struct {
 
 // counted are the events that mean something for products.
 var counted = []string{
-	"AccountOpened", "DepositOpened", "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity",
+	"AccountOpened", "AccountClosed", "DepositOpened", "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity",
 	"CreditLineGranted", "LoanDisbursed", "RepaymentApplied", "LoanPrepaid", "LoanSettled",
 }
 
@@ -217,6 +217,8 @@ func (c *changes) event(env *streams.Envelope) error {
 	switch env.Type {
 	case "AccountOpened":
 		c.product(e.Product, Account).opened++
+	case "AccountClosed":
+		c.product(e.Product, Account).closed++
 	case "DepositOpened":
 		c.open(&e, Deposit, e.PrincipalFen)
 	case "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity":
