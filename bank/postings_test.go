@@ -83,6 +83,10 @@ func TestThePostingsFollowTheTable(t *testing.T) {
 		{"a book transfer to class III", "E09", "1 2 3 4 5", BookTransferToClassIII{
 			BookTransfer{account("CUST(payer)"), account("CUST3"), account("60210101"), 100, 0}, account("30019101"), account("30019102"), 200_000,
 		}},
+		{"an amount is held", "E12", "1", HoldAmount{account("CUST or TD"), account("22410301"), 100}},
+		{"a hold of two parts is released", "E13", "1 1", HoldRelease{[]HoldPart{{earlier, 60}, {earlier, 40}}}},
+		{"a balance falls asleep", "E19", "1", DormantTransfer{account("CUST"), account("20110901"), 100, false}},
+		{"a balance wakes", "E19", "1x", DormantTransfer{account("CUST"), account("20110901"), 100, true}},
 		{"a deposit is bought", "D01", "1", DepositPurchase{account("CUST"), account("TD(new)"), 100}},
 		{"a deposit matures", "D03", "1 2 3 4", DepositMaturity{symbols, account("22210201"), 100, 10, 9, 2}},
 		{"demand interest is credited", "E16", "1 2 3", DemandSettlement{account("CUST"), account("22310101"), account("64110101"), account("22210201"), 10, 9, 2}},
@@ -209,6 +213,12 @@ func TestThePostingsAreTheChainsOfTheLedgerScenarios(t *testing.T) {
 		{"S1", "E06", 1, PushRequest{account("B"), account("IBPS"), account("FEE"), 500_000, 0, codeOutBound}},
 		{"S1", "E06 void", 0, PushResult{account("S1-012"), U128{}, 500_000, 0, codeOutBound, false}},
 		{"S1", "E08 exactly available", 0, BookTransfer{account("A"), account("B"), account("FEE"), 3_999_800, 0}},
+		{"S1", "E14 deduct 1,500,000 out of the hold, hold the rest again", 0, HoldDeduction{
+			account("B"), account("HOLD"), account("IBPS"), []HoldPart{{account("S1-018"), 4_088_600}, {account("S1-021"), 100_000}}, 1_500_000,
+		}},
+		{"S1", "E14 remit", 0, DeductionResult{account("HOLD"), account("IBPS"), account("S1-024"), 1_500_000, true}},
+		{"S1", "E13 lift both holds", 0, HoldRelease{[]HoldPart{{account("S1-023"), 2_588_600}, {account("S1-021"), 100_000}}}},
+		{"S1", "E18 close A", 0, ClosingPayout{account("A"), account("B")}},
 		{"S2", "E03", 0, InboundCredit{account("UP"), account("A"), 14_000_000}},
 		{"S2", "D01 6M", 0, DepositPurchase{account("A"), account("T6"), 10_000_000}},
 		{"S2", "D07 TD11", 0, DepositEarlyRedemption{deposit("T6", "P6", "E6"), 4_000_000, 1_556, 29_972, 17_983}},

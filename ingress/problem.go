@@ -47,10 +47,13 @@ const (
 	codeUnanswered  = "LEDGER_OUTCOME_UNKNOWN"
 	codeInternal    = "INTERNAL"
 
+	codeFile       = "FILE_INVALID"
 	codeCredential = "CREDENTIAL_REQUIRED"
 	codeRole       = "ROLE_REQUIRED"
 	codeApproval   = "APPROVAL_REQUIRED"
 	codeClock      = "CLOCK_BACKWARDS"
+	codeDay        = "DAY_NOT_DONE"
+	codeNoReport   = "REPORT_UNKNOWN"
 )
 
 // explanation of a code: HTTP status, title, and what to do, in both languages.
@@ -93,6 +96,7 @@ var explanations = map[string]explanation{
 	codeLedger:      {503, "账务系统暂不可用", "The ledger is not available now", "未做任何处理,请稍后重试。", "Nothing was done. Try again in a moment."},
 	codeUnanswered:  {503, "账务系统暂未答复", "The ledger has not answered yet", "请求已记录。请稍后用同一个 Idempotency-Key 重试以获知结果,不会重复执行。", "The request is written down. Repeat it in a moment with the same Idempotency-Key to hear the outcome; it is not done twice."},
 	codeInternal:    {500, "内部错误", "Something went wrong here", "请用同一个 Idempotency-Key 重试;若仍失败,请联系运维。", "Try again with the same Idempotency-Key; if it goes on, tell the operators."},
+	codeFile:        {422, "对账文件无效", "The file can't be used", "请核对文件格式与渠道(docs/channels.md)后重新发送。", "Check its form and channel (docs/channels.md), and send it again."},
 	codeCredential:  {401, "需要操作员凭证", "An operator's credential is needed", "请在 Authorization 头中以 Bearer 方式提供操作员令牌。", "Send an operator's token in the header: Authorization: Bearer …"},
 	codeRole:        {403, "操作员无此权限", "The operator's role does not allow that", "请由具备相应角色的操作员办理。", "Ask an operator in a role that may."},
 	codeClock:       {409, "时钟不能倒拨", "A clock never goes backwards", "目标时间早于银行当前时间,请给出更晚的时间。", "The time asked for is before the bank's own; ask for a later one."},
@@ -180,6 +184,8 @@ var explanations = map[string]explanation{
 	string(bank.SalesCap):              {422, "超过限购金额", "More than one person may hold of the product", "请减少金额,限额见 limit_fen。", "Buy less: the limit for all of one's deposits in it is in limit_fen."},
 	string(bank.RegionNotAllowed):      {422, "所在地区未发售", "The product is not sold in the customer's region", "请选择本地区在售产品。", "Choose a product sold there."},
 	string(bank.AgreementOutdated):     {409, "协议版本已更新", "There is another version of the agreement", "请阅读并同意新版协议(见产品列表)。", "Accept the version in the list of products."},
+	codeDay:                            {500, "日终未完成", "The end of day is not done", "系统会自动重试;请按所附原因处理后续跑(suanpan day run)。", "It is tried again by itself; mend what is named and let it go on (suanpan day run)."},
+	codeNoReport:                       {404, "无此日终报告", "There is no report of that day", "该日期尚未日终,或报告文件已不在。", "The end of that day is not done, or its report is not kept."},
 }
 
 // document is a problem document.
