@@ -198,6 +198,9 @@ func (n *Node) Connect(c Channel) error {
 	return nil
 }
 
+// Open lists the customers with transfers whose channel has not answered.
+func (n *Node) Open() []bank.CustomerNo { return n.registry.opened() }
+
 // ask asks the channel, if there is one.
 func (n *Node) ask(r ChannelRequest) {
 	if n.channel != nil {

@@ -105,7 +105,7 @@ func (p *Particulars) Fold(e Event, account AccountNo) {
 	case *TransferOutRequested:
 		p.Counterparty, p.CounterpartyBank, p.Remark = m.PayeeMasked, m.PayeeBank, m.Summary
 	case *InboundCredited:
-		p.Counterparty, p.CounterpartyBank, p.Remark = m.PayerMasked, m.PayerBank, m.Summary
+		p.Counterparty, p.CounterpartyBank, p.Remark, p.ValueDate = m.PayerMasked, m.PayerBank, m.Summary, m.ValueDate
 	case *InternalTransferred:
 		other := m.Payee
 		if account == m.Payee {
@@ -124,12 +124,16 @@ func (p *Particulars) Fold(e Event, account AccountNo) {
 		}
 	case *DepositOpened:
 		p.Counterparty = m.DepositNo.String()
+	case *DepositRolledOver:
+		p.Counterparty, p.ValueDate = m.DepositNo.String(), m.ValueDate
+	case *DemandInterestPaid:
+		p.ValueDate = m.ValueDate
 	case *DepositMatured:
-		p.Counterparty = m.DepositNo.String()
+		p.Counterparty, p.ValueDate = m.DepositNo.String(), m.ValueDate
 	case *DepositRedeemedEarly:
-		p.Counterparty = m.DepositNo.String()
+		p.Counterparty, p.ValueDate = m.DepositNo.String(), m.ValueDate
 	case *DepositRedeemedAfterMaturity:
-		p.Counterparty = m.DepositNo.String()
+		p.Counterparty, p.ValueDate = m.DepositNo.String(), m.ValueDate
 	case *LoanDisbursed:
 		p.Counterparty = m.LoanNo.String()
 	case *RepaymentApplied:

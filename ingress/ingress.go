@@ -82,6 +82,8 @@ type Options struct {
 	Catalogue *bank.Catalogue
 	// Operators are those whom operators' routes serve; nil: nobody.
 	Operators Operators
+	// Channels reconciles; nil: its routes answer 503.
+	Channels Channels
 	// Pages are served under their paths by GET.
 	Pages map[string]Page
 	// Metrics collects the server's own and is served under /metrics; nil: a new one.

@@ -196,7 +196,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	}
 	s.api = ingress.New(ingress.Options{
 		Bank: bankOf, Vault: vault, Operators: operators, Catalogue: catalogue, Clock: s.clock.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
-		Day: s.day, MoveClock: s.moveClock(),
+		Day: s.day, MoveClock: s.moveClock(), Channels: s.reconciliation(bankOf),
 	})
 	go func() {
 		if err := s.api.Serve(s.http); err != nil {

@@ -145,12 +145,14 @@ func (s *story) side(x side) string {
 
 // hidden are members of events that differ from run to run or that the entries say already.
 func hidden(name string) bool {
-	for _, end := range []string{"_id", "_no", "_token", "_hash", "_masked", "_account", "_serial", "_subject"} {
+	for _, end := range []string{"_id", "_no", "_txn", "_token", "_hash", "_masked", "_account", "_serial", "_subject"} {
 		if strings.HasSuffix(name, end) {
 			return true
 		}
 	}
-	return slices.Contains([]string{"person", "card", "channel", "branch", "role", "balances", "accruals", "restriction", "hold"}, name)
+	return slices.Contains([]string{
+		"person", "card", "channel", "branch", "role", "id_kind", "region_code", "interest_base", "interest_method", "minimum_fen", "catalogue_version",
+	}, name)
 }
 
 // facts are the members of an event that a reader wants: amounts in yuan, rates in per cent.

@@ -57,10 +57,11 @@ type bank struct {
 // openingTime is the longest a bank takes to open on a slow machine.
 const openingTime = time.Minute
 
-func open(t *testing.T, program string, begin time.Time) *bank {
+func open(t *testing.T, program string, begin time.Time, catalogue string) *bank {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.Command(program, "serve", "--data", dir, "--http", "127.0.0.1:0", "--stream", "off", "--channel-delay", "-1s", "--clock", begin.Format(time.RFC3339))
+	cmd := exec.Command(program, "serve", "--data", dir, "--http", "127.0.0.1:0", "--stream", "off", "--channel-delay", "-1s",
+		"--clock", begin.Format(time.RFC3339), "--catalogue", catalogue)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

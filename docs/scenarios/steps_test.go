@@ -200,7 +200,7 @@ func (s *story) moveClock(w *words) string {
 		w.data.Fatalf(w.t, "%v", err)
 	}
 	if s.bank == nil {
-		s.bank = open(s.t, s.program, at)
+		s.bank = open(s.t, s.program, at, w.named("产品"))
 		return ""
 	}
 	status, document, err := s.bank.call(http.MethodPost, "/v1/clock", "", fmt.Sprintf(`{"to":%q}`, at.Format(time.RFC3339)), "", "")
