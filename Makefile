@@ -12,7 +12,7 @@ FUZZTIME    ?= 5s
 # How many fuzz targets run at once: one for each of two processors.
 FUZZERS     ?= 2
 
-.PHONY: run build test race lint fuzz bench bench-journal bench-ledger tools scenarios font clean
+.PHONY: run build test race lint fuzz bench bench-day bench-journal bench-ledger tools scenarios font clean
 
 run: build ## Start the bank on loopback, data in ./data.
 	./bin/suanpan serve --data $(DATA) --http $(HTTP) --kafka $(KAFKA)
@@ -52,6 +52,9 @@ bench: build ## Throughput and latency against a do-nothing handler; figures in 
 	@if [ -f bench/latest.txt ]; then cp bench/latest.txt bench/previous.txt; fi
 	$(GO) run ./bench $(BENCHFLAGS)
 	@if [ -f bench/previous.txt ]; then $(GO) run $(BENCHSTAT) bench/previous.txt bench/latest.txt; fi
+
+bench-day: ## End and beginning of a day of 100,000 customers while 5,000 transfers a second go on: some minutes.
+	$(GO) test -run '^$$$$' -bench EndOfDay -benchtime 1x -timeout 60m ./cmd/suanpan
 
 bench-journal: ## The journal against Pebble and the disk, and with ten million records: three minutes, 7 GB of disk.
 	$(GO) test -run '^$$' -bench 'Writers|History' -benchtime 1x -cpu 4 -v -timeout 30m ./journal/embedded

@@ -21,8 +21,8 @@ func (o *office) more(of bank.AccountNo, class bank.Class) bank.AccountNo {
 	return r.Events[0].(*bank.AccountOpened).AccountNo
 }
 
-// must does a command that has to succeed.
-func (o *office) must(cmd bank.Command) bank.Receipt {
+// done does a command that has to succeed.
+func (o *office) done(cmd bank.Command) bank.Receipt {
 	o.tb.Helper()
 	r := o.do(cmd)
 	if r.Refusal != nil {
@@ -34,8 +34,8 @@ func (o *office) must(cmd bank.Command) bank.Receipt {
 // fund puts money on an account from its bound card.
 func (o *office) fund(no bank.AccountNo, fen int64) {
 	o.tb.Helper()
-	r := o.must(&bank.TransferIn{Account: no, AmountFen: fen})
-	o.must(&bank.ChannelResult{Transfer: r.Txn, Success: true})
+	r := o.done(&bank.TransferIn{Account: no, AmountFen: fen})
+	o.done(&bank.ChannelResult{Transfer: r.Txn, Success: true})
 }
 
 // holds shows an account when the bank has given itself no command any more: what came in is held.
@@ -89,7 +89,7 @@ func TestTheCapHoldsToTheFen(t *testing.T) {
 		payer := o.customer("payer", 1_000_000)
 		no := o.more(o.customer("c", 0), 3)
 		o.fund(no, 150_000)
-		o.must(&bank.PlaceHold{Account: no, Kind: bank.Pledge, AmountFen: 150_000}) // what is held is still there
+		o.done(&bank.PlaceHold{Account: no, Kind: bank.Pledge, AmountFen: 150_000}) // what is held is still there
 		for _, c := range []struct {
 			fen  int64
 			code bank.RefusalCode
@@ -107,7 +107,7 @@ func TestTheCapHoldsToTheFen(t *testing.T) {
 		s.mu.Lock()
 		s.desk.Standing(no).Demand.BalanceFen = 0
 		s.mu.Unlock()
-		o.must(&bank.ReleaseHold{Hold: o.balance(no).Holds[0].ID})
+		o.done(&bank.ReleaseHold{Hold: o.balance(no).Holds[0].ID})
 		if r := o.do(&bank.TransferInternal{Payer: payer, Payee: no, AmountFen: 1}); codeOf(r.Refusal) != bank.BalanceCap {
 			t.Errorf("the ledger let it pass: %v", r.Refusal)
 		}
@@ -126,18 +126,18 @@ func codeOf(r *bank.Refusal) bank.RefusalCode {
 func TestAFreezeLargerThanTheBalanceHoldsWhatComesIn(t *testing.T) {
 	withBothLedgers(t, func(t *testing.T, o *office) {
 		payer, no := o.customer("payer", 100_000), o.customer("b", 4_088_600)
-		freeze := o.must(&bank.RestrictAccount{
+		freeze := o.done(&bank.RestrictAccount{
 			Account: no, Kind: bank.PartialFrozen, Authority: "court", DocumentNo: "1", AmountFen: 5_000_000,
 		})
 		id := freeze.Events[0].(*bank.AccountRestricted).ID
 		if v := o.balance(no); v.AvailableFen != 0 || v.PendingOutFen != 4_088_600 {
 			t.Fatalf("frozen: %+v", v)
 		}
-		o.must(&bank.TransferInternal{Payer: payer, Payee: no, AmountFen: 100_000})
+		o.done(&bank.TransferInternal{Payer: payer, Payee: no, AmountFen: 100_000})
 		if v := o.holds(no); v.AvailableFen != 0 || v.Holds[0].HeldFen != 4_188_600 || v.Holds[0].ShortfallFen != 811_400 {
 			t.Fatalf("after a credit: %+v", v)
 		}
-		d := o.must(&bank.DeductHold{Hold: id, AmountFen: 1_500_000, DocumentNo: "2"})
+		d := o.done(&bank.DeductHold{Hold: id, AmountFen: 1_500_000, DocumentNo: "2"})
 		if v := o.balance(no); v.PostedFen != 2_688_600 || v.AvailableFen != 0 || v.Holds[0].HeldFen != 2_688_600 {
 			t.Fatalf("after the deduction: %+v", v)
 		}
@@ -145,8 +145,8 @@ func TestAFreezeLargerThanTheBalanceHoldsWhatComesIn(t *testing.T) {
 		if r := o.do(&bank.DeductHold{Hold: id, AmountFen: 2_688_601, DocumentNo: "2"}); codeOf(r.Refusal) != bank.OverHold {
 			t.Errorf("a fen more than is held: %v", r.Refusal)
 		}
-		o.must(&bank.RemitDeduction{Deduction: deduction})
-		o.must(&bank.RemitDeduction{Deduction: deduction, Success: true})
+		o.done(&bank.RemitDeduction{Deduction: deduction})
+		o.done(&bank.RemitDeduction{Deduction: deduction, Success: true})
 		found, err := o.node.options.Books.LookupAccounts(t.Context(), []ledger.Uint128{ledger.Uint128(judicial())})
 		if err != nil || len(found) != 1 {
 			t.Fatal(found, err)
@@ -154,7 +154,7 @@ func TestAFreezeLargerThanTheBalanceHoldsWhatComesIn(t *testing.T) {
 		if payable := found[0]; payable.CreditsPosted != payable.DebitsPosted || !payable.DebitsPending.IsZero() {
 			t.Errorf("judicial deductions to be remitted: %+v", payable)
 		}
-		o.must(&bank.ReleaseRestriction{Restriction: id})
+		o.done(&bank.ReleaseRestriction{Restriction: id})
 		if v := o.balance(no); v.AvailableFen != 2_688_600 || v.PendingOutFen != 0 {
 			t.Errorf("let go: %+v", v)
 		}
@@ -171,7 +171,7 @@ func TestAWaitingFreezeTakesOver(t *testing.T) {
 	withBothLedgers(t, func(t *testing.T, o *office) {
 		no := o.customer("a", 1_000)
 		restrict := func(kind bank.Restriction, fen int64) bank.TxnID {
-			r := o.must(&bank.RestrictAccount{Account: no, Kind: kind, Authority: "court", DocumentNo: "1", AmountFen: fen})
+			r := o.done(&bank.RestrictAccount{Account: no, Kind: kind, Authority: "court", DocumentNo: "1", AmountFen: fen})
 			return r.Events[0].(*bank.AccountRestricted).ID
 		}
 		first, second := restrict(bank.FrozenAll, 0), restrict(bank.PartialFrozen, 700)
@@ -194,8 +194,8 @@ func TestAClosedAccountIsClosedInTheLedger(t *testing.T) {
 	withBothLedgers(t, func(t *testing.T, o *office) {
 		payer, no := o.customer("payer", 1_000), o.customer("a", 700)
 		other := o.more(no, 2)
-		o.must(&bank.PrepareClosing{Account: no})
-		r := o.must(&bank.CloseAccount{Account: no, To: other})
+		o.done(&bank.PrepareClosing{Account: no})
+		r := o.done(&bank.CloseAccount{Account: no, To: other})
 		if e := r.Events[len(r.Events)-1].(*bank.AccountClosure); e.PayoutFen != 700 {
 			t.Errorf("paid out: %+v", e)
 		}
@@ -220,12 +220,12 @@ func TestAClosedAccountIsClosedInTheLedger(t *testing.T) {
 func TestTheDesksBalanceIsTheLedgers(t *testing.T) {
 	withBothLedgers(t, func(t *testing.T, o *office) {
 		a, b := o.customer("a", 300_000), o.customer("b", 0)
-		o.must(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 1_234})
-		o.must(&bank.TransferOut{Account: a, AmountFen: 5_000, Bound: true})
-		o.must(&bank.TransferIn{Account: a, AmountFen: 70})
-		o.must(&bank.BuyDeposit{Account: a, Product: bank.ProductJFC3M, AmountFen: 10_000})
-		o.must(&bank.RestrictAccount{Account: a, Kind: bank.PartialFrozen, Authority: "court", DocumentNo: "1", AmountFen: 100_000})
-		o.must(&bank.PlaceHold{Account: b, Kind: bank.Pledge, AmountFen: 1_000})
+		o.done(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 1_234})
+		o.done(&bank.TransferOut{Account: a, AmountFen: 5_000, Bound: true})
+		o.done(&bank.TransferIn{Account: a, AmountFen: 70})
+		o.done(&bank.BuyDeposit{Account: a, Product: bank.ProductJFC3M, AmountFen: 10_000})
+		o.done(&bank.RestrictAccount{Account: a, Kind: bank.PartialFrozen, Authority: "court", DocumentNo: "1", AmountFen: 100_000})
+		o.done(&bank.PlaceHold{Account: b, Kind: bank.Pledge, AmountFen: 1_000})
 		for _, no := range []bank.AccountNo{a, b} {
 			v := o.holds(no)
 			s := o.node.slot(no.Customer())

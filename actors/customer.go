@@ -274,7 +274,7 @@ func (a *customerActor) decide(req *Request) bool {
 		return a.refused(req, d, err)
 	}
 	a.apply(d)
-	a.node.follow(d)
+	a.node.followUp(d)
 	d.reuse()
 	return true
 }

@@ -86,11 +86,9 @@ func (d *Days) visit(ctx context.Context, s *sweep, what string) error {
 }
 
 // accrue (计提入账) posts what all contracts have earned on the date, by product and shard, as the customers' closed
-// days say. The sums are read from the journal, which has all of them whichever process has written them.
+// days say. The sums are read from the journal, which has all of them whichever process has written them; the sweep has
+// ended when the last of them was on disk.
 func (d *Days) accrue(ctx context.Context, day Closed) error {
-	if err := d.node.journal.WaitDurable(ctx, d.node.journal.Last()); err != nil {
-		return err
-	}
 	sums := make(map[uint16]map[string]bank.AccrualSum)
 	var fault error
 	err := d.node.journal.Scan(ctx, day.Fence, func(rec *journal.Record) bool {

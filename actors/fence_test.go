@@ -19,6 +19,16 @@ const (
 func (o *office) openDay(d bank.Date) { o.must(&bank.OpenDay{Date: d}) }
 func (o *office) cutDay(d bank.Date)  { o.must(&bank.StartDayCut{Date: d}) }
 
+// must does a command that has to succeed.
+func (o *office) must(cmd bank.Command) bank.Receipt {
+	o.tb.Helper()
+	r := o.do(cmd)
+	if r.Refusal != nil {
+		o.tb.Fatalf("%s %+v: %v", cmd.Operation(), cmd, r.Refusal)
+	}
+	return r
+}
+
 // last is the newest record with money.
 func (j *memoryJournal) last() *journal.Record {
 	j.mu.Lock()

@@ -107,7 +107,7 @@ func (a *customerActor) conclude(d *draft) {
 	a.intents = slices.Delete(a.intents, 0, 1)
 	a.pending.Remove(d.claim)
 	a.apply(d)
-	a.node.follow(d)
+	a.node.followUp(d)
 	a.node.pipeline.submitter.concluded(d)
 	for len(a.deferred) > 0 && (a.repeated(a.deferred[0]) || a.decide(a.deferred[0])) {
 		a.deferred = slices.Delete(a.deferred, 0, 1)

@@ -14,7 +14,7 @@ func decideAccount(c *Customer, cmd Command, env *Env, d *Decision) (*Refusal, b
 	case *PlaceHold:
 		return decidePlaceHold(c, m, env, d), true
 	case *ReleaseHold:
-		return decideReleaseHold(c, m, d), true
+		return decideHoldRelease(c, m, d), true
 	case *LapseHold:
 		return decideLapseHold(c, m, env, d), true
 	case *FillHolds:
@@ -174,16 +174,6 @@ func accountChannel(cmd Command) Channel {
 		return m.Channel
 	}
 	return 0
-}
-
-// NeedsDesk reports whether the command's rules look at what is on the accounts: Env.Desk.
-func NeedsDesk(cmd Command) bool {
-	switch cmd.(type) {
-	case *RestrictAccount, *PlaceHold, *FillHolds, *RemoveCard, *SuspendUnused, *TurnDormant, *PrepareClosing, *CloseAccount,
-		*CloseDay, *CreditInterest:
-		return true
-	}
-	return false
 }
 
 // EventType of each event about an account.

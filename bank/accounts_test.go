@@ -32,14 +32,17 @@ func TestClassLimitVectorsHoldForCommands(t *testing.T) {
 	tried := map[Movement]int{}
 	for _, v := range readShared[ruleVectors](t, "vectors", "rules.json").Limits.Cases {
 		k := newTeller(t, 20261123)
+		k.env.Catalogue.Transfers.IBPSMaxFen = 0 // the channel's limit, which comes behind the law's
 		class := classOfRoman[v.Class]
 		no := k.open(1, class, class == 1 || v.FaceToFace)
 		var cmd Command
 		switch v.Op {
-		case MoveOutNonBound, MoveConsume:
-			cmd = &TransferOut{Account: no, AmountFen: v.Amount, PayeeToken: "x", Channel: ChannelBranch}
+		case MoveConsume:
+			cmd = &TransferOut{Account: no, AmountFen: v.Amount, PayeeToken: "x", Payment: true, Confirmed: true}
+		case MoveOutNonBound:
+			cmd = &TransferOut{Account: no, AmountFen: v.Amount, PayeeToken: "x", Channel: ChannelBranch, Confirmed: true}
 		case MoveOutBound:
-			cmd = &TransferOut{Account: no, AmountFen: v.Amount, Bound: true}
+			cmd = &TransferOut{Account: no, AmountFen: v.Amount, Bound: true, Confirmed: true}
 		case MoveInNonBound:
 			cmd = &CreditInbound{Account: no, AmountFen: v.Amount}
 		case MoveInBound:
@@ -187,11 +190,12 @@ func TestFreezesWaitTheirTurn(t *testing.T) {
 
 func TestRestrictionsEndByThemselves(t *testing.T) {
 	k := newTeller(t, 20260701)
+	k.env.Millis = beginning(20260701)
 	no := k.open(1, 2, true)
 	k.fund(no, 1_000)
 	stop := k.must(&RestrictAccount{Account: no, Kind: EmergencyStop, Authority: "police", DocumentNo: "1"}).Txn
 	freeze := k.must(&RestrictAccount{Account: no, Kind: PartialFrozen, Authority: "court", DocumentNo: "2", AmountFen: 400}).Txn
-	due := func() []Command { return AccountsDue(k.cust[1], k.desk[1], k.env.Date, k.env.Millis, k.env.Catalogue) }
+	due := func() []SystemCommand { return accountsDue(k.cust[1], k.desk[1], k.env.Date, k.env.Catalogue) }
 	out := &TransferOut{Account: no, AmountFen: 1, Bound: true}
 	k.refused(AccountIsRestricted, out)
 	k.env.Millis += EmergencyStopMillis - 1
@@ -199,20 +203,21 @@ func TestRestrictionsEndByThemselves(t *testing.T) {
 	k.refused(NotDue, &LapseRestriction{Restriction: stop})
 	same(t, "commands due", len(due()), 0)
 	k.env.Millis++
+	k.env.Date = 20260703
 	k.must(out) // though nobody has ended it yet
-	for _, cmd := range due() {
-		k.must(cmd)
+	for _, s := range due() {
+		k.must(s.Command)
 	}
 	k.refused(RestrictionUnknown, &LapseRestriction{Restriction: stop})
 
-	k.refused(FieldInvalid, &RenewRestriction{Restriction: freeze, Until: 20270702})
+	k.refused(FieldInvalid, &RenewRestriction{Restriction: freeze, Until: 20270704})
 	k.env.Date = 20270701
 	same(t, "commands due on its last day", len(due()), 0)
 	k.must(&RenewRestriction{Restriction: freeze, Until: 20280701, DocumentNo: "3"})
 	k.env.Date = 20280702
 	k.refused(FieldInvalid, &RenewRestriction{Restriction: freeze, Until: 20280801})
-	for _, cmd := range due() {
-		k.must(cmd)
+	for _, s := range due() {
+		k.must(s.Command)
 	}
 	a, s := k.at(no)
 	if a.Special != nil || s.availableFen() != 999 || s.Apart.OutFen != 1 {
@@ -416,7 +421,7 @@ func TestClassIPaysOthersWithinTheBanksLimitsAndTheCustomersOwn(t *testing.T) {
 	k := newTeller(t, 20260701)
 	no := k.open(1, 1, true)
 	pay := func(fen int64, channel Channel) Command {
-		return &TransferOut{Account: no, AmountFen: fen, PayeeToken: "x", Channel: channel}
+		return &TransferOut{Account: no, AmountFen: fen, PayeeToken: "x", Channel: channel, Confirmed: true}
 	}
 	k.refused(TransactionLimit, pay(5_000_001, ChannelApp))
 	for range 4 {
@@ -424,7 +429,7 @@ func TestClassIPaysOthersWithinTheBanksLimitsAndTheCustomersOwn(t *testing.T) {
 	}
 	k.refused(DayOutLimit, pay(1, ChannelApp))
 	k.must(pay(5_000_001, ChannelBranch)) // at the counter
-	k.must(&TransferOut{Account: no, AmountFen: 50_000_000, Bound: true})
+	k.must(&TransferOut{Account: no, AmountFen: 50_000_000, Bound: true, Confirmed: true})
 	k.env.Date = 20260702
 	k.must(&SetLimits{Account: no, Limits: OwnLimits{TransactionFen: 100, DayFen: 150}})
 	k.refused(TransactionLimit, pay(101, ChannelBranch))
@@ -439,7 +444,7 @@ func TestClassIPaysOthersWithinTheBanksLimitsAndTheCustomersOwn(t *testing.T) {
 func TestAnAccountThatIsNotUsedFallsAsleepAndWakes(t *testing.T) {
 	k := newTeller(t, 20240115)
 	payer, no := k.open(2, 2, true), k.open(1, 2, true)
-	due := func() []Command { return AccountsDue(k.cust[1], k.desk[1], k.env.Date, k.env.Millis, k.env.Catalogue) }
+	due := func() []SystemCommand { return accountsDue(k.cust[1], k.desk[1], k.env.Date, k.env.Catalogue) }
 	out := &TransferOut{Account: no, AmountFen: 1, Bound: true}
 
 	k.env.Date = 20240714
@@ -449,7 +454,7 @@ func TestAnAccountThatIsNotUsedFallsAsleepAndWakes(t *testing.T) {
 	if d := due(); len(d) != 1 {
 		t.Fatalf("due after six months without a movement: %v", d)
 	}
-	k.must(due()[0])
+	k.must(due()[0].Command)
 	k.refused(AccountIsRestricted, out)
 	same(t, "due when it is done", len(due()), 0)
 	k.must(&ConfirmIdentity{Customer: 1})
@@ -466,7 +471,7 @@ func TestAnAccountThatIsNotUsedFallsAsleepAndWakes(t *testing.T) {
 	if len(d) != 1 {
 		t.Fatalf("due after two years: %v", d)
 	}
-	asleep := k.must(d[0])
+	asleep := k.must(d[0].Command)
 	same(t, "moved", asleep.Legs[0].AmountFen, 999)
 	k.refused(AccountIsDormant, out)
 	k.refused(PayeeClosed, &TransferInternal{Payer: payer, Payee: no, AmountFen: 1}) // credit to a dormant account
@@ -483,7 +488,7 @@ func TestAnAccountThatIsNotUsedFallsAsleepAndWakes(t *testing.T) {
 	rich := k.open(3, 2, true)
 	k.fund(rich, DormantBelowFen)
 	k.env.Date = 20300101
-	if c := AccountsDue(k.cust[3], k.desk[3], k.env.Date, k.env.Millis, k.env.Catalogue); len(c) != 0 {
+	if c := accountsDue(k.cust[3], k.desk[3], k.env.Date, k.env.Catalogue); len(c) != 0 {
 		t.Errorf("ten yuan do not sleep: %v", c)
 	}
 }
@@ -610,4 +615,22 @@ func TestHoldsAndDeskAgreeWhateverIsDone(t *testing.T) {
 			}
 		}
 	})
+}
+
+// DD04 of the domain at this catalogue's rate: the broken quarter's interest goes out with the balance.
+func TestClosingPaysTheInterestOfTheBrokenQuarter(t *testing.T) {
+	k := newTeller(t, 20260921)
+	no := k.open(1, 2, true)
+	k.fund(no, 3_000_000)
+	k.env.Date = 20261005
+	k.fund(no, 1_000_000)
+	k.env.Date = 20261111
+	k.must(&PrepareClosing{Account: no})
+	d := k.must(&CloseAccount{Account: no})
+	paid, closed := d.Events[0].(*DemandInterestPaid), d.Events[1].(*AccountClosure)
+	same(t, "accumulation", paid.FenDays, 190_000_000)
+	same(t, "interest", paid.InterestFen, 1_056)
+	same(t, "paid out", closed.PayoutFen, 4_001_056)
+	_, s := k.at(no)
+	same(t, "left", s.BalanceFen(), 0)
 }

@@ -103,11 +103,12 @@ func decideClose(c *Customer, m *CloseAccount, env *Env, d *Decision) *Refusal {
 		return &Refusal{Code: AccountInUse, Field: "account_no"}
 	}
 	closed := &AccountClosure{AccountNo: a.No, ClosedOn: env.Date, Reason: m.Reason, PayoutTxn: d.Txn, To: m.To}
-	closed.PayoutFen = s.BalanceFen()
 	payout, r := c.payout(a, m, closed, env, d)
 	if r != nil {
 		return r
 	}
+	payInterestAtClosing(s, env, d)
+	closed.PayoutFen = s.BalanceFen()
 	d.Legs = ClosingPayout{a.LedgerID(), payout}.Legs(d.Txn, d.Legs)
 	d.Events = append(d.Events, closed)
 	d.Affects = append(d.Affects, a.affected())

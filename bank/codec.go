@@ -62,13 +62,6 @@ var EventKinds = []EventKind{
 	{EventRepaymentApplied, "RepaymentApplied", "还款入账", TopicLoan, func() Event { return new(RepaymentApplied) }},
 	{EventLoanPrepaid, "LoanPrepaid", "提前还款", TopicLoan, func() Event { return new(LoanPrepaid) }},
 	{EventLoanSettled, "LoanSettled", "结清", TopicLoan, func() Event { return new(LoanSettled) }},
-	{EventDayOpened, "DayOpened", "开业", TopicDay, func() Event { return new(DayOpened) }},
-	{EventDayCutStarted, "DayCutStarted", "日切开始", TopicDay, func() Event { return new(DayCutStarted) }},
-	{EventDayCutFinished, "DayCutFinished", "日切完成", TopicDay, func() Event { return new(DayCutFinished) }},
-	{EventDayStepFinished, "DayStepFinished", "日终步骤完成", TopicDay, func() Event { return new(DayStepFinished) }},
-	{EventDemandInterestAccrued, "DemandInterestAccrued", "活期计提", TopicAccount, func() Event { return new(DemandInterestAccrued) }},
-	{EventDepositAccrued, "DepositAccrued", "定期计提", TopicDeposit, func() Event { return new(DepositAccrued) }},
-	{EventTrialBalanced, "TrialBalanced", "试算平衡", TopicDay, func() Event { return new(TrialBalanced) }},
 	{EventBoundCardRemoved, "BoundCardRemoved", "解绑", TopicCustomer, func() Event { return new(BoundCardRemoved) }},
 	{EventIdentityVerified, "IdentityVerified", "身份核实", TopicCustomer, func() Event { return new(IdentityVerified) }},
 	{EventAccountRestricted, "AccountRestricted", "止付冻结", TopicAccount, func() Event { return new(AccountRestricted) }},
@@ -96,6 +89,13 @@ var EventKinds = []EventKind{
 	{EventClearingSettled, "ClearingSettled", "清算", TopicChannel, func() Event { return new(ClearingSettled) }},
 	{EventChannelFeeCharged, "ChannelFeeCharged", "渠道手续费", TopicChannel, func() Event { return new(ChannelFeeCharged) }},
 	{EventReconciliationFinished, "ReconciliationFinished", "对账完成", TopicChannel, func() Event { return new(ReconciliationFinished) }},
+	{EventDayOpened, "DayOpened", "开业", TopicDay, func() Event { return new(DayOpened) }},
+	{EventDayCutStarted, "DayCutStarted", "日切开始", TopicDay, func() Event { return new(DayCutStarted) }},
+	{EventDayCutFinished, "DayCutFinished", "日切完成", TopicDay, func() Event { return new(DayCutFinished) }},
+	{EventDayStepFinished, "DayStepFinished", "日终步骤完成", TopicDay, func() Event { return new(DayStepFinished) }},
+	{EventDemandInterestAccrued, "DemandInterestAccrued", "活期计提", TopicAccount, func() Event { return new(DemandInterestAccrued) }},
+	{EventDepositAccrued, "DepositAccrued", "定期计提", TopicDeposit, func() Event { return new(DepositAccrued) }},
+	{EventTrialBalanced, "TrialBalanced", "试算平衡", TopicDay, func() Event { return new(TrialBalanced) }},
 }
 
 var eventKinds = sync.OnceValue(func() map[EventType]*EventKind {

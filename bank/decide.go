@@ -9,8 +9,8 @@ type Env struct {
 	Birth Date
 	// Credited is the standing of the account the command credits (CreditOf), its amount admitted.
 	Credited Standing
-	// Desk is the customer's own desk, for commands that look at what is on his accounts (NeedsDesk). Others may
-	// credit them meanwhile; only he can take anything off.
+	// Desk is a copy of the customer's own desk, for commands that look at what is on his accounts (NeedsDesk).
+	// Others may credit them meanwhile; only he can take anything off.
 	Desk *Desk
 	// Pending are the customer's decisions without an outcome: each is taken to end so that most of his
 	// limits is used, with Least so that least is. Nil: none.

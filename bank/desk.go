@@ -101,7 +101,7 @@ func (d *Desk) Clone() *Desk {
 	c := &Desk{Accounts: slices.Clone(d.Accounts)}
 	for i := range c.Accounts {
 		s := &c.Accounts[i]
-		s.Demand.Due = slices.Clone(s.Demand.Due)
+		s.Demand.setDue(slices.Clone(s.Demand.Due()))
 	}
 	return c
 }

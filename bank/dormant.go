@@ -1,5 +1,7 @@
 package bank
 
+import "time"
+
 // When an account falls asleep (SPEC 2.6).
 const (
 	// DormantMonths without a movement by the customer make an account with less than DormantBelowFen dormant (久悬).
@@ -142,31 +144,39 @@ func (c *Customer) saves(no AccountNo) bool {
 // lastMoved is when the customer last moved something on the account.
 func (s *Standing) lastMoved(a *EAccount) Date { return max(s.Moved, a.OpenedOn) }
 
-// AccountsDue (账户日初事项) are the commands that an accounting date brings about for a customer's accounts:
-// restrictions and holds whose time is over, holds to be filled, accounts to suspend or to let sleep. Each is
-// refused with NotDue when it is given again.
-func AccountsDue(c *Customer, d *Desk, on Date, millis int64, cat *Catalogue) (due []Command) {
+// accountsDue (账户日初事项) lists what the beginning of a date brings about for a customer's accounts: restrictions
+// and holds whose time is over, holds to be filled, accounts to suspend or to let sleep.
+func accountsDue(c *Customer, d *Desk, date Date, cat *Catalogue) (list []SystemCommand) {
+	add := func(cmd Command, step, ref string) {
+		list = append(list, SystemCommand{Command: cmd, Step: step, Ref: ref})
+	}
 	for i := range c.Accounts {
 		a := &c.Accounts[i]
-		s := d.Standing(a.No)
-		for _, r := range a.special().Restrictions {
-			if r.lapsed(on, millis) {
-				due = append(due, &LapseRestriction{Restriction: r.ID})
+		s, special := d.Standing(a.No), a.special()
+		for _, r := range special.Restrictions {
+			if r.lapsed(date, beginning(date)) {
+				add(&LapseRestriction{Restriction: r.ID}, "lapse restriction", r.ID.String())
 			}
 		}
-		for k := range a.special().Holds {
-			if h := &a.Special.Holds[k]; h.Until != 0 && on > h.Until {
-				due = append(due, &LapseHold{Hold: h.ID})
+		for _, h := range special.Holds {
+			if h.Until != 0 && date > h.Until {
+				add(&LapseHold{Hold: h.ID}, "lapse hold", h.ID.String())
 			}
 		}
 		switch {
+		case a.State == AccountStateClosed:
 		case s.unheld():
-			due = append(due, &FillHolds{Account: a.No})
-		case c.sleeps(a, s, on, cat):
-			due = append(due, &TurnDormant{Account: a.No})
-		case a.unused(s, on, cat):
-			due = append(due, &SuspendUnused{Account: a.No})
+			add(&FillHolds{Account: a.No}, "fill holds", a.No.String())
+		case c.sleeps(a, s, date, cat):
+			add(&TurnDormant{Account: a.No}, "turn dormant", a.No.String())
+		case a.unused(s, date, cat):
+			add(&SuspendUnused{Account: a.No}, "suspend unused", a.No.String())
 		}
 	}
-	return due
+	return list
+}
+
+// beginning is the first moment of a date, milliseconds since 1970.
+func beginning(d Date) int64 {
+	return time.Date(d.Year(), time.Month(d.Month()), d.Day(), 0, 0, 0, 0, shanghai).UnixMilli()
 }

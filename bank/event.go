@@ -39,14 +39,6 @@ const (
 	EventLoanPrepaid       EventType = 66
 	EventLoanSettled       EventType = 67
 
-	EventDayOpened             EventType = 120
-	EventDayCutStarted         EventType = 121
-	EventDayCutFinished        EventType = 122
-	EventDayStepFinished       EventType = 123
-	EventDemandInterestAccrued EventType = 124
-	EventDepositAccrued        EventType = 125
-	EventTrialBalanced         EventType = 126
-
 	EventBoundCardRemoved   EventType = 80
 	EventIdentityVerified   EventType = 81
 	EventAccountRestricted  EventType = 82
@@ -75,6 +67,14 @@ const (
 	EventClearingSettled        EventType = 111
 	EventChannelFeeCharged      EventType = 112
 	EventReconciliationFinished EventType = 113
+
+	EventDayOpened             EventType = 120
+	EventDayCutStarted         EventType = 121
+	EventDayCutFinished        EventType = 122
+	EventDayStepFinished       EventType = 123
+	EventDemandInterestAccrued EventType = 124
+	EventDepositAccrued        EventType = 125
+	EventTrialBalanced         EventType = 126
 )
 
 // CustomerRegistered (注册).

@@ -231,7 +231,7 @@ func (c *Customer) holding(id TxnID) (*EAccount, *Hold, *Refusal) {
 	return nil, nil, &Refusal{Code: HoldUnknown, Field: "hold_id"}
 }
 
-func decideReleaseHold(c *Customer, m *ReleaseHold, d *Decision) *Refusal {
+func decideHoldRelease(c *Customer, m *ReleaseHold, d *Decision) *Refusal {
 	a, h, r := c.holding(m.Hold)
 	switch {
 	case r != nil:

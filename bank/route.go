@@ -120,6 +120,16 @@ func ChannelOf(cmd Command) Channel {
 	return accountChannel(cmd)
 }
 
+// NeedsDesk reports whether the command's rules look at the customer's own desk.
+func NeedsDesk(cmd Command) bool {
+	switch cmd.(type) {
+	case *CloseDay, *CreditInterest,
+		*RestrictAccount, *PlaceHold, *FillHolds, *RemoveCard, *SuspendUnused, *TurnDormant, *PrepareClosing, *CloseAccount:
+		return true
+	}
+	return false
+}
+
 // NeedsBirth reports whether the command's rules look at the customer's age.
 func NeedsBirth(cmd Command) bool {
 	switch cmd.(type) {
