@@ -1,7 +1,7 @@
 package bank
 
 // CollectAdvance (客户垫款收回) takes what a customer owes after a reversal from an account, as far as its
-// money goes. Later credits do the same by themselves.
+// money goes. Later credits do the same by themselves, and each day begins with it.
 type CollectAdvance struct {
 	By
 	Account AccountNo `cbor:"1,keyasint"`
@@ -45,6 +45,16 @@ func collectAdvance(s *Standing, d *Decision) []Event {
 	own := d.Txn
 	d.Legs = AdvanceCollection{s.LedgerID(), bankAccount(DetailAdvances, uint64(s.Account.Customer()), d), s.AdvanceFen}.Legs(own, d.Legs)
 	return []Event{&AdvanceCollected{TxnID: d.Txn, AccountNo: s.Account, Leg: leg}}
+}
+
+// owing collects advances at the beginning of the day, from accounts that have something.
+func owing(d *Desk) (list []SystemCommand) {
+	for i := range d.Accounts {
+		if s := &d.Accounts[i]; s.AdvanceFen > 0 && s.availableFen() > 0 {
+			list = append(list, SystemCommand{Command: &CollectAdvance{Account: s.Account}, Step: "advance", Ref: s.Account.String()})
+		}
+	}
+	return list
 }
 
 // Measure implements Measured.

@@ -118,7 +118,7 @@ func EndOfDay(c *Customer, d *Desk, date Date, cat *Catalogue) []SystemCommand {
 
 // BeginOfDay lists what is to be decided for the customer at the beginning of the date.
 func BeginOfDay(c *Customer, d *Desk, date Date, cat *Catalogue) []SystemCommand {
-	return slices.Concat(crediting(d, date), lapsing(c, date), maturing(c, date), accountsDue(c, d, date, cat))
+	return slices.Concat(crediting(d, date), lapsing(c, date), maturing(c, date), accountsDue(c, d, date, cat), owing(d))
 }
 
 // OpenDay (开业) begins the bank's first accounting day.

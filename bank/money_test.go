@@ -240,3 +240,22 @@ func TestAReversalCountsFromTheOriginalsDay(t *testing.T) {
 		}
 	})
 }
+
+// A day begins with collecting what customers owe, from those who have something.
+func TestTheDayBeginsWithCollectingAdvances(t *testing.T) {
+	k := newTeller(t, 20261123)
+	a := k.classI(1)
+	k.must(&CreditInbound{Account: a, AmountFen: 100})
+	s := k.desk[1].Standing(a)
+	if list := owing(k.desk[1]); len(list) != 0 {
+		t.Errorf("nothing is owed: %+v", list)
+	}
+	s.AdvanceFen = 40
+	if list := owing(k.desk[1]); len(list) != 1 || list[0].Command.(*CollectAdvance).Account != a {
+		t.Errorf("40 are owed: %+v", list)
+	}
+	s.post(20261123, 20261123, -100)
+	if list := owing(k.desk[1]); len(list) != 0 {
+		t.Errorf("there is nothing to take: %+v", list)
+	}
+}

@@ -50,6 +50,7 @@ func channelOperations() []operation {
 func (s *Server) channelRoutes() []route {
 	return []route{
 		{
+			request: receiptRequest{}, reply: receiptReply{},
 			method: fasthttp.MethodPost, path: "/v1/channel/receipts", zh: "渠道来账", en: "Money a channel has settled: credited, or held if no account can take it",
 			serve: func(ctx *fasthttp.RequestCtx, _ []string) { s.receipt(ctx) },
 		},

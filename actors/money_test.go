@@ -1,0 +1,159 @@
+package actors
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// both runs a test over either kind of ledger.
+func both(t *testing.T, test func(t *testing.T, o *office)) {
+	t.Run("ledger here", func(t *testing.T) { test(t, openOffice(t, newMemoryJournal())) })
+	t.Run("ledger elsewhere", func(t *testing.T) { test(t, openBranch(t, newMemoryJournal(), newEngine()).office) })
+}
+
+// accept carries out what must be done.
+func (o *office) accept(cmd bank.Command) bank.Receipt {
+	o.tb.Helper()
+	r := o.do(cmd)
+	if r.Refusal != nil {
+		o.tb.Fatalf("%s: %v", cmd.Operation(), r.Refusal)
+	}
+	return r
+}
+
+// If the permit to credit an account were asked of its owner's actor, two customers who pay each other at once
+// would wait for each other for ever, and so would a ring of a thousand.
+func TestCustomersWhoPayEachOtherAtOnceDoNotWaitForEachOther(t *testing.T) {
+	both(t, func(t *testing.T, o *office) {
+		ring := 1000
+		if testing.Short() {
+			ring = 100
+		}
+		var accounts []bank.AccountNo
+		for i := range ring {
+			accounts = append(accounts, o.customer(fmt.Sprint(i), 100))
+		}
+		var calls []*bank.Call
+		for range 2 {
+			for i, from := range accounts {
+				calls = append(calls, o.call(&bank.TransferInternal{Payer: from, Payee: accounts[(i+1)%ring], AmountFen: 10}))
+				calls = append(calls, o.call(&bank.TransferInternal{Payer: accounts[(i+1)%ring], Payee: from, AmountFen: 5}))
+			}
+		}
+		o.send(calls...)()
+		for _, call := range calls {
+			if call.Err != nil || call.Receipt.Refusal != nil {
+				t.Fatalf("%+v: %v %v", call.Command, call.Err, call.Receipt.Refusal)
+			}
+		}
+		for _, no := range accounts {
+			if v := o.balance(no); v.AvailableFen != 100 {
+				t.Fatalf("%s has %d", no, v.AvailableFen)
+			}
+		}
+	})
+}
+
+// A payee whose actor is busy, waiting for a ledger or a channel say, can be paid all the same.
+func TestAPayeeWhoIsBusyCanBePaid(t *testing.T) {
+	o := openOffice(t, newMemoryJournal())
+	a, b := o.customer("a", 100), o.customer("b", 0)
+	busy, done := make(chan struct{}), make(chan struct{})
+	q := NewQuery(b.Customer(), func(*View) { close(busy); <-done })
+	pid, err := o.node.Shard(b.Customer().Shard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Customer().Shard() == b.Customer().Shard() {
+		t.Fatal("the two must not share a shard")
+	}
+	o.node.System().Root.Send(pid, q)
+	<-busy
+	o.accept(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 60})
+	close(done)
+	if err := q.Wait(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if v := o.balance(b); v.AvailableFen != 60 {
+		t.Errorf("%d", v.AvailableFen)
+	}
+}
+
+// The ledger says last whether an account is open: a payee closed between permit and chain is refused by name.
+func TestAPayeeClosedBetweenPermitAndChainIsRefused(t *testing.T) {
+	o := openOffice(t, newMemoryJournal())
+	a, b := o.customer("a", 100), o.customer("b", 0)
+	standing := bank.Standing{Account: b, Product: bank.ProductClassI}
+	_, owner, _ := bank.SplitLedgerID(standing.LedgerID())
+	closing := ledger.Transfer{
+		ID: ledger.U64(1), DebitAccountID: ledger.Uint128(standing.LedgerID()), CreditAccountID: ledger.Uint128(bank.ClearingLedgerID(bank.ChannelIBPS, a.Customer().Shard())),
+		Ledger: bank.LedgerCNY, Code: 1172, Flags: ledger.TransferPending | ledger.TransferClosingDebit,
+	}
+	if owner != uint64(b.Customer()) {
+		t.Fatal("not the payee's account")
+	}
+	if got := o.engine.ExecuteTransfers(uint64(testClock().UnixNano())+1e9, []ledger.Transfer{closing}, nil); got[0].Status != ledger.TransferCreated {
+		t.Fatalf("closing: %s", got[0].Status)
+	}
+	if r := o.do(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 10}).Refusal; r == nil || r.Code != bank.PayeeClosed {
+		t.Errorf("%v", r)
+	}
+}
+
+// How much of a reversed payment was still there only the ledger knows; events, desks and balances must say the
+// same of it, here and after a restart.
+func TestTheShortfallOfAReversalIsWhatTheLedgerSays(t *testing.T) {
+	for _, spent := range []int64{0, 1, 700, 1000} {
+		both(t, func(t *testing.T, o *office) {
+			a, b, c := o.customer("a", 1000), o.customer("b", 0), o.customer("c", 0)
+			paid := o.accept(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 1000})
+			if spent > 0 {
+				o.accept(&bank.TransferInternal{Payer: b, Payee: c, AmountFen: spent})
+			}
+			o.accept(&bank.ReverseTransaction{Transfer: paid.Txn, Reason: "twice"})
+			if o.balance(a).AvailableFen != 1000 || o.balance(b).AvailableFen != 0 || o.balance(c).AvailableFen != spent {
+				t.Errorf("a %d, b %d, c %d", o.balance(a).AvailableFen, o.balance(b).AvailableFen, o.balance(c).AvailableFen)
+			}
+			if r := o.do(&bank.ReverseTransaction{Transfer: paid.Txn, Reason: "again"}).Refusal; r == nil || r.Code != bank.AlreadyReversed {
+				t.Errorf("twice: %v", r)
+			}
+			standing := o.node.slot(b.Customer()).desk.Standing(b)
+			if standing.AdvanceFen != spent || standing.BalanceFen() != 0 {
+				t.Errorf("the desk says %d owed, %d there", standing.AdvanceFen, standing.BalanceFen())
+			}
+			later := o.accept(&bank.CreditInbound{Account: b, AmountFen: 400})
+			want := max(0, 400-spent)
+			if later.Balances[0].AvailableFen != want || o.balance(b).AvailableFen != want || standing.AdvanceFen != max(0, spent-400) {
+				t.Errorf("after 400 came in: receipt %d, balance %d, owed %d", later.Balances[0].AvailableFen, o.balance(b).AvailableFen, standing.AdvanceFen)
+			}
+			if standing.BalanceFen() != want {
+				t.Errorf("the desk says %d", standing.BalanceFen())
+			}
+		})
+	}
+}
+
+// A house's suspense lives like a customer's account: over a restart too.
+func TestWhatTheHouseKeepsIsThereAfterARestart(t *testing.T) {
+	j := newMemoryJournal()
+	o := openOffice(t, j)
+	a := o.customer("a", 0)
+	house := bank.HouseNo(a.Customer().Shard())
+	held := o.accept(&bank.BookSuspense{House: house, Kind: bank.Held, Channel: bank.ChannelIBPS, AmountFen: 500, ChannelSerial: "S", Reason: "name"}).Txn
+	pending := o.accept(&bank.TransferIn{Account: a, AmountFen: 50}).Txn
+	o.accept(&bank.MarkUnknown{Transfer: pending})
+	again := openOffice(t, j.reopened())
+	if again.channel.count() != 1 || !again.channel.asked[0].Again || !again.channel.asked[0].Unknown {
+		t.Errorf("the channel is asked %+v", again.channel.asked)
+	}
+	again.accept(&bank.EndSuspense{Txn: held, Way: bank.ToAccount, Account: a, AmountFen: 500})
+	if v := again.balance(a); v.AvailableFen != 500 {
+		t.Errorf("%d", v.AvailableFen)
+	}
+	if n := again.node.Customers(); n != 1 {
+		t.Errorf("%d customers: the house is none", n)
+	}
+}
