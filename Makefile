@@ -12,7 +12,7 @@ FUZZTIME    ?= 5s
 # How many fuzz targets run at once: one for each of two processors.
 FUZZERS     ?= 2
 
-.PHONY: run build test race lint fuzz bench bench-journal bench-ledger tools clean
+.PHONY: run build test race lint fuzz bench bench-journal bench-ledger tools font clean
 
 run: build ## Start the bank on loopback, data in ./data.
 	./bin/suanpan serve --data $(DATA) --http $(HTTP) --kafka $(KAFKA)
@@ -62,10 +62,18 @@ bench-ledger: ## The ledgers by themselves: ten million accounts, ten minutes, 4
 	$(GO) test -run '^$$' -bench 'Memory|Snapshot' -benchtime 1x -timeout 30m ./ledger/embedded
 	$(GO) test -run '^$$' -bench . ./ledger/tigerbeetle
 
-tools: ## What the tests need besides Go: kcat, from the system's packages.
-	@command -v kcat >/dev/null || \
-	  { echo "installing kcat"; apt-get install -y kcat >/dev/null 2>&1 || { apt-get update >/dev/null && apt-get install -y kcat >/dev/null; }; } || \
-	  { echo "kcat is missing: install it from your system's packages (Debian: sudo apt-get install kcat)"; exit 1; }
+tools: ## What the tests need besides Go: kcat and pdftotext, from the system's packages.
+	@for need in kcat:kcat pdftotext:poppler-utils; do \
+	  tool=$${need%%:*}; package=$${need##*:}; \
+	  command -v $$tool >/dev/null && continue; \
+	  echo "installing $$package"; \
+	  apt-get install -y $$package >/dev/null 2>&1 || { apt-get update >/dev/null && apt-get install -y $$package >/dev/null; } || \
+	  { echo "$$tool is missing: install it from your system's packages (Debian: sudo apt-get install $$package)"; exit 1; }; \
+	done
+
+font: ## The font of printed papers again, from the system's package (Debian: fonts-wqy-microhei, fonttools).
+	pyftsubset /usr/share/fonts/truetype/wqy/wqy-microhei.ttc --font-number=0 --no-hinting --layout-features= --name-IDs='*' \
+	  --notdef-outline --unicodes="$$(cat papers/font/subset.txt)" --output-file=papers/font/WenQuanYiMicroHei-subset.ttf
 
 clean:
 	rm -rf bin

@@ -172,7 +172,8 @@ func (b *batch) settle() {
 			}
 		}
 		own := balances[d.own]
-		d.receipt = d.settle(results, func(a bank.Affected) bank.Balance { return *balanceIn(own, a.Account) })
+		d.receipt = d.settle(results, func(a bank.Affected) bank.Balance { return *balanceIn(own, a.Account) },
+			func(t *ledger.Transfer) ledger.Uint128 { return t.Amount }) // as the ledger stored it, by now
 		for k := range own {
 			for _, e := range d.decision.Events {
 				own[k] = own[k].Before(e)

@@ -101,7 +101,10 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (
 	if slot == nil {
 		return nil, err
 	}
-	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot}
+	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot, outstanding: &s.node.settled}
+	if s.node.pipeline.submitter != nil {
+		c.outstanding = new(outstanding)
+	}
 	for _, d := range slot.intents {
 		c.await(d)
 	}
@@ -122,7 +125,12 @@ type customerActor struct {
 
 	pid *actor.PID
 
-	// Where the ledger is elsewhere:
+	*outstanding
+}
+
+// outstanding is what a customer's actor keeps where the ledger is elsewhere. Where it is in this process all
+// actors share one that stays empty.
+type outstanding struct {
 	intents  []*draft     // decided and not answered by the ledger, in order
 	pending  bank.Pending // what they may do
 	deferred []*Request   // to be decided when outcomes are known, in order
@@ -171,18 +179,34 @@ func (a *customerActor) decide(req *Request) bool {
 	if a.pending.Holds(cmd) {
 		return false
 	}
+	today := a.node.Today() // first: what the clock says may be of the next date already, never of the one before
 	now := a.node.options.Clock()
 	customer := &a.slot.customer
 	env := bank.Env{
 		Millis:    now.UnixMilli(),
-		Date:      bank.BookedOn(cmd, bank.DateOf(now)),
+		Date:      bank.BookedOn(cmd, today),
 		Catalogue: a.node.options.Catalogue,
 		Pending:   &a.pending,
 	}
 	if bank.NeedsBirth(cmd) {
 		env.Birth = a.birth()
 	}
+	if bank.NeedsDesk(cmd) {
+		a.slot.mu.Lock()
+		env.Desk = a.slot.desk.Clone()
+		a.slot.mu.Unlock()
+	}
 	credit, credits := bank.CreditOf(cmd)
+	if txn, asks := bank.PastOf(customer, cmd); asks {
+		past, err := a.node.past(txn)
+		if err != nil {
+			req.finish(fmt.Errorf("%w: %w", bank.ErrStopping, err))
+			return true
+		}
+		if env.Past = past; !credits {
+			credit, credits = bank.PartyOf(cmd, past)
+		}
+	}
 	admitted, refusal, err := a.admit(credit, credits, &env)
 	if err != nil {
 		req.finish(err)
@@ -193,6 +217,7 @@ func (a *customerActor) decide(req *Request) bool {
 	}
 	d := newDraft()
 	d.request, d.operation, d.own, d.payee, d.credit = req, cmd.Operation(), a.slot, admitted, credit
+	d.dated = bank.BookedOn(cmd, 0) != 0
 	rec := &d.record
 	rec.Kind, rec.Shard, rec.Epoch = journal.KindDecision, a.shard, a.epoch
 	rec.Customer, rec.Seq = uint64(customer.No), customer.Seq+1
@@ -218,8 +243,7 @@ func (a *customerActor) decide(req *Request) bool {
 		panic(err)
 	}
 	if s := a.node.pipeline.submitter; s != nil && d.needs(s) {
-		a.propose(req, d, s)
-		return true
+		return a.propose(req, d, s)
 	}
 	if ask, ok := a.channelRequest(d); ok {
 		req.after = func() {
@@ -229,10 +253,10 @@ func (a *customerActor) decide(req *Request) bool {
 		}
 	}
 	if err := a.node.pipeline.commit(d); err != nil {
-		a.refused(req, d, err)
-		return true
+		return a.refused(req, d, err)
 	}
 	a.apply(d)
+	a.node.follow(d)
 	d.reuse()
 	return true
 }
@@ -249,11 +273,15 @@ func (a *customerActor) apply(d *draft) {
 		a.node.registry.setOpen(c.No, now)
 	}
 	a.slot.changed.Store(true)
+	a.node.begin(c)
 }
 
-// refused answers a command whose decision the journal did not take.
-func (a *customerActor) refused(req *Request, d *draft, err error) {
+// refused answers a command whose decision the journal did not take, or decides it anew on the next date.
+func (a *customerActor) refused(req *Request, d *draft, err error) bool {
 	d.release()
+	if errors.Is(err, errDateClosed) {
+		return a.decide(req)
+	}
 	if errors.Is(err, journal.ErrStale) {
 		// Another activation owns the shard. Nothing here may be decided or read any more.
 		a.node.Fault(fmt.Errorf("shard %d: %w", a.shard, err))
@@ -263,6 +291,7 @@ func (a *customerActor) refused(req *Request, d *draft, err error) {
 		err = fmt.Errorf("%w: %w", bank.ErrOverloaded, err)
 	}
 	req.finish(err)
+	return true
 }
 
 // repeated answers a command that has been decided before, from the journal.

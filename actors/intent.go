@@ -20,12 +20,13 @@ func (d *draft) needs(s *submitter) bool {
 	return d.refusal == nil && len(d.record.Accounts)+len(d.record.Transfers)+len(d.decision.Affects) > 0
 }
 
-// propose writes the decision down as an intent; the request waits for its outcome.
-func (a *customerActor) propose(req *Request, d *draft, s *submitter) {
+// propose writes the decision down as an intent; the request waits for its outcome. As decide, it reports whether the
+// command is decided.
+func (a *customerActor) propose(req *Request, d *draft, s *submitter) bool {
 	if err := s.admits(); err != nil {
 		d.release()
 		req.finish(err)
-		return
+		return true
 	}
 	if err := d.intend(); err != nil {
 		panic(err)
@@ -33,12 +34,12 @@ func (a *customerActor) propose(req *Request, d *draft, s *submitter) {
 	d.claim = bank.ClaimOf(&a.slot.customer, &d.decision, bank.Date(d.record.AccountingDate))
 	d.waiting = append(d.waiting, req)
 	if err := a.node.pipeline.propose(d); err != nil {
-		a.refused(req, d, err)
-		return
+		return a.refused(req, d, err)
 	}
 	// From here on the submitter has the draft, but for who waits.
 	a.slot.customer.Seq = d.record.Seq
 	a.await(d)
+	return true
 }
 
 // await keeps an intent until its outcome is known.
@@ -106,6 +107,7 @@ func (a *customerActor) conclude(d *draft) {
 	a.intents = slices.Delete(a.intents, 0, 1)
 	a.pending.Remove(d.claim)
 	a.apply(d)
+	a.node.follow(d)
 	a.node.pipeline.submitter.concluded(d)
 	for len(a.deferred) > 0 && (a.repeated(a.deferred[0]) || a.decide(a.deferred[0])) {
 		a.deferred = slices.Delete(a.deferred, 0, 1)
@@ -218,12 +220,12 @@ func (n *Node) adopt(rec *journal.Record) (*draft, error) {
 		if err != nil {
 			return nil, fmt.Errorf("intent at position %d: %w", rec.Position, err)
 		}
-		if !received(e) {
+		if rec.Events[i].Customer == rec.Customer && !received(e) {
 			d.decision.Events = append(d.decision.Events, e)
 		} else {
 			d.decision.Payee, d.decision.PayeeEvents = bank.CustomerNo(rec.Events[i].Customer), append(d.decision.PayeeEvents, e)
 		}
-		if credit, ok := bank.CreditBy(e); ok {
+		if credit, ok := bank.CreditBy(e); ok && d.payee == nil && !(credit.System && credit.Account.Customer() == own.customer.No) {
 			d.credit = credit
 			if d.payee, err = n.acquire(credit.Account.Customer(), false); err != nil {
 				return nil, err

@@ -39,6 +39,9 @@ type ChannelRequest struct {
 	Out       bool
 	AmountFen int64
 	Channel   bank.Channel
+	// Again: an earlier process has asked, or was about to; the channel may know the transfer. Unknown: it has
+	// not answered in time.
+	Again, Unknown bool
 	// Date is the accounting date of the request if the answer is to have the same, as demonstrations do;
 	// zero: the answer is booked on the day it comes.
 	Date bank.Date
@@ -92,6 +95,7 @@ type Node struct {
 	shards    [bank.ShardCount]shardState
 	intents   []*draft // found without an outcome by Recover, until Resume
 	admission admission
+	settled   outstanding // of all actors, with a ledger in this process
 
 	now          atomic.Int64  // milliseconds since 1970, as of the last look for idle customers
 	inMemory     atomic.Int64  // customers
@@ -307,7 +311,7 @@ func (n *Node) Close(ctx context.Context) error {
 }
 
 func (n *Node) requestOf(c *bank.Customer, f *bank.InFlight) ChannelRequest {
-	r := ChannelRequest{Transfer: f.Txn, Account: f.Account, Out: f.Out, AmountFen: f.AmountFen, Channel: f.Channel}
+	r := ChannelRequest{Transfer: f.Txn, Account: f.Account, Out: f.Out, AmountFen: f.AmountFen, Channel: f.Channel, Again: true, Unknown: f.UnknownSince != 0}
 	if c.Unlimited(f.Account, n.options.Catalogue) {
 		r.Date = f.Date
 	}

@@ -341,6 +341,13 @@ func (s *sequence) redecide(c *bank.Customer, cmd bank.Command, rec *journal.Rec
 	if _, ok := cmd.(*bank.ChannelResult); ok {
 		c.Seq = rec.Seq - 1
 	}
+	if txn, asks := bank.PastOf(c, cmd); asks {
+		past, err := s.branch.node.past(txn)
+		if err != nil {
+			s.Fatal(err)
+		}
+		env.Past = past
+	}
 	want, refusal := bank.Decide(c, cmd, &env)
 	kept, err := receiptOf(rec)
 	if err != nil {

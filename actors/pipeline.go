@@ -62,6 +62,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/journal"
@@ -85,8 +86,9 @@ type waiting struct {
 
 type pipeline struct {
 	journal   journal.Journal
-	ledger    Engine     // nil: elsewhere
-	submitter *submitter // nil: in this process
+	ledger    Engine        // nil: elsewhere
+	submitter *submitter    // nil: in this process
+	date      atomic.Uint32 // accounting date, what is decided on an earlier one is refused; written with mu held
 
 	mu         sync.Mutex
 	queue      []waiting // by position
@@ -105,6 +107,9 @@ func (p *pipeline) commit(d *draft) error {
 	if p.fault != nil {
 		return p.fault
 	}
+	if p.closed(d) {
+		return errDateClosed
+	}
 	rec := &d.record
 	if err := p.journal.Admit(rec); err != nil {
 		return err
@@ -112,7 +117,7 @@ func (p *pipeline) commit(d *draft) error {
 	if p.ledger != nil {
 		p.execute(rec)
 	}
-	d.request.receipt = d.settle(p.results, p.balance)
+	d.request.receipt = d.settle(p.results, p.balance, p.moved)
 	if err := p.journal.Append(rec); err != nil {
 		// Admitted under the same lock, so this is the disk: a ledger in this process is now ahead of the
 		// journal for good, and the node must stop.
@@ -162,6 +167,12 @@ func (p *pipeline) balance(a bank.Affected) bank.Balance {
 	return balanceOf(a.Account, p.account(ledger.Uint128(a.Ledger)))
 }
 
+// moved is what the ledger in this process has moved by the transfer.
+func (p *pipeline) moved(t *ledger.Transfer) ledger.Uint128 {
+	stored, _ := p.ledger.Transfer(t.ID)
+	return stored.Amount
+}
+
 // missing leaves out the accounts that exist.
 func (p *pipeline) missing(accounts []ledger.Account) []ledger.Account {
 	return slices.DeleteFunc(accounts, func(a ledger.Account) bool {
@@ -176,6 +187,9 @@ func (p *pipeline) propose(d *draft) error {
 	defer p.mu.Unlock()
 	if p.fault != nil {
 		return p.fault
+	}
+	if p.closed(d) {
+		return errDateClosed
 	}
 	if err := p.place(&d.record); err != nil {
 		return err

@@ -16,6 +16,7 @@ type draft struct {
 	request   *Request // nil: taken over from an earlier process
 	decision  bank.Decision
 	refusal   *bank.Refusal
+	dated     bool // its command names the date itself
 	own       *slot
 	payee     *slot // whose desk admitted credit, in memory as long as the draft is; nil when none was asked
 	credit    bank.Credit
@@ -29,6 +30,8 @@ type draft struct {
 	after    func()           // runs before they hear of a durable outcome; may be nil
 	receipt  bank.Receipt     // once it is answered
 	doubtful bool             // its chain may have been sent; the submitter's lock guards it
+
+	follows []bank.Command // that the bank gives itself because of the decision
 }
 
 var drafts = sync.Pool{New: func() any { return new(draft) }}
@@ -52,6 +55,9 @@ func (d *draft) publish() {
 	for _, e := range d.decision.Events {
 		d.own.desk.Apply(e, on)
 	}
+	if len(d.decision.Events) > 0 {
+		d.follows = d.own.desk.Unheld(d.follows)
+	}
 	d.own.note(&d.record)
 	d.own.mu.Unlock()
 	if d.payee == nil {
@@ -60,6 +66,9 @@ func (d *draft) publish() {
 	d.payee.mu.Lock()
 	for _, e := range d.decision.PayeeEvents {
 		d.payee.desk.Apply(e, on)
+	}
+	if len(d.decision.PayeeEvents) > 0 {
+		d.follows = d.payee.desk.Unheld(d.follows)
 	}
 	d.payee.desk.Release(d.credit)
 	d.payee.note(&d.record)
@@ -123,7 +132,8 @@ func (d *draft) encode(v any) (stored []byte, err error) {
 }
 
 // settle takes the ledger's answer: with a refusal nothing has happened, without one everything has.
-func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.Affected) bank.Balance) bank.Receipt {
+// moved gives a transfer as the ledger stored it, for those whose amount it has chosen.
+func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.Affected) bank.Balance, moved func(*ledger.Transfer) ledger.Uint128) bank.Receipt {
 	rec := &d.record
 	for i, r := range results {
 		if r.Status == ledger.TransferCreated || r.Status == ledger.TransferLinkedEventFailed {
@@ -138,6 +148,7 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 		d.decision.Events, d.decision.PayeeEvents = nil, nil
 		break
 	}
+	d.measure(moved)
 	receipt := bank.Receipt{
 		Operation: d.operation,
 		Txn:       d.decision.Txn,
@@ -155,6 +166,24 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 		panic(fmt.Sprintf("receipt can't be encoded: %v", err)) // plain data: a programming error
 	}
 	return receipt
+}
+
+// measure tells the events how much balancing legs have moved.
+func (d *draft) measure(moved func(*ledger.Transfer) ledger.Uint128) {
+	at := 0
+	for _, events := range [...][]bank.Event{d.decision.Events, d.decision.PayeeEvents} {
+		for _, e := range events {
+			if m, ok := e.(bank.Measured); ok {
+				m.Measure(func(leg int) int64 { return net(moved(&d.record.Transfers[leg]), ledger.Uint128{}) })
+				body, err := bank.Encode(e)
+				if err != nil {
+					panic(fmt.Sprintf("event can't be encoded: %v", err)) // plain data: a programming error
+				}
+				d.record.Events[at].Body = body
+			}
+			at++
+		}
+	}
 }
 
 // receiptOf reads the first result of a command back from its record.
@@ -223,6 +252,7 @@ var legFlags = [...]struct {
 	{bank.LegPost, ledger.TransferPostPending},
 	{bank.LegVoid, ledger.TransferVoidPending},
 	{bank.LegBalancingDebit, ledger.TransferBalancingDebit},
+	{bank.LegBalancingCredit, ledger.TransferBalancingCredit},
 	{bank.LegClosingDebit, ledger.TransferClosingDebit},
 }
 

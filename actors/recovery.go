@@ -30,6 +30,13 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 	if err := r.run(ctx, j); err != nil {
 		return fmt.Errorf("recover from journal: %w", err)
 	}
+	house, err := n.acquire(bank.BankHouse, false)
+	if err != nil {
+		return fmt.Errorf("recover the accounting day: %w", err)
+	}
+	n.begin(&house.customer)
+	house.release()
+	n.evict(bank.BankHouse)
 	return nil
 }
 

@@ -280,7 +280,7 @@ func TestWhileTheLedgerIsAwayCommandsThatNeedItAreRefusedAndTheRestGoesOn(t *tes
 		t.Errorf("a balance: %v", err)
 	}
 	var statement error
-	if err := b.ask(x.Customer(), func(v *View) { _, statement = v.Statement(x, 0, 10) }); !errors.Is(err, bank.ErrLedgerUnavailable) || statement != nil {
+	if err := b.ask(x.Customer(), func(v *View) { _, statement = v.Statement(bank.StatementQuery{Account: x, Limit: 10}) }); !errors.Is(err, bank.ErrLedgerUnavailable) || statement != nil {
 		t.Errorf("a statement: %v %v", err, statement)
 	}
 	var seen *bank.DepositView
@@ -728,13 +728,13 @@ func TestStatementsAndOverviewsAreReadFromALedgerElsewhere(t *testing.T) {
 	b.pay(x, y, 300)
 	b.pay(x, y, 200)
 	var page *bank.StatementPage
-	if err := b.ask(x.Customer(), func(v *View) { page, _ = v.Statement(x, 0, 2) }); err != nil {
+	if err := b.ask(x.Customer(), func(v *View) { page, _ = v.Statement(bank.StatementQuery{Account: x, Limit: 2}) }); err != nil {
 		t.Fatal(err)
 	}
 	if len(page.Entries) != 2 || page.Entries[1].AmountFen != 300 || page.Entries[1].BalanceAfterFen != 5_000_000-300 || page.Next == 0 {
 		t.Errorf("first page: %+v", page)
 	}
-	if err := b.ask(x.Customer(), func(v *View) { page, _ = v.Statement(x, page.Next, 2) }); err != nil {
+	if err := b.ask(x.Customer(), func(v *View) { page, _ = v.Statement(bank.StatementQuery{Account: x, After: page.Next, Limit: 2}) }); err != nil {
 		t.Fatal(err)
 	}
 	if len(page.Entries) != 1 || page.Entries[0].BalanceAfterFen != 5_000_000-500 || page.Next != 0 {

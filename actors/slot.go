@@ -3,7 +3,6 @@ package actors
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -217,13 +216,13 @@ func (s *slot) snapshot() (journal.Snapshot, error) {
 	s.changed.Store(false) // first: what changes from here on shows again
 	s.mu.Lock()
 	out := journal.Snapshot{Customer: uint64(s.customer.No), Head: s.head()}
-	desk := bank.Desk{Accounts: slices.Clone(s.desk.Accounts)}
+	desk := s.desk.Clone()
 	s.mu.Unlock()
 	if s.customer.Registered != 0 {
 		out.Person = ledger.Uint128(personOf(s.customer.Person.IDToken))
 	}
 	var err error
-	out.State, err = bank.EncodeState(&s.customer, &desk)
+	out.State, err = bank.EncodeState(&s.customer, desk)
 	return out, err
 }
 

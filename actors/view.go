@@ -180,7 +180,7 @@ func (v *View) Account(no bank.AccountNo) (*bank.AccountView, error) {
 func (v *View) account(a *bank.EAccount) bank.AccountView {
 	return bank.AccountView{
 		AccountNo: a.No, CustomerID: v.No, Class: a.No.Class().String(), Product: a.Product, State: string(a.State),
-		OpenedOn: a.OpenedOn, FaceToFace: a.FaceToFace, BoundCard: a.Card.Masked,
+		OpenedOn: a.OpenedOn, FaceToFace: a.FaceToFace, BoundCard: a.Card.Masked, AccountSpecials: a.Specials(),
 	}
 }
 
@@ -211,93 +211,12 @@ func (v *View) Loan(no bank.ContractNo) (*bank.LoanView, error) {
 	return nil, bank.ErrNotFound
 }
 
-// Statement lists posted entries of the account after the ledger timestamp, oldest first, each with the
-// balance after it. Holds and releases move no money and are not entries.
-func (v *View) Statement(no bank.AccountNo, after uint64, limit int) (*bank.StatementPage, error) {
-	page := &bank.StatementPage{AccountNo: no, Entries: []bank.StatementEntry{}}
-	var id bank.U128
-	for i := range v.Accounts {
-		if v.Accounts[i].No == no {
-			id = v.Accounts[i].LedgerID()
-		}
-	}
-	if id.IsZero() {
-		return nil, bank.ErrNotFound
-	}
-	books := v.node.options.Books
-	v.query.second = append(v.query.second, func(ctx context.Context) error {
-		return readStatement(ctx, books, page, id, after, limit)
-	})
-	return page, nil
-}
-
-func readStatement(ctx context.Context, books Books, page *bank.StatementPage, id bank.U128, after uint64, limit int) error {
-	filter := ledger.AccountFilter{
-		AccountID: ledger.Uint128(id), TimestampMin: after + 1, Limit: uint32(2 * limit),
-		Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
-	}
-	for {
-		transfers, err := books.AccountTransfers(ctx, filter)
-		if err != nil {
-			return fmt.Errorf("statement of %s: %w", page.AccountNo, err)
-		}
-		balances, err := books.AccountBalances(ctx, filter)
-		if err != nil {
-			return fmt.Errorf("statement of %s: %w", page.AccountNo, err)
-		}
-		for i := range transfers {
-			t := &transfers[i]
-			filter.TimestampMin = t.Timestamp + 1
-			if t.Flags&(ledger.TransferPending|ledger.TransferVoidPending) != 0 {
-				continue
-			}
-			if len(page.Entries) == limit {
-				return nil
-			}
-			page.Entries = append(page.Entries, entryOf(t, &balances[i], ledger.Uint128(id)))
-			page.Next = t.Timestamp
-		}
-		if len(transfers) < int(filter.Limit) {
-			page.Next = 0
-			return nil
-		}
-	}
-}
-
-func entryOf(t *ledger.Transfer, after *ledger.AccountBalance, account ledger.Uint128) bank.StatementEntry {
-	e := bank.StatementEntry{
-		TransferID: bank.TxnID(t.UserData128), Time: timestamp(int64(t.Timestamp)),
-		AccountingDate: bank.Date(t.UserData32), Code: t.Code, Direction: "CREDIT", AmountFen: net(t.Amount, ledger.Uint128{}),
-		BalanceAfterFen: net(after.CreditsPosted, after.DebitsPosted),
-	}
-	if t.DebitAccountID == account {
-		e.Direction = "DEBIT"
-	}
-	e.SummaryZh, e.SummaryEn = bank.SummaryOf(t.Code)
-	return e
-}
-
 // Transfer shows a transfer as its records tell it.
 func (v *View) Transfer(txn bank.TxnID) (*bank.TransferView, error) {
-	records, err := v.node.journal.FindSubject(ledger.Uint128(txn))
-	if err != nil {
-		return nil, fmt.Errorf("transfer %s: %w", txn, err)
-	}
 	out := new(bank.TransferView)
-	for _, rec := range records {
-		if rec.Kind == journal.KindIntent {
-			continue // it may still be refused
-		}
-		for i := range rec.Events {
-			if rec.Events[i].Customer != rec.Customer {
-				continue
-			}
-			e, err := bank.DecodeEvent(bank.EventType(rec.Events[i].Type), rec.Events[i].Body)
-			if err != nil {
-				return nil, fmt.Errorf("position %d: %w", rec.Position, err)
-			}
-			out.Fold(e, timestamp(rec.Time))
-		}
+	err := v.events(txn, func(rec *journal.Record, e bank.Event) { out.Fold(e, timestamp(rec.Time)) })
+	if err != nil {
+		return nil, err
 	}
 	if out.Kind == "" {
 		return nil, bank.ErrNotFound

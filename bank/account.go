@@ -68,9 +68,6 @@ func decideOpen(c *Customer, m *OpenAccount, env *Env, d *Decision) *Refusal {
 	case m.Class == 1 && !p.Demo && !m.FaceToFace:
 		// Ⅰ class is opened at the counter only (392号).
 		return &Refusal{Code: ClassNotAllowed, Field: "class"}
-	case m.Class == 3:
-		// Not sold until its balance cap holds for money on its way, too.
-		return &Refusal{Code: ProductNotOnSale, Field: "class"}
 	case !p.Demo && Age(env.Birth, env.Date) < AgeMin:
 		return &Refusal{Code: AgeNotAllowed}
 	case m.Card.Token == "" && m.Class != 1:
@@ -92,7 +89,7 @@ func decideOpen(c *Customer, m *OpenAccount, env *Env, d *Decision) *Refusal {
 	subject, _ := SubjectOf(p.Detail)
 	d.Events = []Event{&AccountOpened{
 		CustomerNo: c.No, AccountNo: no, Class: m.Class, Product: p.Code, OpenedOn: env.Date,
-		DetailSubject: p.Detail, FaceToFace: m.FaceToFace, CardToken: m.Card.Token,
+		DetailSubject: p.Detail, FaceToFace: m.FaceToFace, CardToken: m.Card.Token, InterestBase: p.Base,
 	}}
 	if m.Card.Token != "" {
 		d.Events = append(d.Events, &BoundCardAdded{CustomerNo: c.No, AccountNo: no, Card: m.Card})
@@ -104,6 +101,15 @@ func decideOpen(c *Customer, m *OpenAccount, env *Env, d *Decision) *Refusal {
 
 // payer finds the account money is to leave, and refuses what no rule of amounts could allow.
 func payer(c *Customer, no AccountNo, amountFen int64, date Date, env *Env, field string) (*EAccount, *Refusal) {
+	return moving(c, no, ActCustomerDebit, amountFen, date, env, field)
+}
+
+// payee finds the account money is to come into, as payer.
+func payee(c *Customer, no AccountNo, amountFen int64, date Date, env *Env, field string) (*EAccount, *Refusal) {
+	return moving(c, no, ActCustomerCredit, amountFen, date, env, field)
+}
+
+func moving(c *Customer, no AccountNo, action AccountAction, amountFen int64, date Date, env *Env, field string) (*EAccount, *Refusal) {
 	a, r := ownAccount(c, no, field)
 	if r != nil {
 		return nil, r
@@ -113,6 +119,9 @@ func payer(c *Customer, no AccountNo, amountFen int64, date Date, env *Env, fiel
 	}
 	if date != 0 && !env.Catalogue.Unlimited(a.Product) {
 		return nil, &Refusal{Code: DateNotAllowed, Field: "accounting_date"}
+	}
+	if r := a.permits(action, env, field); r != nil {
+		return nil, r
 	}
 	return a, nil
 }
@@ -126,10 +135,23 @@ func ownAccount(c *Customer, no AccountNo, field string) (*EAccount, *Refusal) {
 	if a == nil {
 		return nil, &Refusal{Code: AccountUnknown, Field: field}
 	}
-	if a.State != AccountNormal {
+	if a.State == AccountStateClosed {
 		return nil, &Refusal{Code: AccountClosed, Field: field}
 	}
 	return a, nil
+}
+
+// capped puts the balance cap of a class Ⅲ account behind a credit to it (E09): when the balance would pass it
+// the ledger refuses the whole chain. Money on hold and on its way is counted at the desk, by Admit.
+func (a *EAccount) capped(d *Decision, txn TxnID) { capped(d, txn, a.No, a.LedgerID()) }
+
+func capped(d *Decision, txn TxnID, no AccountNo, customer U128) {
+	capFen := LimitsOfClass(no.Class()).CapFen
+	if capFen == 0 {
+		return
+	}
+	shard := uint64(no.Customer().Shard())
+	d.Legs = CapBound{customer, bankAccount(DetailCapControl, shard, d), bankAccount(DetailCapOperator, shard, d), capFen}.Legs(txn, d.Legs)
 }
 
 // Unlimited reports whether the product is outside the class limits and the accounting date: those are

@@ -76,8 +76,10 @@ const (
 	DetailClassII           uint32 = 20110102 // 个人活期—电子账户(Ⅱ类)
 	DetailClassIII          uint32 = 20110103 // 个人活期—电子账户(Ⅲ类)
 	DetailDemoCurrent       uint32 = 20110191 // 个人活期—演示账户(可透支)
+	DetailDormant           uint32 = 20110901 // 久悬未取
 	DetailTaxWithheld       uint32 = 22210201 // 应交税费—代扣利息税
 	DetailDemandPayable     uint32 = 22310101 // 应付利息—活期
+	DetailJudicial          uint32 = 22410301 // 其他应付款—司法扣划待划
 	DetailClearingIBPS      uint32 = 30010101 // 清算资金往来—超级网银
 	DetailClearingUnionPay  uint32 = 30010201 // 清算资金往来—银联
 	DetailClearingCore      uint32 = 30010301 // 清算资金往来—行内核心
@@ -90,6 +92,15 @@ const (
 	DetailTransferFeeIncome uint32 = 60210101 // 手续费收入—转账
 	DetailPrepayFeeIncome   uint32 = 60210301 // 手续费收入—提前还款
 	DetailDemandExpense     uint32 = 64110101 // 利息支出—活期
+	DetailCentralBank       uint32 = 10030101 // 存放中央银行款项—清算户
+	DetailShortage          uint32 = 12210101 // 其他应收款—清算短款
+	DetailAdvances          uint32 = 12210201 // 其他应收款—客户垫款
+	DetailSurplus           uint32 = 22410101 // 其他应付款—清算长款
+	DetailHeld              uint32 = 22410201 // 其他应付款—挂账待处理
+	DetailCompound          uint32 = 30019001 // 复合分录控制
+	DetailSurplusIncome     uint32 = 63010101 // 营业外收入—长款
+	DetailChannelCost       uint32 = 64210101 // 手续费支出—渠道
+	DetailShortageExpense   uint32 = 67110101 // 营业外支出—短款
 	DetailUndrawn           uint32 = 70030101 // 表外—未使用授信
 	DetailUndrawnContra     uint32 = 70039901 // 表外—未使用授信对应
 	DetailLine              uint32 = 80010101 // 授信额度

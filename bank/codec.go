@@ -17,16 +17,18 @@ type EventKind struct {
 	fresh func() Event
 }
 
-// The topics of the stream, one per part of the bank; the key is always the customer.
+// The topics of the stream, one per part of the bank; the key is always the customer, or the house of a shard.
 const (
 	TopicCustomer = "bank.customer.v1"
 	TopicAccount  = "bank.account.v1"
 	TopicDeposit  = "bank.deposit.v1"
 	TopicLoan     = "bank.loan.v1"
+	TopicChannel  = "bank.channel.v1"
+	TopicDay      = "bank.day.v1"
 )
 
 // Topics lists them.
-var Topics = []string{TopicCustomer, TopicAccount, TopicDeposit, TopicLoan}
+var Topics = []string{TopicCustomer, TopicAccount, TopicDeposit, TopicLoan, TopicChannel, TopicDay}
 
 // EventKinds lists every event type, by number.
 var EventKinds = []EventKind{
@@ -53,6 +55,40 @@ var EventKinds = []EventKind{
 	{EventRepaymentApplied, "RepaymentApplied", "还款入账", TopicLoan, func() Event { return new(RepaymentApplied) }},
 	{EventLoanPrepaid, "LoanPrepaid", "提前还款", TopicLoan, func() Event { return new(LoanPrepaid) }},
 	{EventLoanSettled, "LoanSettled", "结清", TopicLoan, func() Event { return new(LoanSettled) }},
+	{EventDayOpened, "DayOpened", "开业", TopicDay, func() Event { return new(DayOpened) }},
+	{EventDayCutStarted, "DayCutStarted", "日切开始", TopicDay, func() Event { return new(DayCutStarted) }},
+	{EventDayCutFinished, "DayCutFinished", "日切完成", TopicDay, func() Event { return new(DayCutFinished) }},
+	{EventDayStepFinished, "DayStepFinished", "日终步骤完成", TopicDay, func() Event { return new(DayStepFinished) }},
+	{EventDemandInterestAccrued, "DemandInterestAccrued", "活期计提", TopicAccount, func() Event { return new(DemandInterestAccrued) }},
+	{EventDepositAccrued, "DepositAccrued", "定期计提", TopicDeposit, func() Event { return new(DepositAccrued) }},
+	{EventTrialBalanced, "TrialBalanced", "试算平衡", TopicDay, func() Event { return new(TrialBalanced) }},
+	{EventBoundCardRemoved, "BoundCardRemoved", "解绑", TopicCustomer, func() Event { return new(BoundCardRemoved) }},
+	{EventIdentityVerified, "IdentityVerified", "身份核实", TopicCustomer, func() Event { return new(IdentityVerified) }},
+	{EventAccountRestricted, "AccountRestricted", "止付冻结", TopicAccount, func() Event { return new(AccountRestricted) }},
+	{EventAccountReleased, "AccountReleased", "解除止付冻结", TopicAccount, func() Event { return new(AccountReleased) }},
+	{EventHoldPlaced, "HoldPlaced", "冻结", TopicAccount, func() Event { return new(HoldPlaced) }},
+	{EventHoldReleased, "HoldReleased", "解冻", TopicAccount, func() Event { return new(HoldReleased) }},
+	{EventHoldDeducted, "HoldDeducted", "扣划", TopicAccount, func() Event { return new(HoldDeducted) }},
+	{EventDeductionRemitted, "DeductionRemitted", "扣划划款结果", TopicAccount, func() Event { return new(DeductionRemitted) }},
+	{EventAccountDormant, "AccountDormant", "转久悬", TopicAccount, func() Event { return new(AccountDormant) }},
+	{EventAccountReactivated, "AccountReactivated", "久悬激活", TopicAccount, func() Event { return new(AccountReactivated) }},
+	{EventOwnLimitsSet, "OwnLimitsSet", "自设限额变更", TopicAccount, func() Event { return new(OwnLimitsSet) }},
+	{EventAccountClosing, "AccountClosing", "预销户", TopicAccount, func() Event { return new(AccountClosing) }},
+	{EventAccountClosed, "AccountClosed", "销户", TopicAccount, func() Event { return new(AccountClosure) }},
+	{EventTransferInUnknown, "TransferInUnknown", "转入未知", TopicAccount, func() Event { return new(TransferInUnknown) }},
+	{EventTransferOutUnknown, "TransferOutUnknown", "转出未知", TopicAccount, func() Event { return new(TransferOutUnknown) }},
+	{EventTransferReturned, "TransferReturned", "退汇", TopicAccount, func() Event { return new(TransferReturned) }},
+	{EventFeeCharged, "FeeCharged", "手续费", TopicAccount, func() Event { return new(FeeCharged) }},
+	{EventFeeRefunded, "FeeRefunded", "手续费退还", TopicAccount, func() Event { return new(FeeRefunded) }},
+	{EventTransactionReversed, "TransactionReversed", "抹账/冲正", TopicAccount, func() Event { return new(TransactionReversed) }},
+	{EventAdvanceCollected, "AdvanceCollected", "垫款收回", TopicAccount, func() Event { return new(AdvanceCollected) }},
+	{EventShortageClaimed, "ShortageClaimed", "短款追索", TopicAccount, func() Event { return new(ShortageClaimed) }},
+	{EventShortageSettled, "ShortageSettled", "短款收回", TopicAccount, func() Event { return new(ShortageSettled) }},
+	{EventSuspenseBooked, "SuspenseBooked", "挂账", TopicChannel, func() Event { return new(SuspenseBooked) }},
+	{EventSuspenseEnded, "SuspenseEnded", "挂账处置", TopicChannel, func() Event { return new(SuspenseEnded) }},
+	{EventClearingSettled, "ClearingSettled", "清算", TopicChannel, func() Event { return new(ClearingSettled) }},
+	{EventChannelFeeCharged, "ChannelFeeCharged", "渠道手续费", TopicChannel, func() Event { return new(ChannelFeeCharged) }},
+	{EventReconciliationFinished, "ReconciliationFinished", "对账完成", TopicChannel, func() Event { return new(ReconciliationFinished) }},
 }
 
 var eventKinds = sync.OnceValue(func() map[EventType]*EventKind {

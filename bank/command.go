@@ -42,6 +42,8 @@ type CardSealed struct {
 	Masked string `cbor:"3,keyasint,omitempty" json:"card_masked"`
 	Bank   string `cbor:"4,keyasint,omitempty" json:"issuer_bank"`
 	Kind   string `cbor:"5,keyasint,omitempty" json:"card_kind"` // CLASS_1 or CREDIT
+	// OutgoingFrom is when money may first leave for the card, milliseconds since 1970; zero: at once.
+	OutgoingFrom int64 `cbor:"6,keyasint,omitempty" json:"outgoing_from_ms,omitzero"`
 }
 
 // OpenAccount (开户) opens an e-account.
@@ -62,6 +64,7 @@ type TransferIn struct {
 	Channel   Channel   `cbor:"3,keyasint"`
 	Summary   string    `cbor:"4,keyasint,omitempty"`
 	Date      Date      `cbor:"5,keyasint,omitempty"`
+	CardToken string    `cbor:"6,keyasint,omitempty"` // of the bound card; empty: the first
 }
 
 // TransferOut (转出) sends money to the bound card or to another bank, two-phase with fee.
@@ -76,6 +79,9 @@ type TransferOut struct {
 	Channel     Channel   `cbor:"8,keyasint"`
 	Summary     string    `cbor:"9,keyasint,omitempty"`
 	Date        Date      `cbor:"10,keyasint,omitempty"`
+	CardToken   string    `cbor:"11,keyasint,omitempty"` // of the bound card; empty: the first
+	Payment     bool      `cbor:"12,keyasint,omitempty"` // 消费、缴费: to a merchant
+	Confirmed   bool      `cbor:"13,keyasint,omitempty"` // the customer has been reminded of the day's total
 }
 
 // TransferInternal (行内转账) moves money to another e-account of this bank.
@@ -86,6 +92,7 @@ type TransferInternal struct {
 	Channel   Channel   `cbor:"4,keyasint"`
 	Summary   string    `cbor:"5,keyasint,omitempty"`
 	Date      Date      `cbor:"6,keyasint,omitempty"`
+	Confirmed bool      `cbor:"7,keyasint,omitempty"` // as of TransferOut
 }
 
 // CreditInbound (他行来账) credits money another bank has sent.
@@ -100,6 +107,8 @@ type CreditInbound struct {
 	Channel       Channel   `cbor:"8,keyasint"`
 	Summary       string    `cbor:"9,keyasint,omitempty"`
 	Date          Date      `cbor:"10,keyasint,omitempty"`
+	NameToken     string    `cbor:"11,keyasint,omitempty"` // token of the payee's name as the channel has it; empty: not given
+	Late          Date      `cbor:"12,keyasint,omitempty"` // found by reconciliation (K05): the day it should have come; zero: it is not late
 }
 
 // ChannelResult is the channel's answer to a two-phase transfer.

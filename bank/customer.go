@@ -18,15 +18,22 @@ type Customer struct {
 
 	// InFlight are two-phase transfers whose channel has not answered.
 	InFlight []InFlight `cbor:"12,keyasint,omitempty"`
+
+	// Day is the bank's accounting day; nil but for BankHouse.
+	Day *AccountingDay `cbor:"25,keyasint,omitempty"`
+	// Unsettled is what went wrong between him and a channel; nil for nearly everyone, who saves its memory.
+	Unsettled *Unsettled `cbor:"17,keyasint,omitempty"`
 }
 
 // AccountState is the state of an e-account (SPEC 2.6).
 type AccountState string
 
-// The states reached so far.
+// The states reached so far. Each is a row of PermissionMatrix.
 const (
-	AccountNormal      AccountState = "NORMAL"
-	AccountStateClosed AccountState = "CLOSED"
+	AccountNormal        AccountState = "NORMAL"
+	AccountStateDormant  AccountState = "DORMANT"   // 久悬
+	AccountStatePreClose AccountState = "PRE_CLOSE" // 预销户
+	AccountStateClosed   AccountState = "CLOSED"
 )
 
 // EAccount (电子账户) is the paying side of an account; the receiving side is its Standing.
@@ -38,6 +45,35 @@ type EAccount struct {
 	FaceToFace bool         `cbor:"5,keyasint,omitempty"`
 	Card       CardSealed   `cbor:"6,keyasint,omitempty"`
 	Out        Counter      `cbor:"7,keyasint,omitempty"` // consumption, payment and transfers out to other than the bound card, one counter
+	Special    *Special     `cbor:"8,keyasint,omitempty"` // nil: nothing of the kind
+}
+
+// Special is what few accounts have, so that the others take no memory for it.
+type Special struct {
+	Restrictions restrictions `cbor:"1,keyasint,omitempty"`
+	Holds        []Hold       `cbor:"2,keyasint,omitempty"`
+	Deductions   []Deduction  `cbor:"3,keyasint,omitempty"` // out of holds, whose remittance has no answer
+	Cards        []CardSealed `cbor:"4,keyasint,omitempty"` // bound besides the first
+	Own          OwnLimits    `cbor:"5,keyasint,omitzero"`
+	DormantFen   int64        `cbor:"6,keyasint,omitempty"` // what waits among the dormant balances
+}
+
+// special is what the account has of it, not to be changed.
+func (a *EAccount) special() Special {
+	if a.Special == nil {
+		return Special{}
+	}
+	return *a.Special
+}
+
+// become changes it.
+func (a *EAccount) become(change func(*Special)) {
+	s := a.special()
+	change(&s)
+	a.Special = &s
+	if len(s.Restrictions)+len(s.Holds)+len(s.Deductions)+len(s.Cards) == 0 && s.Own == (OwnLimits{}) && s.DormantFen == 0 {
+		a.Special = nil
+	}
 }
 
 // Counter adds up amounts per day and calendar year of the accounting date.
@@ -85,6 +121,8 @@ type InFlight struct {
 	FeePendingID U128      `cbor:"9,keyasint,omitempty"`
 	Date         Date      `cbor:"10,keyasint,omitempty"` // accounting date of the request
 	CountedOn    Date      `cbor:"11,keyasint,omitempty"` // the day whose out counter it uses; zero: none
+	Payment      bool      `cbor:"12,keyasint,omitempty"` // 消费、缴费
+	UnknownSince Date      `cbor:"13,keyasint,omitempty"` // the channel has not answered in time; zero: it still may
 }
 
 // Deposit is a term deposit (定期存款).

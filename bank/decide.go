@@ -9,10 +9,15 @@ type Env struct {
 	Birth Date
 	// Credited is the standing of the account the command credits (CreditOf), its amount admitted.
 	Credited Standing
+	// Desk is the customer's own desk, for commands that look at what is on his accounts (NeedsDesk). Others may
+	// credit them meanwhile; only he can take anything off.
+	Desk *Desk
 	// Pending are the customer's decisions without an outcome: each is taken to end so that most of his
 	// limits is used, with Least so that least is. Nil: none.
 	Pending *Pending
 	Least   bool
+	// Past of the transaction the command is about (PastOf); nil: none was asked for, or there is none.
+	Past *Past
 }
 
 // Decide answers a command for the customer. It changes nothing and asks nobody.
@@ -54,17 +59,28 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 	case *DrawLoan:
 		r = decideDraw(c, m, env, &d)
 	case *RepayLoan:
-		repaid := d // it keeps the address, for which d would be allocated in every decision
-		r = decideRepay(c, m, env, &repaid)
-		d = repaid
+		rare := d // it keeps the address, for which d would be allocated in every decision
+		r = decideRepay(c, m, env, &rare)
+		d = rare
+	case houseCommand:
+		r = &Refusal{Code: m.unknown()}
+	case ruled:
+		rare := d
+		r = m.decide(c, env, &rare)
+		d = rare
 	default:
-		panic("bank: no rule for command " + cmd.Operation())
+		var ok bool
+		rare := d
+		if r, ok = decideAccount(c, cmd, env, &rare); !ok {
+			panic("bank: no rule for command " + cmd.Operation())
+		}
+		d = rare
 	}
 	return d, r
 }
 
 // BookedOn is the accounting date a command is to be booked on: today, unless it names another day,
-// which only demonstration products allow (checked by Decide).
+// which only demonstration products allow (checked by Decide), and the bank for the work of a day's end.
 func BookedOn(cmd Command, today Date) Date {
 	var d Date
 	switch m := cmd.(type) {
@@ -81,6 +97,10 @@ func BookedOn(cmd Command, today Date) Date {
 	case *CreditInbound:
 		d = m.Date
 	case *ChannelResult:
+		d = m.Date
+	case *PostAccruals:
+		d = m.Date
+	case *RecordTrialBalance:
 		d = m.Date
 	}
 	if d == 0 {
@@ -109,10 +129,6 @@ func (c *Customer) Apply(e Event, on Date) {
 		c.Accounts = append(c.Accounts, EAccount{
 			No: m.AccountNo, Product: m.Product, State: AccountNormal, OpenedOn: m.OpenedOn, FaceToFace: m.FaceToFace,
 		})
-	case *BoundCardAdded:
-		if a := c.account(m.AccountNo); a != nil {
-			a.Card = m.Card
-		}
 	case *TransferInRequested:
 		c.InFlight = append(c.InFlight, InFlight{
 			Txn: m.TxnID, Account: m.AccountNo, AmountFen: m.AmountFen, Channel: m.Channel, PendingID: m.PendingID, Date: on,
@@ -120,7 +136,7 @@ func (c *Customer) Apply(e Event, on Date) {
 	case *TransferOutRequested:
 		f := InFlight{
 			Txn: m.TxnID, Out: true, Account: m.AccountNo, AmountFen: m.AmountFen, FeeFen: m.FeeFen,
-			Channel: m.Channel, PendingID: m.PendingID, FeePendingID: m.FeePendingID, Bound: m.Bound, Date: on,
+			Channel: m.Channel, PendingID: m.PendingID, FeePendingID: m.FeePendingID, Bound: m.Bound, Payment: m.Payment, Date: on,
 		}
 		if !m.Bound {
 			f.CountedOn = on
@@ -143,8 +159,12 @@ func (c *Customer) Apply(e Event, on Date) {
 		if m.Role == RolePayer {
 			c.account(m.Payer).Out.Add(on, m.AmountFen)
 		}
+	case *DayOpened, *DayCutStarted, *DayCutFinished, *DayStepFinished:
+		c.applyDay(e)
+	case applied:
+		m.apply(c, on)
 	default:
-		if !c.applyDeposit(e) {
+		if !c.applyAccount(e) && !c.applyDeposit(e) {
 			c.applyLoan(e)
 		}
 	}

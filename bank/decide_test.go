@@ -10,11 +10,12 @@ type teller struct {
 	env  Env
 	cust map[CustomerNo]*Customer
 	desk map[CustomerNo]*Desk
+	past map[TxnID]*Past
 }
 
 func newTeller(t *testing.T, today Date) *teller {
 	return &teller{
-		t: t, cust: map[CustomerNo]*Customer{}, desk: map[CustomerNo]*Desk{},
+		t: t, cust: map[CustomerNo]*Customer{}, desk: map[CustomerNo]*Desk{}, past: map[TxnID]*Past{},
 		env: Env{Millis: 1_780_000_000_000, Date: today, Catalogue: DefaultCatalogue(), Birth: 19850615},
 	}
 }
@@ -28,7 +29,13 @@ func (k *teller) do(cmd Command) (Decision, *Refusal) {
 	}
 	env := k.env
 	env.Date = BookedOn(cmd, k.env.Date)
-	if credit, ok := CreditOf(cmd); ok {
+	credit, ok := CreditOf(cmd)
+	if txn, asks := PastOf(c, cmd); asks {
+		if env.Past = k.past[txn]; !ok {
+			credit, ok = PartyOf(cmd, env.Past)
+		}
+	}
+	if ok {
 		desk := k.desk[credit.Account.Customer()]
 		if desk == nil {
 			desk = &Desk{}
@@ -39,6 +46,9 @@ func (k *teller) do(cmd Command) (Decision, *Refusal) {
 		}
 		defer desk.Release(credit)
 		env.Credited = standing
+	}
+	if NeedsDesk(cmd) {
+		env.Desk = d.Clone()
 	}
 	dec, r := Decide(c, cmd, &env)
 	if r != nil {
@@ -52,7 +62,23 @@ func (k *teller) do(cmd Command) (Decision, *Refusal) {
 	for _, e := range dec.PayeeEvents {
 		k.desk[dec.Payee].Apply(e, env.Date)
 	}
+	k.remember(dec, env.Date)
 	return dec, nil
+}
+
+// remember adds the decision to the past of its transaction, as if the ledger had moved all it was asked to.
+func (k *teller) remember(d Decision, on Date) {
+	p := k.past[d.Txn]
+	if p == nil {
+		p = &Past{Txn: d.Txn, Date: on}
+		k.past[d.Txn] = p
+	}
+	p.Events = append(append(p.Events, d.Events...), d.PayeeEvents...)
+	for _, leg := range d.Legs {
+		if leg.Flags&(LegPending|LegVoid) == 0 {
+			p.Entries = append(p.Entries, Entry{leg.Debit, leg.Credit, leg.Ledger, leg.AmountFen, leg.Code, on})
+		}
+	}
 }
 
 func (k *teller) must(cmd Command) Decision {
@@ -104,7 +130,7 @@ func TestATransferIsRefusedForEachReasonAndChangesNothing(t *testing.T) {
 	k.refused(CustomerUnknown, &TransferOut{Account: NewAccountNo(2, 77, 0), AmountFen: 1, Bound: true})
 	k.refused(DateNotAllowed, &TransferInternal{Payer: a, Payee: b, AmountFen: 1, Date: 20260101})
 	k.refused(DayOutLimit, &TransferOut{Account: a, AmountFen: 1_000_001})
-	k.must(&TransferOut{Account: a, AmountFen: 50_000_000, Bound: true}) // the bound card is outside the limit
+	k.must(&TransferOut{Account: a, AmountFen: 50_000_000, Bound: true, Confirmed: true}) // the bound card is outside the limit
 	k.refused(TransferUnknown, &ChannelResult{Transfer: NewTxnID(1, 1, 999), Success: true})
 }
 
@@ -126,7 +152,12 @@ func TestAFailedTransferOutGivesTheLimitBack(t *testing.T) {
 	d := k.must(&TransferOut{Account: a, AmountFen: 1_000_000, PayeeToken: "x"})
 	k.refused(DayOutLimit, &TransferOut{Account: a, AmountFen: 1, PayeeToken: "x"})
 	k.must(&ChannelResult{Transfer: d.Txn})
-	k.refused(TransferSettledElse, &ChannelResult{Transfer: d.Txn, Success: true})
+	k.refused(TransferSettledElse, &ChannelResult{Transfer: d.Txn})
+	for field, success := range map[string]bool{"transfer_id": false, "result": true} {
+		if _, r := k.do(&ChannelResult{Transfer: d.Txn, Success: success}); r == nil || r.Field != field {
+			t.Errorf("a failure answered with success %v: %v", success, r)
+		}
+	}
 	d = k.must(&TransferOut{Account: a, AmountFen: 1_000_000, PayeeToken: "x"})
 	k.must(&ChannelResult{Transfer: d.Txn, Success: true})
 	k.refused(DayOutLimit, &TransferOut{Account: a, AmountFen: 1, PayeeToken: "x"})

@@ -33,6 +33,9 @@ func decideBuy(c *Customer, m *BuyDeposit, env *Env, d *Decision) *Refusal {
 	case len(c.Deposits) >= ContractSeqMax:
 		return &Refusal{Code: ContractsMax}
 	}
+	if r := a.permits(ActBuyDeposit, env, "account_no"); r != nil {
+		return r
+	}
 	terms, ok := p.Open(m.AmountFen, env.Date)
 	if !ok {
 		return &Refusal{Code: ProductNotOnSale, Field: "product"}
@@ -58,6 +61,13 @@ func decideRedeem(c *Customer, m *RedeemDeposit, env *Env, d *Decision) *Refusal
 	}
 	a, r := ownAccount(c, t.Account, "deposit_id")
 	if r != nil {
+		return r
+	}
+	paidOut := ActCustomerCredit
+	if env.Date >= t.MaturityDate {
+		paidOut = ActSystemCredit
+	}
+	if r := a.permits(paidOut, env, "deposit_id"); r != nil {
 		return r
 	}
 	p := env.Catalogue.Deposit(t.Product)

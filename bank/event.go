@@ -31,6 +31,43 @@ const (
 	EventRepaymentApplied  EventType = 65
 	EventLoanPrepaid       EventType = 66
 	EventLoanSettled       EventType = 67
+
+	EventDayOpened             EventType = 120
+	EventDayCutStarted         EventType = 121
+	EventDayCutFinished        EventType = 122
+	EventDayStepFinished       EventType = 123
+	EventDemandInterestAccrued EventType = 124
+	EventDepositAccrued        EventType = 125
+	EventTrialBalanced         EventType = 126
+
+	EventBoundCardRemoved   EventType = 80
+	EventIdentityVerified   EventType = 81
+	EventAccountRestricted  EventType = 82
+	EventAccountReleased    EventType = 83
+	EventHoldPlaced         EventType = 84
+	EventHoldReleased       EventType = 85
+	EventHoldDeducted       EventType = 86
+	EventDeductionRemitted  EventType = 87
+	EventAccountDormant     EventType = 88
+	EventAccountReactivated EventType = 89
+	EventOwnLimitsSet       EventType = 90
+	EventAccountClosing     EventType = 91
+	EventAccountClosed      EventType = 92
+
+	EventTransferInUnknown      EventType = 100
+	EventTransferOutUnknown     EventType = 101
+	EventTransferReturned       EventType = 102
+	EventFeeCharged             EventType = 103
+	EventFeeRefunded            EventType = 104
+	EventTransactionReversed    EventType = 105
+	EventAdvanceCollected       EventType = 106
+	EventShortageClaimed        EventType = 107
+	EventShortageSettled        EventType = 108
+	EventSuspenseBooked         EventType = 109
+	EventSuspenseEnded          EventType = 110
+	EventClearingSettled        EventType = 111
+	EventChannelFeeCharged      EventType = 112
+	EventReconciliationFinished EventType = 113
 )
 
 // CustomerRegistered (注册).
@@ -54,15 +91,27 @@ type BoundCardAdded struct {
 
 // AccountOpened (开户).
 type AccountOpened struct {
-	CustomerNo    CustomerNo `cbor:"1,keyasint" json:"customer_no"`
-	AccountNo     AccountNo  `cbor:"2,keyasint" json:"account_no"`
-	Class         Class      `cbor:"3,keyasint" json:"class"`
-	Product       string     `cbor:"4,keyasint" json:"product"`
-	OpenedOn      Date       `cbor:"5,keyasint" json:"opened_on"`
-	DetailSubject uint32     `cbor:"6,keyasint" json:"detail_subject"`
-	FaceToFace    bool       `cbor:"7,keyasint,omitempty" json:"face_to_face"`
-	CardToken     string     `cbor:"8,keyasint,omitempty" json:"bound_card_token,omitzero"`
-	Branch        string     `cbor:"9,keyasint,omitempty" json:"branch,omitzero"`
+	CustomerNo    CustomerNo   `cbor:"1,keyasint" json:"customer_no"`
+	AccountNo     AccountNo    `cbor:"2,keyasint" json:"account_no"`
+	Class         Class        `cbor:"3,keyasint" json:"class"`
+	Product       string       `cbor:"4,keyasint" json:"product"`
+	OpenedOn      Date         `cbor:"5,keyasint" json:"opened_on"`
+	DetailSubject uint32       `cbor:"6,keyasint" json:"detail_subject"`
+	FaceToFace    bool         `cbor:"7,keyasint,omitempty" json:"face_to_face"`
+	CardToken     string       `cbor:"8,keyasint,omitempty" json:"bound_card_token,omitzero"`
+	Branch        string       `cbor:"9,keyasint,omitempty" json:"branch,omitzero"`
+	InterestBase  InterestBase `cbor:"10,keyasint,omitempty" json:"interest_base,omitzero"`
+}
+
+// base is the interest base, which events from before there was one do not name.
+func (m *AccountOpened) base() InterestBase {
+	switch {
+	case m.InterestBase != "":
+		return m.InterestBase
+	case m.Product == ProductDemoCurrent:
+		return BaseNone
+	}
+	return BaseYuan
 }
 
 // TransferInRequested (转入请求): the money is pending until the channel answers.
@@ -75,6 +124,8 @@ type TransferInRequested struct {
 	CardBank  string    `cbor:"6,keyasint,omitempty" json:"counterparty_bank"`
 	PendingID U128      `cbor:"7,keyasint" json:"pending_id"`
 	Summary   string    `cbor:"8,keyasint,omitempty" json:"summary,omitzero"`
+
+	CardMasked string `cbor:"20,keyasint,omitempty" json:"counterparty_masked,omitzero"`
 }
 
 // TransferSettled is what the channel's answer to a two-phase transfer says; the four events that
@@ -108,6 +159,8 @@ type InboundCredited struct {
 	PayerBank     string    `cbor:"7,keyasint,omitempty" json:"payer_bank,omitzero"`
 	Bound         bool      `cbor:"8,keyasint,omitempty" json:"bound"`
 	Summary       string    `cbor:"9,keyasint,omitempty" json:"summary,omitzero"`
+	ValueDate     Date      `cbor:"10,keyasint,omitempty" json:"value_date,omitzero"` // zero: the accounting date
+	PayerMasked   string    `cbor:"20,keyasint,omitempty" json:"payer_masked,omitzero"`
 }
 
 // TransferOutRequested (转出请求): money and fee are reserved until the channel answers.
@@ -126,6 +179,7 @@ type TransferOutRequested struct {
 	FeePendingID U128      `cbor:"12,keyasint,omitempty" json:"-"`
 	Summary      string    `cbor:"13,keyasint,omitempty" json:"summary,omitzero"`
 	PayeeMasked  string    `cbor:"14,keyasint,omitempty" json:"payee_masked,omitzero"`
+	Payment      bool      `cbor:"15,keyasint,omitempty" json:"payment,omitzero"` // 消费、缴费
 }
 
 // InternalTransferred (行内转账): one for the payer, one with the same txn_id for the payee.
@@ -182,6 +236,11 @@ type DepositPaid struct {
 	OverdueInterestFen int64      `cbor:"11,keyasint,omitempty" json:"overdue_interest_fen,omitzero"`
 	AccrualReleasedFen int64      `cbor:"12,keyasint,omitempty" json:"accrual_released_fen"`
 	RemainingFen       int64      `cbor:"13,keyasint,omitempty" json:"remaining_fen"`
+}
+
+// payoutFen is what the e-account has received.
+func (m *DepositPaid) payoutFen() int64 {
+	return m.PrincipalFen + m.InterestFen + m.OverdueInterestFen - m.TaxFen
 }
 
 // The ways a deposit is paid back.
@@ -338,3 +397,17 @@ func (*InstalmentDue) EventType() EventType                { return EventInstalm
 func (*RepaymentApplied) EventType() EventType             { return EventRepaymentApplied }
 func (*LoanPrepaid) EventType() EventType                  { return EventLoanPrepaid }
 func (*LoanSettled) EventType() EventType                  { return EventLoanSettled }
+func (*TransferInUnknown) EventType() EventType            { return EventTransferInUnknown }
+func (*TransferOutUnknown) EventType() EventType           { return EventTransferOutUnknown }
+func (*TransferReturned) EventType() EventType             { return EventTransferReturned }
+func (*FeeCharged) EventType() EventType                   { return EventFeeCharged }
+func (*FeeRefunded) EventType() EventType                  { return EventFeeRefunded }
+func (*TransactionReversed) EventType() EventType          { return EventTransactionReversed }
+func (*AdvanceCollected) EventType() EventType             { return EventAdvanceCollected }
+func (*ShortageClaimed) EventType() EventType              { return EventShortageClaimed }
+func (*ShortageSettled) EventType() EventType              { return EventShortageSettled }
+func (*SuspenseBooked) EventType() EventType               { return EventSuspenseBooked }
+func (*SuspenseEnded) EventType() EventType                { return EventSuspenseEnded }
+func (*ClearingSettled) EventType() EventType              { return EventClearingSettled }
+func (*ChannelFeeCharged) EventType() EventType            { return EventChannelFeeCharged }
+func (*ReconciliationFinished) EventType() EventType       { return EventReconciliationFinished }

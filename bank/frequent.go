@@ -25,6 +25,7 @@ const (
 	cborText     = 3 << 5
 	cborArray    = 4 << 5
 	cborMap      = 5 << 5
+	cborTrue     = 7<<5 | 21
 )
 
 // appendHead appends a value's major type and argument in the shortest form.
@@ -82,6 +83,14 @@ func (m *storedMap) textUnlessEmpty(key byte, s string) {
 	}
 }
 
+// trueUnlessFalse leaves out what is false.
+func (m *storedMap) trueUnlessFalse(key byte, v bool) {
+	if v {
+		m.key(key)
+		m.b = append(m.b, cborTrue)
+	}
+}
+
 func (m *storedMap) text(key byte, s string) {
 	m.key(key)
 	m.b = append(appendHead(m.b, cborText, uint64(len(s))), s...)
@@ -107,6 +116,7 @@ func (t *TransferInternal) appendStored(b []byte) []byte {
 	m.uint(4, uint64(t.Channel))
 	m.textUnlessEmpty(5, t.Summary)
 	m.intUnlessZero(6, int64(t.Date))
+	m.trueUnlessFalse(7, t.Confirmed)
 	return m.b
 }
 

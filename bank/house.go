@@ -21,7 +21,32 @@ func (c *Customer) Exists() bool { return c.Registered != 0 || c.No.IsHouse() }
 // houseShard is the shard of a house.
 func (c CustomerNo) houseShard() uint16 { return uint16(c - houseBase) }
 
+// houseCommand is a command that a house decides.
+type houseCommand interface {
+	ruled
+	ofHouse()
+}
+
 // decideHouse answers a command for a house; those of customers find nobody there.
 func decideHouse(c *Customer, cmd Command, env *Env, d Decision) (Decision, *Refusal) {
-	return d, &Refusal{Code: UnknownTo(cmd)}
+	var r *Refusal
+	switch m := cmd.(type) {
+	case *OpenDay:
+		r = decideOpenDay(c, m, &d)
+	case *StartDayCut:
+		r = decideStartCut(c, m, &d)
+	case *FinishDayCut:
+		r = decideFinishCut(c, m, &d)
+	case *FinishDayStep:
+		r = decideFinishStep(c, m, &d)
+	case *PostAccruals:
+		r = decideAccruals(m, env, &d)
+	case *RecordTrialBalance:
+		r = decideTrialBalance(m, &d)
+	case houseCommand:
+		r = m.decide(c, env, &d)
+	default:
+		r = &Refusal{Code: UnknownTo(cmd)}
+	}
+	return d, r
 }

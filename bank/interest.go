@@ -7,11 +7,12 @@ type InterestBase string
 const (
 	BaseYuan InterestBase = "YUAN"
 	BaseFen  InterestBase = "FEN"
+	BaseNone InterestBase = "NONE" // earns nothing (不计息): demonstration accounts
 )
 
 // Of is the part of an amount that earns interest. A debit balance earns none.
 func (b InterestBase) Of(amountFen int64) int64 {
-	if amountFen <= 0 {
+	if amountFen <= 0 || b == BaseNone {
 		return 0
 	}
 	if b == BaseFen {
@@ -119,14 +120,18 @@ func (d TermDeposit) AccruedFen(days int) int64 {
 // AccruedBeforeFen is what the ends of day before a date have accrued.
 func (d TermDeposit) AccruedBeforeFen(on Date) int64 { return d.AccruedFen(Days(d.Opened, on)) }
 
-// RolledOver (转存) is the deposit that follows on the maturity day: the new rate, its own anchor.
-func (d TermDeposit) RolledOver(choice Rollover, rateE6 int64) TermDeposit {
-	next := d
+// RolledOver (转存) is the deposit that follows on the maturity day: the new rate, its own anchor. What of the
+// interest does not go into it is paid to the e-account; tax comes off the interest first.
+func (d TermDeposit) RolledOver(choice Rollover, rateE6, taxE6 int64) (next TermDeposit, paidFen int64) {
+	interest := d.MaturityInterestFen()
+	paidFen = interest - InterestTaxFen(interest, taxE6)
+	next = d
 	next.Opened, next.RateE6 = d.Maturity(), rateE6
 	if choice == RolloverPrincipalAndInterest {
-		next.PrincipalFen += d.MaturityInterestFen()
+		next.PrincipalFen += paidFen
+		paidFen = 0
 	}
-	return next
+	return next, paidFen
 }
 
 // RedemptionKind says which rule a redemption falls under, by its day.
@@ -187,13 +192,13 @@ func (d TermDeposit) Redeem(on Date, amountFen, demandRateE6, taxE6 int64) Redem
 }
 
 // Accumulation (积数) is the running sum of a demand balance's days (SPEC 0.7, 4.1). It rounds only
-// when asked for interest. Dates given to it never go back.
+// when asked for interest.
 type Accumulation struct {
-	Base       InterestBase
-	From       Date  // first day of the period
-	Next       Date  // first day not yet counted
-	BalanceFen int64 // now
-	FenDays    int64
+	Base       InterestBase `cbor:"1,keyasint,omitempty"`
+	From       Date         `cbor:"2,keyasint,omitempty"` // first day of the period
+	Next       Date         `cbor:"3,keyasint,omitempty"` // first day not yet counted
+	BalanceFen int64        `cbor:"4,keyasint,omitempty"` // now
+	FenDays    int64        `cbor:"5,keyasint,omitempty"`
 }
 
 // NewAccumulation begins a period.
@@ -209,15 +214,14 @@ func (a *Accumulation) Advance(to Date) {
 	}
 }
 
-// Post changes the balance on a day. An entry with an earlier value date (倒起息) also counts, up or
-// down, amount × days for the days between (SPEC 3.5); days before the period's first are not
-// reopened, they take an explicit interest adjustment.
+// Post changes the balance on a day. An entry for days already counted, because its value date is earlier
+// (倒起息) or the account went on to the next day before it came, also counts amount × days for them, up or
+// down (SPEC 3.5); days before the period's first are not reopened, they take an explicit interest
+// adjustment.
 func (a *Accumulation) Post(on, value Date, amountFen int64) {
 	a.Advance(on)
 	a.BalanceFen += amountFen
-	if value < on {
-		a.FenDays += amountFen * int64(max(0, Days(max(value, a.From), on)))
-	}
+	a.FenDays += amountFen * int64(max(0, Days(max(value, a.From), a.Next)))
 }
 
 // Settle (结息) counts through the settlement day, that day included, gives the interest at the rate

@@ -102,11 +102,11 @@ func TestTermDepositVectors(t *testing.T) {
 			same(t, v.ID, r.Kind, RedeemedAfterMaturity)
 			got["overdue_days"], got["overdue_interest_fen"], got["payout_fen"] = r.Days, r.OverdueInterestFen, r.PayoutFen()
 		case "ROLLOVER":
-			choice, paid := RolloverPrincipal, d.MaturityInterestFen()
+			choice := RolloverPrincipal
 			if v.Rollover == "PRINCIPAL_AND_INTEREST" {
-				choice, paid = RolloverPrincipalAndInterest, 0
+				choice = RolloverPrincipalAndInterest
 			}
-			next := d.RolledOver(choice, v.NewRateE6)
+			next, paid := d.RolledOver(choice, v.NewRateE6, v.TaxE6)
 			got["paid_to_e_account_fen"], got["new_principal_fen"] = paid, next.PrincipalFen
 			got["new_open_date"], got["new_maturity_date"] = next.Opened, next.Maturity()
 			got["new_maturity_interest_fen"] = next.MaturityInterestFen()

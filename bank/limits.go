@@ -20,6 +20,68 @@ func LimitsOfClass(class Class) ClassLimits {
 	return ClassLimits{200_000, 5_000_000, 200_000, 5_000_000, 200_000}
 }
 
+// OwnLimits (自设限额) bound what leaves for other than the bound card, besides the law's limits; zero: no limit.
+type OwnLimits struct {
+	TransactionFen int64 `cbor:"1,keyasint,omitempty" json:"transaction_fen"`
+	DayFen         int64 `cbor:"2,keyasint,omitempty" json:"day_fen"`
+}
+
+// within checks a payment against the limits.
+func (l OwnLimits) within(amountFen, dayUsedFen int64) *Refusal {
+	switch {
+	case l.TransactionFen != 0 && amountFen > l.TransactionFen:
+		return &Refusal{Code: TransactionLimit, Field: "amount_fen", LimitFen: l.TransactionFen}
+	case l.DayFen != 0 && amountFen > l.DayFen-dayUsedFen:
+		return &Refusal{Code: DayOutLimit, Field: "amount_fen", LimitFen: l.DayFen}
+	}
+	return nil
+}
+
+// limited checks a payment to other than the bound card against every limit: the law's for the class, the bank's
+// for class Ⅰ away from the counter, and the customer's own.
+func (a *EAccount) limited(amountFen, dayFen, yearFen int64, channel Channel, env *Env) *Refusal {
+	code, limit := CheckClassLimits(a.No.Class(), MoveOutNonBound, amountFen, LimitUse{DayOutFen: dayFen, YearOutFen: yearFen})
+	if code != NoRefusal {
+		return &Refusal{Code: code, Field: "amount_fen", LimitFen: limit}
+	}
+	if a.No.Class() == 1 && channel != ChannelBranch && channel != ChannelBackOffice {
+		if r := env.Catalogue.ClassI.within(amountFen, dayFen); r != nil {
+			return r
+		}
+	}
+	return a.special().Own.within(amountFen, dayFen)
+}
+
+// OwnLimitsSet (自设限额变更).
+type OwnLimitsSet struct {
+	AccountNo AccountNo `cbor:"1,keyasint" json:"account_no"`
+	OwnLimits `cbor:"2,keyasint"`
+}
+
+// SetLimits (自设限额) sets the customer's own limits; zero takes one away.
+type SetLimits struct {
+	Account AccountNo `cbor:"1,keyasint"`
+	Limits  OwnLimits `cbor:"2,keyasint"`
+	Channel Channel   `cbor:"3,keyasint"`
+}
+
+// Operation name, stable.
+func (*SetLimits) Operation() string { return "set_limits" }
+
+func decideSetLimits(c *Customer, m *SetLimits, d *Decision) *Refusal {
+	a, r := ownAccount(c, m.Account, "account_no")
+	switch {
+	case r != nil:
+		return r
+	case m.Limits.TransactionFen < 0 || m.Limits.TransactionFen > AmountMaxFen:
+		return &Refusal{Code: AmountInvalid, Field: "transaction_fen", LimitFen: AmountMaxFen}
+	case m.Limits.DayFen < 0 || m.Limits.DayFen > AmountMaxFen:
+		return &Refusal{Code: AmountInvalid, Field: "day_fen", LimitFen: AmountMaxFen}
+	}
+	d.Events = []Event{&OwnLimitsSet{AccountNo: a.No, OwnLimits: m.Limits}}
+	return nil
+}
+
 // AccountsOfClassMax is how many accounts of a class a person may hold here at one time.
 func AccountsOfClassMax(class Class) int {
 	if class == 1 {

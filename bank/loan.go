@@ -128,6 +128,9 @@ func decideDraw(c *Customer, m *DrawLoan, env *Env, d *Decision) *Refusal {
 	case len(c.Loans) >= ContractSeqMax:
 		return &Refusal{Code: ContractsMax}
 	}
+	if r := a.permits(ActDrawLoan, env, "account_no"); r != nil {
+		return r
+	}
 	for i := range c.Loans {
 		if c.Loans[i].overdue(env.Date) {
 			return &Refusal{Code: LoanOverdue, Field: "line_id"}
@@ -142,6 +145,7 @@ func decideDraw(c *Customer, m *DrawLoan, env *Env, d *Decision) *Refusal {
 		LineAccounts: lineAccounts(line.No, d), Loan: contractAccount(DetailLoanPrincipal, no, d),
 		Customer: a.LedgerID(), PrincipalFen: m.AmountFen,
 	}.Legs(d.Txn, nil)
+	a.capped(d, d.Txn)
 	d.Events = []Event{&LoanDisbursed{
 		TxnID: d.Txn, LoanNo: no, LineNo: line.No, AccountNo: a.No, Product: line.Product, PrincipalFen: m.AmountFen,
 		RateE6: line.RateE6, Method: m.Method, Periods: m.Periods, DueDay: m.DueDay, OpenDate: env.Date,
@@ -176,6 +180,9 @@ func decideRepay(c *Customer, m *RepayLoan, env *Env, d *Decision) *Refusal {
 		return &Refusal{Code: ClassNotAllowed, Field: "account_no"}
 	case !m.Settle && (m.AmountFen <= 0 || m.AmountFen > AmountMaxFen):
 		return &Refusal{Code: AmountInvalid, Field: "amount_fen", LimitFen: AmountMaxFen}
+	}
+	if r := a.permits(ActCustomerDebit, env, "account_no"); r != nil {
+		return r
 	}
 	p := env.Catalogue.Loan(l.Product)
 	repay := repayment{loan: l, product: p, on: env.Date, d: d, accounts: loanAccounts(l, a, p, d)}

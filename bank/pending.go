@@ -35,7 +35,7 @@ func ClaimOf(c *Customer, d *Decision, on Date) (k Claim) {
 		switch m := e.(type) {
 		case *InternalTransferred:
 			k.Account, k.OutFen, k.On = m.Payer, m.AmountFen, on
-		case *InboundCredited:
+		case *InboundCredited, *AdvanceCollected, *FeeCharged:
 		case *TransferInRequested:
 			k.Transfer = m.TxnID
 		case *TransferOutRequested:
@@ -43,6 +43,10 @@ func ClaimOf(c *Customer, d *Decision, on Date) (k Claim) {
 			if !m.Bound {
 				k.Account, k.OutFen, k.On = m.AccountNo, m.AmountFen, on
 			}
+		case *TransferInUnknown:
+			k.Transfer = m.TxnID
+		case *TransferOutUnknown:
+			k.Transfer = m.TxnID
 		case *TransferInSucceeded:
 			k.Transfer = m.TxnID
 		case *TransferInFailed:
@@ -74,6 +78,9 @@ func (p *Pending) Holds(cmd Command) bool {
 	case *TransferIn, *TransferOut, *TransferInternal, *CreditInbound:
 		return p.alone > 0
 	case *ChannelResult:
+		_, ok := p.transfers[m.Transfer]
+		return ok || p.alone > 0
+	case *MarkUnknown:
 		_, ok := p.transfers[m.Transfer]
 		return ok || p.alone > 0
 	}
@@ -179,7 +186,7 @@ func (b Balance) Before(e Event) Balance {
 	case *InternalTransferred:
 		switch {
 		case m.Role == RolePayer && m.Payer == b.Account:
-			b.PostedFen += m.AmountFen
+			b.PostedFen += m.AmountFen + m.FeeFen
 		case m.Role == RolePayee && m.Payee == b.Account:
 			b.PostedFen -= m.AmountFen
 		}
@@ -203,6 +210,8 @@ func (b Balance) Before(e Event) Balance {
 		b = b.beforeSettled(&m.TransferSettled, true, true)
 	case *TransferOutFailed:
 		b = b.beforeSettled(&m.TransferSettled, false, true)
+	case balanced:
+		m.unapply(&b)
 	}
 	b.AvailableFen = b.PostedFen - b.PendingOutFen
 	return b

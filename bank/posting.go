@@ -52,4 +52,5 @@ const (
 	LegVoid
 	LegBalancingDebit
 	LegClosingDebit
+	LegBalancingCredit
 )

@@ -116,14 +116,14 @@ func (p InboundCredit) Legs(txn TxnID, legs []Leg) []Leg {
 type PushRequest struct {
 	Customer, Clearing, FeeIncome U128
 	AmountFen, FeeFen             int64
-	Bound                         bool // to the customer's bound card
+	Code                          uint16 // of what is paid: codeOutBound, codeOut or codePayment
 }
 
 // Legs appends E06 legs 1 and 2.
 func (p PushRequest) Legs(txn TxnID, legs []Leg) []Leg {
 	c := chain{txn, legs}
 	reserve := Leg{Flags: LegPending, Refused: InsufficientFunds}
-	c.move(p.Customer, p.Clearing, p.AmountFen, pushCode(p.Bound), reserve)
+	c.move(p.Customer, p.Clearing, p.AmountFen, p.Code, reserve)
 	c.move(p.Customer, p.FeeIncome, p.FeeFen, 1131, reserve)
 	return c.legs
 }
@@ -132,24 +132,35 @@ func (p PushRequest) Legs(txn TxnID, legs []Leg) []Leg {
 type PushResult struct {
 	Pending, FeePending U128
 	AmountFen, FeeFen   int64
-	Bound, Success      bool
+	Code                uint16 // of the request
+	Success             bool
 }
 
 // Legs appends E06 legs a or b.
 func (p PushResult) Legs(txn TxnID, legs []Leg) []Leg {
 	c := chain{txn, legs}
-	c.result(p.Pending, p.AmountFen, pushCode(p.Bound), p.Success)
+	c.result(p.Pending, p.AmountFen, p.Code, p.Success)
 	if !p.FeePending.IsZero() {
 		c.result(p.FeePending, p.FeeFen, 1131, p.Success)
 	}
 	return c.legs
 }
 
-func pushCode(bound bool) uint16 {
-	if bound {
-		return 1111
+// The codes of money that goes out by a channel.
+const (
+	codeOutBound uint16 = 1111 // to the customer's bound card
+	codeOut      uint16 = 1112
+	codePayment  uint16 = 1113 // E07, 消费、缴费
+)
+
+func pushCode(bound, payment bool) uint16 {
+	switch {
+	case bound:
+		return codeOutBound
+	case payment:
+		return codePayment
 	}
-	return 1112
+	return codeOut
 }
 
 // BookTransfer (E08, 行内转账) moves money between two customers of this bank.

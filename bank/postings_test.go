@@ -67,7 +67,18 @@ func TestThePostingsFollowTheTable(t *testing.T) {
 		{"a pull succeeds", "E02", "1a", PullResult{earlier, 100, true}},
 		{"a pull fails", "E02", "1b", PullResult{earlier, 100, false}},
 		{"money comes in", "E03", "1", InboundCredit{account("CLR"), account("CUST"), 100}},
-		{"a push is requested", "E06", "1 2", PushRequest{account("CUST"), account("CLR"), account("60210101"), 100, 3, true}},
+		{"a push is requested", "E06", "1 2", PushRequest{account("CUST"), account("CLR"), account("60210101"), 100, 3, codeOutBound}},
+		{"a receipt is held", "E04", "1", one{HeldReceipt{account("CLR"), account("22410201"), 100}}},
+		{"a payment is requested", "E07", "1", PushRequest{account("CUST"), account("CLR"), U128{}, 100, 0, codePayment}},
+		{"money that went out comes back", "E10", "1", one{OutReturned{account("CLR"), account("CUST"), 100}}},
+		{"a fee is refunded", "E11", "1", one{FeeReturned{account("60210101"), account("CUST"), 3}}},
+		{"a channel is paid what it is owed", "K01", "1", one{NetSettlement{account("CLR"), account("10030101"), 100}}},
+		{"a channel pays what it owes", "K01", "1x", one{NetSettlement{account("CLR"), account("10030101"), -100}}},
+		{"a shortage is booked", "K03", "1", one{ShortageBooked{account("12210101"), account("CLR"), 100}}},
+		{"the customer makes it good", "K03", "2", one{ShortageRepaid{account("CUST"), account("12210101"), 100}}},
+		{"a surplus is cleared", "K06", "1", one{DifferenceCleared{account("22410101"), account("63010101"), 100}}},
+		{"a shortage is cleared", "K06", "1x", one{DifferenceCleared{account("67110101"), account("12210101"), 100}}},
+		{"a channel charges", "K07", "1", one{ChannelCost{account("64210101"), account("CLR"), 3}}},
 		{"a book transfer", "E08", "1 2", payerPays},
 		{"a book transfer to class III", "E09", "1 2 3 4 5", BookTransferToClassIII{
 			BookTransfer{account("CUST(payer)"), account("CUST3"), account("60210101"), 100, 0}, account("30019101"), account("30019102"), 200_000,
@@ -109,6 +120,13 @@ func TestThePostingsFollowTheTable(t *testing.T) {
 		})
 	}
 }
+
+// one is an operation that is always a chain of its own.
+type one struct {
+	alone interface{ Legs(TxnID) []Leg }
+}
+
+func (o one) Legs(txn TxnID, legs []Leg) []Leg { return append(legs, o.alone.Legs(txn)...) }
 
 func old(a DepositAccounts) DepositAccounts {
 	a.Deposit = account("TD(old)")
@@ -183,10 +201,10 @@ func TestThePostingsAreTheChainsOfTheLedgerScenarios(t *testing.T) {
 		{"S1", "E02", 0, PullRequest{account("UP"), account("A"), 5_000_000}},
 		{"S1", "E02 post", 0, PullResult{account("S1-001"), 5_000_000, true}},
 		{"S1", "E02 void", 0, PullResult{account("S1-003"), 700_000, false}},
-		{"S1", "E06", 0, PushRequest{account("A"), account("IBPS"), account("FEE"), 1_000_000, 200, false}},
-		{"S1", "E06 post", 0, PushResult{account("S1-006"), account("S1-007"), 1_000_000, 200, false, true}},
-		{"S1", "E06", 1, PushRequest{account("B"), account("IBPS"), account("FEE"), 500_000, 0, true}},
-		{"S1", "E06 void", 0, PushResult{account("S1-012"), U128{}, 500_000, 0, true, false}},
+		{"S1", "E06", 0, PushRequest{account("A"), account("IBPS"), account("FEE"), 1_000_000, 200, codeOut}},
+		{"S1", "E06 post", 0, PushResult{account("S1-006"), account("S1-007"), 1_000_000, 200, codeOut, true}},
+		{"S1", "E06", 1, PushRequest{account("B"), account("IBPS"), account("FEE"), 500_000, 0, codeOutBound}},
+		{"S1", "E06 void", 0, PushResult{account("S1-012"), U128{}, 500_000, 0, codeOutBound, false}},
 		{"S1", "E08 exactly available", 0, BookTransfer{account("A"), account("B"), account("FEE"), 3_999_800, 0}},
 		{"S2", "E03", 0, InboundCredit{account("UP"), account("A"), 14_000_000}},
 		{"S2", "D01 6M", 0, DepositPurchase{account("A"), account("T6"), 10_000_000}},
@@ -198,6 +216,15 @@ func TestThePostingsAreTheChainsOfTheLedgerScenarios(t *testing.T) {
 		{"S3", "L02 LN01", 0, Drawdown{line, account("LN"), account("A"), 10_000_000}},
 		{"S3", "L07 due 1", 0, InterestDue{loan, 36_250, 36_250}},
 		{"S3", "L08 pay 1", 0, InstalmentRepayment{loan, 36_250, 816_849}},
+		{"S6", "void (wrongly, we were told failure)", 0, PushResult{account("S6-002"), U128{}, 800_000, 0, codeOut, false}},
+		{"S6", "K03 channel says success", 0, one{ShortageBooked{account("SHORT"), account("IBPS"), 800_000}}},
+		{"S6", "K03 claimed from the customer", 0, one{ShortageRepaid{account("A"), account("SHORT"), 800_000}}},
+		{"S6", "K02", 0, PushResult{account("S6-006"), U128{}, 100_000, 0, codeOut, true}},
+		{"S6", "K04", 0, one{OutReturned{account("IBPS"), account("A"), 100_000}}},
+		{"S6", "K05 unknown owner", 0, one{LateReceipt{account("UP"), account("LONG"), 12_345}}},
+		{"S6", "K06", 0, one{DifferenceCleared{account("LONG"), account("OTHI"), 12_345}}},
+		{"S6", "K07", 0, one{ChannelCost{account("CHF"), account("UP"), 321}}},
+		{"S6", "K01", 0, one{NetSettlement{account("UP"), account("PBOC"), -3_012_024}}},
 		{"S5", "E09 150000", 0, bound(150_000)},
 		{"S5", "E09 50000", 0, bound(50_000)},
 	} {

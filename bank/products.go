@@ -12,8 +12,11 @@ type Catalogue struct {
 	Demand RateTable
 	// InterestTax is the rate withheld from interest by date; zero since 2008-10-09.
 	InterestTax RateTable
-	// TransferFeeFen is charged for a transfer out to other than the bound card (SPEC 3.3: zero online).
-	TransferFeeFen int64
+	// ClassI are the limits of a class Ⅰ account's payments to others through electronic channels, which the
+	// law leaves to the bank (SPEC 3.2).
+	ClassI OwnLimits
+	// Transfers are fees and limits of money that leaves.
+	Transfers TransferRules
 }
 
 // RateStep is a rate posted (挂牌) from a day on.
@@ -199,7 +202,7 @@ func DefaultCatalogue() *Catalogue {
 			{Code: ProductClassII, Zh: "电子账户(Ⅱ类)", Class: 2, Detail: DetailClassII, Base: BaseYuan},
 			{Code: ProductClassIII, Zh: "电子账户(Ⅲ类)", Class: 3, Detail: DetailClassIII, Base: BaseYuan},
 			// Class Ⅰ, which has no limits: a demonstration moves any amount on any day.
-			{Code: ProductDemoCurrent, Zh: "演示账户(可透支)", Class: 1, Detail: DetailDemoCurrent, Base: BaseYuan, Demo: true},
+			{Code: ProductDemoCurrent, Zh: "演示账户(可透支)", Class: 1, Detail: DetailDemoCurrent, Base: BaseNone, Demo: true},
 		},
 		Deposits: []DepositProduct{
 			nineBenefits(ProductJFC3M, "季富存", 3, 13_500, 1),
@@ -239,8 +242,10 @@ func DefaultCatalogue() *Catalogue {
 				Rates:   demoRate(50_000), IncomeDetail: DetailBusinessIncome, LineRevolving: true,
 			}),
 		},
+		ClassI:      OwnLimits{TransactionFen: 5_000_000, DayFen: 20_000_000},
 		Demand:      demoRate(2_000),
 		InterestTax: RateTable{{From: 19000101, RateE6: 0}},
+		Transfers:   TransferRules{IBPSMaxFen: IBPSMaxFenDefault, ConfirmDayFen: ConfirmDayFenDefault},
 	}
 }
 

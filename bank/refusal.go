@@ -49,6 +49,44 @@ const (
 	TransferUnknown     RefusalCode = "TRANSFER_UNKNOWN"
 	TransferSettledElse RefusalCode = "TRANSFER_ALREADY_SETTLED"
 	KeyReused           RefusalCode = "IDEMPOTENCY_KEY_REUSED"
+	// DateClosed: the accounting date is over, or not begun. Callers never see it of a payment: that is decided anew.
+	DateClosed RefusalCode = "DATE_CLOSED"
+	// DayUnfinished: the work of the day before is not done.
+	DayUnfinished RefusalCode = "DAY_UNFINISHED"
+
+	AccountIsRestricted   RefusalCode = "ACCOUNT_RESTRICTED"
+	AccountIsDormant      RefusalCode = "ACCOUNT_DORMANT"
+	AccountIsClosing      RefusalCode = "ACCOUNT_CLOSING"
+	AccountNotClosing     RefusalCode = "ACCOUNT_NOT_CLOSING"
+	AccountInUse          RefusalCode = "ACCOUNT_IN_USE"
+	AccountBusy           RefusalCode = "ACCOUNT_BUSY"
+	FundsFrozen           RefusalCode = "FUNDS_FROZEN"
+	TransactionLimit      RefusalCode = "TRANSACTION_LIMIT"
+	RestrictionUnknown    RefusalCode = "RESTRICTION_UNKNOWN"
+	RestrictionsFull      RefusalCode = "RESTRICTIONS_MAX"
+	HoldUnknown           RefusalCode = "HOLD_UNKNOWN"
+	OverHold              RefusalCode = "OVER_HOLD"
+	DeductionUnknown      RefusalCode = "DEDUCTION_UNKNOWN"
+	CardUnknown           RefusalCode = "CARD_UNKNOWN"
+	CardExists            RefusalCode = "CARD_ALREADY_BOUND"
+	CardsFull             RefusalCode = "CARDS_MAX"
+	CardTooNew            RefusalCode = "CARD_TOO_NEW"
+	LastCard              RefusalCode = "LAST_CARD"
+	LoanMoneyToCreditCard RefusalCode = "LOAN_MONEY_TO_CREDIT_CARD"
+	// NotDue: a command of the bank's own whose time has not come, or that was carried out before.
+	NotDue RefusalCode = "NOT_DUE"
+
+	OverOriginal         RefusalCode = "OVER_ORIGINAL"
+	TransferNotSettled   RefusalCode = "TRANSFER_NOT_SETTLED"
+	NotReversible        RefusalCode = "NOT_REVERSIBLE"
+	AlreadyReversed      RefusalCode = "ALREADY_REVERSED"
+	AlreadyResolved      RefusalCode = "ALREADY_RESOLVED"
+	NothingOwed          RefusalCode = "NOTHING_OWED"
+	SuspenseUnknown      RefusalCode = "SUSPENSE_UNKNOWN"
+	NameMismatch         RefusalCode = "NAME_MISMATCH"
+	ChannelLimit         RefusalCode = "CHANNEL_LIMIT"
+	ConfirmationRequired RefusalCode = "CONFIRMATION_REQUIRED"
+
 	// RefusedByLedger: the ledger refused, and its answer with the reason was lost on the way.
 	RefusedByLedger RefusalCode = "REFUSED_BY_LEDGER"
 )
@@ -63,7 +101,12 @@ var RefusalCodes = []RefusalCode{
 	OverDeposit, RestBelowMinimum, ContractsMax, LineUnknown, LineNotActive,
 	OverLine, LoanUnknown, LoanClosed, LoanOverdue, MethodNotAllowed,
 	TermNotAllowed, TransferUnknown, TransferSettledElse, KeyReused,
-	RefusedByLedger,
+	RefusedByLedger, DateClosed, DayUnfinished,
+	AccountIsRestricted, AccountIsDormant, AccountIsClosing, AccountNotClosing, AccountInUse, AccountBusy,
+	FundsFrozen, TransactionLimit, RestrictionUnknown, RestrictionsFull, HoldUnknown, OverHold, DeductionUnknown,
+	CardUnknown, CardExists, CardsFull, CardTooNew, LastCard, LoanMoneyToCreditCard, NotDue,
+	OverOriginal, TransferNotSettled, NotReversible, AlreadyReversed, AlreadyResolved, NothingOwed, SuspenseUnknown,
+	NameMismatch, ChannelLimit, ConfirmationRequired,
 }
 
 // Refusal is a command the bank will not carry out. Nothing has changed.

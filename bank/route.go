@@ -28,15 +28,31 @@ func DeciderOf(cmd Command) CustomerNo {
 		return m.Line.Customer()
 	case *RepayLoan:
 		return m.Loan.Customer()
+	case *PostAccruals:
+		return HouseNo(m.Shard)
+	case *OpenDay, *StartDayCut, *FinishDayCut, *FinishDayStep, *RecordTrialBalance:
+		return BankHouse
+	case ruled:
+		return m.decider()
+	}
+	if no, ok := accountDecider(cmd); ok {
+		return no
 	}
 	panic("bank: nobody decides " + cmd.Operation())
 }
 
 // UnknownTo is the refusal of a command whose decider is not a customer.
 func UnknownTo(cmd Command) RefusalCode {
-	switch cmd.(type) {
-	case *TransferIn, *TransferOut, *TransferInternal, *CreditInbound, *BuyDeposit:
+	switch m := cmd.(type) {
+	case *TransferIn, *TransferOut, *TransferInternal, *CreditInbound, *BuyDeposit,
+		*RestrictAccount, *PlaceHold, *AddCard, *RemoveCard, *SetLimits, *PrepareClosing, *WithdrawClosing, *CloseAccount:
 		return AccountUnknown
+	case *RenewRestriction, *ReleaseRestriction:
+		return RestrictionUnknown
+	case *ReleaseHold, *DeductHold:
+		return HoldUnknown
+	case *RemitDeduction:
+		return DeductionUnknown
 	case *ChannelResult:
 		return TransferUnknown
 	case *RedeemDeposit:
@@ -45,6 +61,8 @@ func UnknownTo(cmd Command) RefusalCode {
 		return LineUnknown
 	case *RepayLoan:
 		return LoanUnknown
+	case ruled:
+		return m.unknown()
 	}
 	return CustomerUnknown
 }
@@ -74,8 +92,12 @@ func ChannelOf(cmd Command) Channel {
 		return m.Channel
 	case *RepayLoan:
 		return m.Channel
+	case *OpenDay, *StartDayCut, *FinishDayCut, *FinishDayStep, *PostAccruals, *RecordTrialBalance:
+		return ChannelBatch
+	case ruled:
+		return m.through()
 	}
-	return 0
+	return accountChannel(cmd)
 }
 
 // NeedsBirth reports whether the command's rules look at the customer's age.
@@ -115,7 +137,7 @@ func (v *TransferView) Fold(e Event, at string) {
 	switch m := e.(type) {
 	case *TransferInRequested:
 		begin(m.TxnID, "in_bound", TransferPending, m.AmountFen, 0)
-		v.ToAccount, v.Bound, v.Summary = m.AccountNo.String(), true, m.Summary
+		v.FromAccount, v.ToAccount, v.Bound, v.Summary = m.CardMasked, m.AccountNo.String(), true, m.Summary
 	case *TransferOutRequested:
 		begin(m.TxnID, "out", TransferPending, m.AmountFen, m.FeeFen)
 		v.FromAccount, v.ToAccount, v.Bound, v.Summary = m.AccountNo.String(), m.PayeeMasked, m.Bound, m.Summary
@@ -124,7 +146,7 @@ func (v *TransferView) Fold(e Event, at string) {
 		v.FromAccount, v.ToAccount, v.Summary = m.Payer.String(), m.Payee.String(), m.Summary
 	case *InboundCredited:
 		begin(m.TxnID, "inbound", TransferSucceeded, m.AmountFen, 0)
-		v.ToAccount, v.ChannelSerial, v.Bound, v.Summary = m.AccountNo.String(), m.ChannelSerial, m.Bound, m.Summary
+		v.FromAccount, v.ToAccount, v.ChannelSerial, v.Bound, v.Summary = m.PayerMasked, m.AccountNo.String(), m.ChannelSerial, m.Bound, m.Summary
 	case *TransferInSucceeded:
 		end(TransferSucceeded, &m.TransferSettled)
 	case *TransferInFailed:
@@ -133,6 +155,8 @@ func (v *TransferView) Fold(e Event, at string) {
 		end(TransferSucceeded, &m.TransferSettled)
 	case *TransferOutFailed:
 		end(TransferFailed, &m.TransferSettled)
+	case folded:
+		m.fold(v, at)
 	}
 }
 
@@ -141,6 +165,11 @@ const (
 	TransferPending   = "PENDING"
 	TransferSucceeded = "SUCCEEDED"
 	TransferFailed    = "FAILED"
+	TransferUncertain = "UNKNOWN"  // the channel has not answered in time
+	TransferSentBack  = "RETURNED" // 退汇
+	TransferReversed  = "REVERSED" // 抹账、冲正
+	TransferClaimed   = "CLAIMED"  // voided here, paid by the channel: a shortage the customer owes
+	TransferClaimPaid = "CLAIM_PAID"
 )
 
 // SummaryOf says in Chinese and English what a transfer code of the posting table means on a statement.
@@ -154,14 +183,34 @@ func SummaryOf(code uint16) (zh, en string) {
 		return "转出至绑定卡", "Transfer out to bound card"
 	case 1112:
 		return "转出至他行", "Transfer out to another bank"
+	case 1103:
+		return "来账挂账", "Held receipt"
+	case 1104:
+		return "挂账入账", "Held receipt applied"
+	case 1113:
+		return "消费缴费", "Payment"
 	case 1121:
 		return "行内转账", "Internal transfer"
 	case 1131:
 		return "手续费", "Fee"
+	case 1141:
+		return "司法扣划", "Judicial deduction"
+	case 1132:
+		return "手续费退还", "Fee refund"
+	case 1161:
+		return "退汇", "Returned transfer"
+	case 1183:
+		return "垫款收回", "Advance collected"
 	case 1151:
 		return "活期结息", "Demand interest"
 	case 1152:
 		return "利息税", "Interest tax"
+	case 1171:
+		return "销户转出", "Closing payout"
+	case 1181:
+		return "转久悬", "To dormant balances"
+	case 1182:
+		return "久悬激活", "Back from dormant balances"
 	case 1190:
 		return "余额上限校验", "Balance cap check"
 	case 2001:
@@ -176,6 +225,16 @@ func SummaryOf(code uint16) (zh, en string) {
 		return "提前支取利息", "Early redemption interest"
 	case 2041:
 		return "逾期支取利息", "Interest after maturity"
+	case 4001:
+		return "清算轧差", "Net settlement"
+	case 4002:
+		return "对账补入账", "Late credit by reconciliation"
+	case 4003:
+		return "清算短款", "Clearing shortage"
+	case 4004:
+		return "差错处置", "Difference settled"
+	case 4005:
+		return "渠道手续费", "Channel fee"
 	case 3101:
 		return "贷款放款", "Loan disbursement"
 	case 3211:
@@ -187,5 +246,18 @@ func SummaryOf(code uint16) (zh, en string) {
 	case 3216:
 		return "提前还款手续费", "Prepayment fee"
 	}
+	if code > reversedSameDay {
+		return reversedSummary(code)
+	}
 	return "其他", "Other"
+}
+
+// reversedSummary is what a reversal of a code means.
+func reversedSummary(code uint16) (zh, en string) {
+	if code > reversedLater {
+		zh, en = SummaryOf(code - reversedLater)
+		return "冲正: " + zh, "Reversal: " + en
+	}
+	zh, en = SummaryOf(code - reversedSameDay)
+	return "抹账: " + zh, "Same-day reversal: " + en
 }

@@ -65,11 +65,11 @@ func share[S ~string](word *S) { *word = S(unique.Make(string(*word)).Value()) }
 // stateElementsMax lets a customer have all the contracts he can have, each with its instalments.
 const stateElementsMax = ContractSeqMax + 1
 
-// stateDecoding is decoding, for longer lists.
+// stateDecoding is decoding, for longer and deeper lists: the ids of a hold's parts lie nine deep.
 var stateDecoding = sync.OnceValue(func() cbor.DecMode {
 	m, err := cbor.DecOptions{
 		DupMapKey: cbor.DupMapKeyEnforcedAPF, IndefLength: cbor.IndefLengthForbidden,
-		MaxArrayElements: stateElementsMax, MaxMapPairs: 1024, MaxNestedLevels: 8, TagsMd: cbor.TagsForbidden,
+		MaxArrayElements: stateElementsMax, MaxMapPairs: 1024, MaxNestedLevels: 10, TagsMd: cbor.TagsForbidden,
 	}.DecMode()
 	if err != nil {
 		panic(err) // the options are constant

@@ -22,6 +22,9 @@ func fill(v reflect.Value, n *uint64) {
 		for i := range v.Len() {
 			fill(v.Index(i), n)
 		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), n)
 	case reflect.String:
 		v.SetString("text " + CustomerNo(*n).String())
 	case reflect.Bool:
@@ -50,7 +53,7 @@ func TestEveryFieldOfACustomerSurvivesHisState(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range d.Accounts {
-		d.Accounts[i].ReservedFen = 0
+		d.Accounts[i].ReservedFen, d.Accounts[i].AdmittedFen = 0, 0
 	}
 	if !reflect.DeepEqual(c, c2) || !reflect.DeepEqual(d, d2) {
 		t.Errorf("encoded\n%+v\n%+v\ndecoded\n%+v\n%+v", c, d, c2, d2)

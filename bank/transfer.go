@@ -1,28 +1,21 @@
 package bank
 
-// FeeFen is the fee of a transfer out: zero for a person's online transfers (SPEC 3.3); a table by
-// product, channel and amount replaces it.
-func (c *Catalogue) FeeFen(amountFen int64, bound bool) int64 {
-	if bound {
-		return 0
-	}
-	return c.TransferFeeFen
-}
-
 func decideIn(c *Customer, m *TransferIn, env *Env, d *Decision) *Refusal {
-	a, r := payer(c, m.Account, m.AmountFen, m.Date, env, "to_account")
+	a, r := payee(c, m.Account, m.AmountFen, m.Date, env, "to_account")
 	if r != nil {
 		return r
 	}
-	if a.Card.Token == "" {
-		return &Refusal{Code: BoundCardRequired, Field: "to_account"}
+	card, r := a.boundCard(m.CardToken, "to_account")
+	if r != nil {
+		return r
 	}
 	clearing := clearingAccount(ChannelUnionPay, c.No, d)
 	d.Legs = PullRequest{clearing, a.LedgerID(), m.AmountFen}.Legs(d.Txn, nil)
 	d.Events = []Event{&TransferInRequested{
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, Channel: ChannelUnionPay,
-		CardToken: a.Card.Token, CardBank: a.Card.Bank, PendingID: d.Legs[0].ID, Summary: m.Summary,
+		CardToken: card.Token, CardBank: card.Bank, CardMasked: card.Masked, PendingID: d.Legs[0].ID, Summary: m.Summary,
 	}}
+	a.capped(d, d.Txn)
 	d.Affects = []Affected{a.affected()}
 	return nil
 }
@@ -32,28 +25,30 @@ func decideOut(c *Customer, m *TransferOut, env *Env, d *Decision) *Refusal {
 	if r != nil {
 		return r
 	}
-	if m.Bound && a.Card.Token == "" {
-		return &Refusal{Code: BoundCardRequired, Field: "from_account"}
+	var card *CardSealed
+	if m.Bound {
+		if card, r = c.outgoingCard(a, m.CardToken, env); r != nil {
+			return r
+		}
 	}
-	day, year, r := a.outgoing(m.AmountFen, m.Bound, env)
+	move, channel := m.movement()
+	day, year, r := a.outgoing(m.AmountFen, move, m.Channel, m.Confirmed, env)
 	if r != nil {
 		return r
 	}
-	channel := ChannelIBPS
-	if m.Bound {
-		channel = ChannelUnionPay
+	if limit := env.Catalogue.Transfers.IBPSMaxFen; channel == ChannelIBPS && limit != 0 && m.AmountFen > limit && !env.Catalogue.Unlimited(a.Product) {
+		return &Refusal{Code: ChannelLimit, Field: "amount_fen", LimitFen: limit}
 	}
-	fee := env.Catalogue.FeeFen(m.AmountFen, m.Bound)
+	fee := env.Catalogue.Transfers.Fees.On(env.Date, a.Product, m.Channel, move, m.AmountFen)
 	clearing := clearingAccount(channel, c.No, d)
-	var income U128
-	if fee > 0 {
-		income = bankAccount(DetailTransferFeeIncome, 0, d)
-	}
-	d.Legs = PushRequest{a.LedgerID(), clearing, income, m.AmountFen, fee, m.Bound}.Legs(d.Txn, nil)
+	d.Legs = PushRequest{a.LedgerID(), clearing, feeIncome(fee, d), m.AmountFen, fee, pushCode(m.Bound, m.Payment)}.Legs(d.Txn, nil)
 	e := &TransferOutRequested{
 		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, FeeFen: fee, Channel: channel,
-		PayeeToken: m.PayeeToken, PayeeMasked: m.PayeeMasked, PayeeBank: m.PayeeBank, Bound: m.Bound,
+		PayeeToken: m.PayeeToken, PayeeMasked: m.PayeeMasked, PayeeBank: m.PayeeBank, Bound: m.Bound, Payment: m.Payment,
 		DayTotalFen: day, YearTotalFen: year, PendingID: d.Legs[0].ID, Summary: m.Summary,
+	}
+	if m.Bound {
+		e.PayeeToken, e.PayeeMasked, e.PayeeBank = card.Token, card.Masked, card.Bank
 	}
 	if fee > 0 {
 		e.FeePendingID = d.Legs[1].ID
@@ -63,18 +58,33 @@ func decideOut(c *Customer, m *TransferOut, env *Env, d *Decision) *Refusal {
 	return nil
 }
 
-// outgoing checks the class limits of money that leaves for other than the bound card and returns the
-// day's and the year's total with it.
-func (a *EAccount) outgoing(amountFen int64, bound bool, env *Env) (dayFen, yearFen int64, r *Refusal) {
-	dayFen, yearFen = env.Pending.used(a, env.Date, env.Least)
-	if bound {
-		return dayFen, yearFen, nil
+// movement is what kind of movement it is and the channel it goes by.
+func (m *TransferOut) movement() (Movement, Channel) {
+	switch {
+	case m.Bound:
+		return MoveOutBound, ChannelUnionPay
+	case m.Payment:
+		return MoveConsume, ChannelUnionPay
 	}
+	return MoveOutNonBound, ChannelIBPS
+}
+
+// outgoing checks the limits of money that leaves and returns the day's and the year's total with it. What
+// goes to the bound card has no limit and is in no total; the reminder of a day's total counts it by itself.
+func (a *EAccount) outgoing(amountFen int64, move Movement, channel Channel, confirmed bool, env *Env) (dayFen, yearFen int64, r *Refusal) {
+	dayFen, yearFen = env.Pending.used(a, env.Date, env.Least)
 	if !env.Catalogue.Unlimited(a.Product) {
-		code, limit := CheckClassLimits(a.No.Class(), MoveOutNonBound, amountFen, LimitUse{DayOutFen: dayFen, YearOutFen: yearFen})
-		if code != NoRefusal {
-			return 0, 0, &Refusal{Code: code, Field: "amount_fen", LimitFen: limit}
+		if move != MoveOutBound {
+			if r := a.limited(amountFen, dayFen, yearFen, channel, env); r != nil {
+				return 0, 0, r
+			}
 		}
+		if remind := env.Catalogue.Transfers.ConfirmDayFen; !confirmed && remind != 0 && amountFen > remind-dayFen {
+			return 0, 0, &Refusal{Code: ConfirmationRequired, Field: "confirmed", LimitFen: remind}
+		}
+	}
+	if move == MoveOutBound {
+		return dayFen, yearFen, nil
 	}
 	return dayFen + amountFen, yearFen + amountFen, nil
 }
@@ -87,7 +97,7 @@ func decideInternal(c *Customer, m *TransferInternal, env *Env, d *Decision) *Re
 	if m.Payee == m.Payer {
 		return &Refusal{Code: SameAccount, Field: "to_account"}
 	}
-	day, year, r := a.outgoing(m.AmountFen, false, env)
+	day, year, r := a.outgoing(m.AmountFen, MoveInternal, m.Channel, m.Confirmed, env)
 	if r != nil {
 		return r
 	}
@@ -95,18 +105,26 @@ func decideInternal(c *Customer, m *TransferInternal, env *Env, d *Decision) *Re
 		// Demonstration money, which an overdraft makes out of nothing, stays among demonstrations.
 		return &Refusal{Code: ClassNotAllowed, Field: "to_account"}
 	}
+	fee := env.Catalogue.Transfers.Fees.On(env.Date, a.Product, m.Channel, MoveInternal, m.AmountFen)
 	t := new(internalTransfer)
 	t.paid = InternalTransferred{
-		TxnID: d.Txn, Role: RolePayer, Payer: m.Payer, Payee: m.Payee, AmountFen: m.AmountFen, Channel: m.Channel,
+		TxnID: d.Txn, Role: RolePayer, Payer: m.Payer, Payee: m.Payee, AmountFen: m.AmountFen, FeeFen: fee, Channel: m.Channel,
 		DayTotalFen: day, YearTotalFen: year, Summary: m.Summary,
 	}
 	t.received = t.paid
-	t.received.Role, t.received.DayTotalFen, t.received.YearTotalFen = RolePayee, 0, 0
+	t.received.Role, t.received.FeeFen, t.received.DayTotalFen, t.received.YearTotalFen = RolePayee, 0, 0, 0
 	t.events = [...]Event{&t.paid, &t.received}
 	t.affects[0] = a.affected()
-	d.Legs = BookTransfer{Payer: a.LedgerID(), Payee: env.Credited.LedgerID(), AmountFen: m.AmountFen}.Legs(d.Txn, t.legs[:0])
+	d.Legs = BookTransfer{a.LedgerID(), env.Credited.LedgerID(), feeIncome(fee, d), m.AmountFen, fee}.Legs(d.Txn, t.legs[:0])
 	d.Events, d.Payee, d.PayeeEvents = t.events[:1:1], m.Payee.Customer(), t.events[1:]
 	d.Affects = t.affects[:]
+	if fee > 0 {
+		d.Events = append(d.Events, &FeeCharged{d.Txn, a.No, fee, FeeTransfer})
+	}
+	if env.Credited.AdvanceFen > 0 {
+		d.PayeeEvents = append(d.PayeeEvents, collectAdvance(&env.Credited, d)...)
+	}
+	capped(d, d.Txn, m.Payee, env.Credited.LedgerID())
 	return nil
 }
 
@@ -120,21 +138,48 @@ type internalTransfer struct {
 }
 
 func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusal {
-	a, r := payer(c, m.Account, m.AmountFen, m.Date, env, "to_account")
+	a, r := payee(c, m.Account, m.AmountFen, m.Date, env, "to_account")
 	if r != nil {
 		return r
 	}
-	if m.Bound && (a.Card.Token == "" || m.PayerToken != a.Card.Token) {
+	if m.Bound && m.Late == 0 && (m.PayerToken == "" || a.card(m.PayerToken) == nil) {
 		return &Refusal{Code: FieldInvalid, Field: "from_bound_card"}
 	}
-	clearing := clearingAccount(ChannelIBPS, c.No, d)
-	d.Legs = InboundCredit{clearing, a.LedgerID(), m.AmountFen}.Legs(d.Txn, nil)
+	if m.NameToken != "" && m.NameToken != c.Person.NameToken {
+		return &Refusal{Code: NameMismatch, Field: "to_name"}
+	}
+	channel := m.by()
+	clearing := clearingAccount(channel, c.No, d)
+	if m.Late != 0 {
+		d.Legs = LateReceipt{clearing, a.LedgerID(), m.AmountFen}.Legs(d.Txn)
+	} else {
+		d.Legs = InboundCredit{clearing, a.LedgerID(), m.AmountFen}.Legs(d.Txn, nil)
+	}
 	d.Events = []Event{&InboundCredited{
-		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, Channel: ChannelIBPS, ChannelSerial: m.ChannelSerial,
-		PayerToken: m.PayerToken, PayerBank: m.PayerBank, Bound: m.Bound, Summary: m.Summary,
+		TxnID: d.Txn, AccountNo: a.No, AmountFen: m.AmountFen, Channel: channel, ChannelSerial: m.ChannelSerial,
+		PayerToken: m.PayerToken, PayerMasked: m.PayerMasked, PayerBank: m.PayerBank, Bound: m.Bound, Summary: m.Summary, ValueDate: m.Late,
 	}}
+	d.Events = append(d.Events, collectAdvance(&env.Credited, d)...)
+	a.capped(d, d.Txn)
 	d.Affects = []Affected{a.affected()}
 	return nil
+}
+
+// by is the channel a credit came by: IBPS unless another clearing house is named.
+func (m *CreditInbound) by() Channel {
+	if m.Channel.Clears() {
+		return m.Channel
+	}
+	return ChannelIBPS
+}
+
+// Clears reports whether the channel is a clearing house (清算渠道), with clearing accounts and daily files.
+func (c Channel) Clears() bool {
+	switch c {
+	case ChannelIBPS, ChannelUnionPay, ChannelNetsUnion, ChannelCore:
+		return true
+	}
+	return false
 }
 
 func decideResult(c *Customer, m *ChannelResult, env *Env, d *Decision) *Refusal {
@@ -143,8 +188,7 @@ func decideResult(c *Customer, m *ChannelResult, env *Env, d *Decision) *Refusal
 		if m.Transfer.Seq() > c.Seq {
 			return &Refusal{Code: TransferUnknown, Field: "transfer_id"}
 		}
-		// Settled before, or never a two-phase transfer: either way the answer has nothing to settle.
-		return &Refusal{Code: TransferSettledElse, Field: "transfer_id"}
+		return m.late(env.Past)
 	}
 	a := c.account(f.Account)
 	if m.Date != 0 && !env.Catalogue.Unlimited(a.Product) {
@@ -154,9 +198,12 @@ func decideResult(c *Customer, m *ChannelResult, env *Env, d *Decision) *Refusal
 	own := d.Txn
 	d.Txn = f.Txn
 	if f.Out {
-		d.Legs = PushResult{f.PendingID, f.FeePendingID, f.AmountFen, f.FeeFen, f.Bound, m.Success}.Legs(own, nil)
+		d.Legs = PushResult{f.PendingID, f.FeePendingID, f.AmountFen, f.FeeFen, pushCode(f.Bound, f.Payment), m.Success}.Legs(own, nil)
 	} else {
 		d.Legs = PullResult{f.PendingID, f.AmountFen, m.Success}.Legs(own, nil)
+		if m.Success {
+			a.capped(d, own)
+		}
 	}
 	settled := TransferSettled{
 		TxnID: f.Txn, AccountNo: f.Account, AmountFen: f.AmountFen, FeeFen: f.FeeFen, Channel: f.Channel,
@@ -165,6 +212,9 @@ func decideResult(c *Customer, m *ChannelResult, env *Env, d *Decision) *Refusal
 	switch {
 	case f.Out && m.Success:
 		d.Events = []Event{&TransferOutSucceeded{settled}}
+		if f.FeeFen > 0 {
+			d.Events = append(d.Events, &FeeCharged{f.Txn, f.Account, f.FeeFen, FeeTransfer})
+		}
 	case f.Out:
 		d.Events = []Event{&TransferOutFailed{settled}}
 	case m.Success:
@@ -178,11 +228,7 @@ func decideResult(c *Customer, m *ChannelResult, env *Env, d *Decision) *Refusal
 
 // clearingAccount is the channel's clearing account of the customer's shard (清算资金往来).
 func clearingAccount(channel Channel, customer CustomerNo, d *Decision) U128 {
-	detail := DetailClearingIBPS
-	if channel == ChannelUnionPay {
-		detail = DetailClearingUnionPay
-	}
-	return bankAccount(detail, uint64(customer.Shard()), d)
+	return bankAccount(clearingDetail(channel), uint64(customer.Shard()), d)
 }
 
 // bankAccount is an account of the bank itself under a subject; owner is the organisation or shard.

@@ -1,5 +1,7 @@
 package bank
 
+import "slices"
+
 // CustomerView is the overview (总览) of a customer.
 type CustomerView struct {
 	CustomerID   CustomerNo    `json:"customer_id"`
@@ -23,38 +25,49 @@ type AccountView struct {
 	State         string     `json:"state"`
 	OpenedOn      Date       `json:"opened_on"`
 	FaceToFace    bool       `json:"face_to_face"`
-	BoundCard     string     `json:"bound_card"` // masked
+	BoundCard     string     `json:"bound_card"` // masked; of several the first
 	PostedFen     int64      `json:"posted_fen"`
 	PendingInFen  int64      `json:"pending_in_fen"`
 	PendingOutFen int64      `json:"pending_out_fen"`
 	AvailableFen  int64      `json:"available_fen"`
+	AccountSpecials
 }
 
-// StatementEntry (明细) is one posted entry of an account.
-type StatementEntry struct {
-	TransferID      TxnID  `json:"transfer_id"`
-	Time            string `json:"time"` // RFC 3339 with nanoseconds
-	AccountingDate  Date   `json:"accounting_date"`
-	Code            uint16 `json:"code"`
-	SummaryZh       string `json:"summary_zh"`
-	SummaryEn       string `json:"summary_en"`
-	Direction       string `json:"direction"` // CREDIT or DEBIT
-	AmountFen       int64  `json:"amount_fen"`
-	BalanceAfterFen int64  `json:"balance_after_fen"`
+// AccountSpecials is what few accounts have.
+type AccountSpecials struct {
+	MoreCards    []string             `json:"more_bound_cards,omitzero"` // masked
+	Restrictions []AccountRestriction `json:"restrictions,omitzero"`
+	Holds        []HoldView           `json:"holds,omitzero"`
+	Limits       OwnLimits            `json:"own_limits,omitzero"`
+	DormantFen   int64                `json:"dormant_fen,omitzero"` // waits for the customer among the dormant balances
 }
 
-// StatementPage is a page of entries, oldest first; Next continues after them, zero at the end.
-type StatementPage struct {
-	AccountNo AccountNo        `json:"account_no"`
-	Entries   []StatementEntry `json:"entries"`
-	Next      uint64           `json:"next_cursor,string,omitzero"`
+// HoldView is a hold.
+type HoldView struct {
+	Hold
+	HeldFen      int64 `json:"held_fen"`
+	ShortfallFen int64 `json:"shortfall_fen"` // held out of what comes in
+}
+
+// Specials of the account.
+func (a *EAccount) Specials() (v AccountSpecials) {
+	s := a.special()
+	for i := range s.Cards {
+		v.MoreCards = append(v.MoreCards, s.Cards[i].Masked)
+	}
+	v.Restrictions = slices.Clone(s.Restrictions)
+	for i := range s.Holds {
+		v.Holds = append(v.Holds, HoldView{s.Holds[i], s.Holds[i].HeldFen(), s.Holds[i].ShortFen()})
+	}
+	v.Limits, v.DormantFen = s.Own, s.DormantFen
+	return v
 }
 
 // TransferView is a transfer and where it stands.
 type TransferView struct {
 	TransferID    TxnID  `json:"transfer_id"`
 	Kind          string `json:"kind"`   // in_bound, out, internal, inbound
-	Status        string `json:"status"` // PENDING, SUCCEEDED, FAILED
+	Status        string `json:"status"` // PENDING, UNKNOWN, SUCCEEDED, FAILED, RETURNED, REVERSED; of a suspense its kind or end
 	AmountFen     int64  `json:"amount_fen"`
 	FeeFen        int64  `json:"fee_fen"`
 	FromAccount   string `json:"from_account,omitzero"`
@@ -62,6 +75,7 @@ type TransferView struct {
 	Bound         bool   `json:"bound,omitzero"`
 	ChannelSerial string `json:"channel_serial,omitzero"`
 	Reason        string `json:"reason,omitzero"`
+	ReturnedFen   int64  `json:"returned_fen,omitzero"`
 	Summary       string `json:"summary,omitzero"`
 	RequestedAt   string `json:"requested_at"`
 	SettledAt     string `json:"settled_at,omitzero"`

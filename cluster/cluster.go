@@ -119,8 +119,13 @@ func (c *Cluster) Account(ctx context.Context, no bank.AccountNo) (bank.AccountV
 }
 
 // Statement reads a page of an account's posted entries.
-func (c *Cluster) Statement(ctx context.Context, no bank.AccountNo, after uint64, limit int) (bank.StatementPage, error) {
-	return ask(ctx, c, no.Customer(), func(v *actors.View) (*bank.StatementPage, error) { return v.Statement(no, after, limit) })
+func (c *Cluster) Statement(ctx context.Context, q bank.StatementQuery) (bank.StatementPage, error) {
+	return ask(ctx, c, q.Account.Customer(), func(v *actors.View) (*bank.StatementPage, error) { return v.Statement(q) })
+}
+
+// StatementTotals adds up an account's posted entries.
+func (c *Cluster) StatementTotals(ctx context.Context, q bank.StatementQuery) (bank.StatementTotals, error) {
+	return ask(ctx, c, q.Account.Customer(), func(v *actors.View) (*bank.StatementTotals, error) { return v.StatementTotals(q) })
 }
 
 // Transfer reads a transfer and where it stands.
@@ -128,9 +133,24 @@ func (c *Cluster) Transfer(ctx context.Context, txn bank.TxnID) (bank.TransferVi
 	return ask(ctx, c, txn.Customer(), func(v *actors.View) (*bank.TransferView, error) { return v.Transfer(txn) })
 }
 
+// Slip reads a transaction as a customer can show it.
+func (c *Cluster) Slip(ctx context.Context, txn bank.TxnID) (bank.SlipView, error) {
+	return ask(ctx, c, txn.Customer(), func(v *actors.View) (*bank.SlipView, error) { return v.Slip(txn) })
+}
+
+// Certificate reads a term deposit as its holder can show it.
+func (c *Cluster) Certificate(ctx context.Context, no bank.ContractNo) (bank.CertificateView, error) {
+	return ask(ctx, c, no.Customer(), func(v *actors.View) (*bank.CertificateView, error) { return v.Certificate(no) })
+}
+
 // Deposit reads a term deposit.
 func (c *Cluster) Deposit(ctx context.Context, no bank.ContractNo) (bank.DepositView, error) {
 	return ask(ctx, c, no.Customer(), func(v *actors.View) (*bank.DepositView, error) { return v.Deposit(no) })
+}
+
+// Vouchers reads a page of the decisions about a customer.
+func (c *Cluster) Vouchers(ctx context.Context, no bank.CustomerNo, after uint64, limit int) (bank.VoucherPage, error) {
+	return ask(ctx, c, no, func(v *actors.View) (*bank.VoucherPage, error) { return v.Vouchers(after, limit) })
 }
 
 // Loan reads a loan with its schedule.

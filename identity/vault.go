@@ -25,6 +25,7 @@ import (
 type Vault struct {
 	random io.Reader
 	aead   cipher.AEAD
+	cover  cipher.Block
 	tokens []byte
 	id     [keyIDBytes]byte // of the sealing key, in front of everything it sealed
 }
@@ -89,6 +90,10 @@ func newVault(key []byte, random io.Reader) (*Vault, error) {
 		return nil, fmt.Errorf("identity: %w", err)
 	}
 	v := &Vault{random: random, aead: aead, tokens: key[sealKeyBytes:]}
+	// A key of its own: a block that Cover encrypts must not be one of the counters under which GCM seals.
+	if v.cover, err = sm4.NewCipher(v.mac("key", "cover")[:sm4.BlockSize]); err != nil {
+		return nil, fmt.Errorf("identity: %w", err)
+	}
 	sum := sm3.Sum(key[:sealKeyBytes])
 	copy(v.id[:], sum[:])
 	return v, nil
@@ -124,11 +129,28 @@ const tokenBytes = 16
 
 // Token stands for a value of a kind ("id", "mobile", "card" …), 32 hexadecimal digits.
 func (v *Vault) Token(kind, value string) string {
+	return hex.EncodeToString(v.mac(kind, value)[:tokenBytes])
+}
+
+func (v *Vault) mac(kind, value string) []byte {
 	mac := hmac.New(sm3.New, v.tokens)
 	_, _ = io.WriteString(mac, kind) // a hash never fails
 	_, _ = mac.Write([]byte{0})
 	_, _ = io.WriteString(mac, value)
-	return hex.EncodeToString(mac.Sum(nil)[:tokenBytes])
+	return mac.Sum(nil)
+}
+
+// Cover hides 16 bytes, one SM4 block, from everybody without the key; equal bytes are covered alike. What
+// Uncover makes of a block that was not covered here is arbitrary: the plain bytes must show that they are ours.
+func (v *Vault) Cover(plain [16]byte) (covered [16]byte) {
+	v.cover.Encrypt(covered[:], plain[:])
+	return covered
+}
+
+// Uncover is the inverse of Cover.
+func (v *Vault) Uncover(covered [16]byte) (plain [16]byte) {
+	v.cover.Decrypt(plain[:], covered[:])
+	return plain
 }
 
 func syncDir(dir string) error {

@@ -96,3 +96,22 @@ func TestAKeyIsNeverReplacedAndNeverReadableByOthers(t *testing.T) {
 		t.Error("opened a file that is no key")
 	}
 }
+
+func TestWhatIsCoveredCanBeSeenWithTheKeyOnly(t *testing.T) {
+	v, path := created(t)
+	plain := [16]byte{1, 2, 3}
+	covered := v.Cover(plain)
+	if covered == plain {
+		t.Error("nothing is hidden")
+	}
+	again, err := Open(path, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Uncover(covered) != plain {
+		t.Error("it can't be found again after a restart")
+	}
+	if other, _ := created(t); other.Uncover(covered) == plain {
+		t.Error("another key finds it")
+	}
+}

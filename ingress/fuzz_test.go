@@ -31,7 +31,19 @@ func (refusingBank) Customer(context.Context, bank.CustomerNo) (v bank.CustomerV
 func (refusingBank) Account(context.Context, bank.AccountNo) (v bank.AccountView, err error) {
 	return v, bank.ErrNotFound
 }
-func (refusingBank) Statement(context.Context, bank.AccountNo, uint64, int) (v bank.StatementPage, err error) {
+func (refusingBank) Statement(context.Context, bank.StatementQuery) (v bank.StatementPage, err error) {
+	return v, bank.ErrNotFound
+}
+func (refusingBank) StatementTotals(context.Context, bank.StatementQuery) (v bank.StatementTotals, err error) {
+	return v, bank.ErrNotFound
+}
+func (refusingBank) Vouchers(context.Context, bank.CustomerNo, uint64, int) (v bank.VoucherPage, err error) {
+	return v, bank.ErrNotFound
+}
+func (refusingBank) Slip(context.Context, bank.TxnID) (v bank.SlipView, err error) {
+	return v, bank.ErrNotFound
+}
+func (refusingBank) Certificate(context.Context, bank.ContractNo) (v bank.CertificateView, err error) {
 	return v, bank.ErrNotFound
 }
 func (refusingBank) Transfer(context.Context, bank.TxnID) (v bank.TransferView, err error) {
@@ -46,7 +58,8 @@ func (refusingBank) Loan(context.Context, bank.ContractNo) (v bank.LoanView, err
 
 func fuzzedServer() *Server {
 	return New(Options{
-		Bank: refusingBank{}, Vault: plain{}, Logger: slog.New(slog.DiscardHandler),
+		Catalogue: bank.DefaultCatalogue(),
+		Bank:      refusingBank{}, Vault: plain{}, Logger: slog.New(slog.DiscardHandler),
 		Clock: func() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) },
 	})
 }

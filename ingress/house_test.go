@@ -56,8 +56,9 @@ func openHouse(t *testing.T, limits Limits) *house {
 		t.Fatal(err)
 	}
 	h.server = New(Options{
-		Bank: cluster.New(node, cluster.Single{Node: node}), Vault: vault, Clock: clock, Logger: logger, Limits: limits,
-		Pages: map[string]Page{"/v1/reports/panic": func(context.Context) (any, error) { panic("a page that fails") }},
+		Bank: cluster.New(node, cluster.Single{Node: node}), Vault: vault, Clock: clock, Logger: logger, Limits: limits, Catalogue: bank.DefaultCatalogue(),
+		Operators: staff{"teller": {bank.Teller}, "checker": {bank.Checker}},
+		Pages:     map[string]Page{"/v1/reports/panic": func(context.Context) (any, error) { panic("a page that fails") }},
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/papers"
 )
 
 // Bank carries out calls and answers reads. All methods are safe for concurrent use; what they return is
@@ -28,16 +29,20 @@ type Bank interface {
 	Ready() error
 	Customer(ctx context.Context, no bank.CustomerNo) (bank.CustomerView, error)
 	Account(ctx context.Context, no bank.AccountNo) (bank.AccountView, error)
-	Statement(ctx context.Context, no bank.AccountNo, after uint64, limit int) (bank.StatementPage, error)
+	Statement(ctx context.Context, q bank.StatementQuery) (bank.StatementPage, error)
+	StatementTotals(ctx context.Context, q bank.StatementQuery) (bank.StatementTotals, error)
+	Vouchers(ctx context.Context, no bank.CustomerNo, after uint64, limit int) (bank.VoucherPage, error)
 	Transfer(ctx context.Context, txn bank.TxnID) (bank.TransferView, error)
+	Slip(ctx context.Context, txn bank.TxnID) (bank.SlipView, error)
 	Deposit(ctx context.Context, no bank.ContractNo) (bank.DepositView, error)
+	Certificate(ctx context.Context, no bank.ContractNo) (bank.CertificateView, error)
 	Loan(ctx context.Context, no bank.ContractNo) (bank.LoanView, error)
 }
 
 // Vault seals identifying data before it goes anywhere and makes tokens of it.
 type Vault interface {
 	Seal(plain string) ([]byte, error)
-	Token(kind, value string) string
+	papers.Keys
 }
 
 // Operators knows the bank's own people by the tokens they show.
@@ -48,7 +53,7 @@ type Operators interface {
 // Page is a read served as it is, such as a report; an error is answered with 503.
 type Page func(ctx context.Context) (any, error)
 
-// Options of a server. Bank, Vault, Clock and Logger are required.
+// Options of a server. Bank, Vault, Clock, Logger and Catalogue are required.
 type Options struct {
 	Bank   Bank
 	Vault  Vault
@@ -57,6 +62,8 @@ type Options struct {
 	// MoveClock moves the clock forward, in demonstrations; clock.ErrBackwards is the caller's fault. Nil: there is
 	// no such route.
 	MoveClock func(ctx context.Context, to time.Time) error
+	// Catalogue is what quotes and the list of products are made of.
+	Catalogue *bank.Catalogue
 	// Operators are those whom operators' routes serve; nil: nobody.
 	Operators Operators
 	// Pages are served under their paths by GET.
@@ -110,6 +117,7 @@ type Server struct {
 	routes   []route
 	whole    whole
 	metrics  metrics
+	printing atomic.Int64 // entries of statements being made into PDFs
 	handling atomic.Int64
 	closing  atomic.Bool
 }

@@ -30,7 +30,7 @@ func describe(routes []route, limits Limits) schema {
 		"info": schema{
 			"title": "Suanpan (算盘)", "version": "1",
 			"description": "Amounts are integer fen (分) in fields named *_fen, rates annual in units of 1e-6, dates YYYY-MM-DD. " +
-				"Every POST takes an Idempotency-Key; repeated with the same body it answers the first result again. " +
+				"Every POST that changes something takes an Idempotency-Key; repeated with the same body it answers the first result again. " +
 				"Errors are problem documents (RFC 9457) with a stable code, in English or Chinese by Accept-Language.",
 		},
 		"paths": paths,
@@ -63,7 +63,7 @@ func describeRoute(r *route) schema {
 			parameters = append(parameters, parameter(strings.TrimSuffix(name, "}"), "path", schema{"type": "string"}, true))
 		}
 	}
-	if strings.HasSuffix(r.path, "/transactions") {
+	if strings.HasSuffix(r.path, "/transactions") || r.path == vouchersPath {
 		parameters = append(parameters,
 			parameter("limit", "query", schema{"type": "integer", "minimum": 1, "maximum": StatementMax, "default": StatementDefault}, false),
 			parameter("cursor", "query", schema{"type": "string"}, false))
@@ -71,6 +71,7 @@ func describeRoute(r *route) schema {
 	if len(r.roles) > 0 {
 		out["security"], out["x-roles"] = []schema{{"operator": []string{}}}, r.roles
 	}
+	parameters = append(parameters, paperParameters(r.path)...)
 	success, reply := "200", r.reply
 	if o := r.operation; o != nil {
 		if o.approved {

@@ -57,6 +57,18 @@ var operations = []operation{
 	op("/v1/customers", 201, "注册", "Register a person", register, registered),
 	op("/v1/customers/{id}/accounts", 201, "开户", "Open an e-account with a bound card", openAccount, accountOpened),
 	op(transfersPath, 201, "转账", "Move money: in_bound, out, internal or inbound", transfer, transferred),
+	op("/v1/customers/{id}/identity-confirmations", 201, "面签", "Confirm a customer's identity in person", confirmIdentity, identityConfirmed).by(bank.Teller).withApproval(),
+	op("/v1/accounts/{no}/restrictions", 201, "止付、冻结", "Put a restriction on an account", restrictAccount, accountRestricted).by(bank.Teller).withApproval(),
+	op("/v1/restrictions/{id}/renewals", 201, "续冻", "Let a restriction run longer", renewRestriction, accountRestricted).by(bank.Teller).withApproval(),
+	op("/v1/restrictions/{id}/releases", 201, "解冻、解除止付", "End a restriction", releaseRestriction, accountReleased).by(bank.Teller).withApproval(),
+	op("/v1/restrictions/{id}/deductions", 201, "司法扣划", "Take an amount out of a freeze for whoever ordered it", deductHold, holdDeducted).by(bank.Teller).withApproval(),
+	op("/v1/deductions/{id}/remittances", 201, "扣划划款结果", "What became of a deduction's remittance", remitDeduction, deductionRemitted).by(bank.Teller, bank.Finance),
+	op("/v1/accounts/{no}/holds", 201, "质押、存款证明", "Hold an amount for a pledge or a proof of deposit", placeHold, holdPlaced).by(bank.Teller),
+	op("/v1/holds/{id}/releases", 201, "解除质押", "Let a pledge or a proof go", releaseHold, holdReleased).by(bank.Teller),
+	op("/v1/accounts/{no}/cards", 201, "绑卡", "Bind a further card", addCard, cardAdded),
+	op("/v1/accounts/{no}/cards/removals", 201, "解绑", "Remove a bound card", removeCard, cardRemoved),
+	op("/v1/accounts/{no}/limits", 200, "自设限额", "Set the customer's own limits for money out", setLimits, limitsSet),
+	op("/v1/accounts/{no}/closing", 201, "销户", "Prepare, finish or withdraw the closing of an account", closeAccount, accountClosed),
 	op("/v1/channel/results", 200, "渠道结果", "A payment channel's answer to a two-phase transfer", channelResult, channelSettled),
 	op("/v1/deposits", 201, "购买定期", "Buy a term deposit", buyDeposit, depositBought),
 	op("/v1/deposits/{id}/redemptions", 201, "支取定期", "Redeem all or part of a term deposit", redeemDeposit, depositRedeemed),
@@ -74,7 +86,11 @@ func decode(body []byte, into any) *problem {
 	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) == 0 || trimmed[0] != '{' {
 		return &problem{code: codeBody, because: "not a JSON object"}
 	}
-	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
+	return problemOfJSON(json.Unmarshal(body, into, json.RejectUnknownMembers(true)))
+}
+
+// problemOfJSON tells what is wrong with a body; nil for no error.
+func problemOfJSON(err error) *problem {
 	if err == nil {
 		return nil
 	}
@@ -299,12 +315,6 @@ type accountRequest struct {
 	OpenedOn   string      `json:"opened_on,omitzero"`
 }
 
-// The kinds of bound cards.
-const (
-	cardClassI = "CLASS_1"
-	cardCredit = "CREDIT"
-)
-
 func openAccount(s *Server, in *accountRequest, args []string) (bank.Command, *problem) {
 	var f fields
 	cmd := &bank.OpenAccount{
@@ -314,28 +324,36 @@ func openAccount(s *Server, in *accountRequest, args []string) (bank.Command, *p
 	if in.Class != "" && cmd.Class.UnmarshalText([]byte(in.Class)) != nil {
 		f.fail(string(bank.FieldInvalid), "class", "I, II or III")
 	}
-	card := &in.BoundCard
-	switch {
-	case card.CardNo == "":
-		f.fail(string(bank.BoundCardRequired), "bound_card.card_no", "")
-	case !bank.IsCardNumber(card.CardNo):
-		f.fail(string(bank.FieldInvalid), "bound_card.card_no", "8 to 19 digits with a correct check digit")
-	}
-	f.text("bound_card.bank", card.Bank, true, codeMax)
+	cmd.Card = s.card(&f, &in.BoundCard, "bound_card.")
+	return cmd, f.p
+}
+
+// card checks and seals a card; in is the beginning of its fields' names.
+func (s *Server) card(f *fields, card *cardRequest, in string) bank.CardSealed {
+	f.cardNo(in+"card_no", card.CardNo)
+	f.text(in+"bank", card.Bank, true, codeMax)
 	if card.Kind == "" {
-		card.Kind = cardClassI
+		card.Kind = bank.CardClassI
 	}
-	if card.Kind != cardClassI && card.Kind != cardCredit {
-		f.fail(string(bank.FieldInvalid), "bound_card.kind", "CLASS_1 or CREDIT")
+	if card.Kind != bank.CardClassI && card.Kind != bank.CardCredit {
+		f.fail(string(bank.FieldInvalid), in+"kind", "CLASS_1 or CREDIT")
 	}
 	if f.p != nil {
-		return nil, f.p
+		return bank.CardSealed{}
 	}
-	cmd.Card = bank.CardSealed{
-		Sealed: s.seal(&f, card.CardNo), Token: s.options.Vault.Token("card", card.CardNo),
+	return bank.CardSealed{
+		Sealed: s.seal(f, card.CardNo), Token: s.options.Vault.Token("card", card.CardNo),
 		Masked: bank.MaskCard(card.CardNo), Bank: card.Bank, Kind: card.Kind,
 	}
-	return cmd, f.p
+}
+
+func (f *fields) cardNo(field, no string) {
+	switch {
+	case no == "":
+		f.fail(string(bank.BoundCardRequired), field, "")
+	case !bank.IsCardNumber(no):
+		f.fail(string(bank.FieldInvalid), field, "8 to 19 digits with a correct check digit")
+	}
 }
 
 type transferRequest struct {
@@ -348,6 +366,7 @@ type transferRequest struct {
 	FromName       string `json:"from_name,omitzero"`
 	FromBank       string `json:"from_bank,omitzero"`
 	FromBoundCard  bool   `json:"from_bound_card,omitzero"`
+	BoundCardNo    string `json:"bound_card_no,omitzero"` // which of several; empty: the first
 	ChannelSerial  string `json:"channel_serial,omitzero"`
 	AmountFen      int64  `json:"amount_fen"`
 	Summary        string `json:"summary,omitzero"`
@@ -366,7 +385,10 @@ func transfer(s *Server, in *transferRequest, _ []string) (bank.Command, *proble
 			"from_account": in.FromAccount != "", "to_bound_card": in.ToBoundCard, "to_name": in.ToName != "", "to_bank": in.ToBank != "",
 			"from_name": in.FromName != "", "from_bank": in.FromBank != "", "from_bound_card": in.FromBoundCard, "channel_serial": in.ChannelSerial != "",
 		})
-		cmd = &bank.TransferIn{Account: f.account("to_account", in.ToAccount, bank.AccountUnknown), AmountFen: in.AmountFen, Channel: channel, Summary: summary, Date: date}
+		cmd = &bank.TransferIn{
+			Account: f.account("to_account", in.ToAccount, bank.AccountUnknown), AmountFen: in.AmountFen, Channel: channel, Summary: summary, Date: date,
+			CardToken: s.cardToken(&f, in.BoundCardNo),
+		}
 	case "out":
 		cmd = s.transferOut(&f, in, channel, summary, date)
 	case "internal":
@@ -376,7 +398,7 @@ func transfer(s *Server, in *transferRequest, _ []string) (bank.Command, *proble
 			AmountFen: in.AmountFen, Channel: channel, Summary: summary, Date: date,
 		}
 	case "inbound":
-		f.absent(map[string]bool{"to_bound_card": in.ToBoundCard, "to_name": in.ToName != "", "to_bank": in.ToBank != ""})
+		f.absent(map[string]bool{"to_bound_card": in.ToBoundCard, "to_name": in.ToName != "", "to_bank": in.ToBank != "", "bound_card_no": in.BoundCardNo != ""})
 		out := &bank.CreditInbound{
 			Account: f.account("to_account", in.ToAccount, bank.AccountUnknown), AmountFen: in.AmountFen,
 			ChannelSerial: f.text("channel_serial", in.ChannelSerial, false, serialMax),
@@ -398,7 +420,7 @@ func transfer(s *Server, in *transferRequest, _ []string) (bank.Command, *proble
 
 // internalOnly is absent for the commonest kind, without a map.
 func (f *fields) internalOnly(in *transferRequest) {
-	if in.ToBoundCard || in.ToName != "" || in.ToBank != "" || in.FromName != "" || in.FromBank != "" || in.FromBoundCard || in.ChannelSerial != "" {
+	if in.ToBoundCard || in.ToName != "" || in.ToBank != "" || in.FromName != "" || in.FromBank != "" || in.FromBoundCard || in.ChannelSerial != "" || in.BoundCardNo != "" {
 		f.fail(codeFieldHere, "", "an internal transfer has from_account, to_account, amount_fen, summary, channel and accounting_date")
 	}
 }
@@ -413,8 +435,10 @@ func (s *Server) transferOut(f *fields, in *transferRequest, channel bank.Channe
 	}
 	if in.ToBoundCard {
 		f.absent(map[string]bool{"to_account": in.ToAccount != "", "to_name": in.ToName != "", "to_bank": in.ToBank != ""})
+		cmd.CardToken = s.cardToken(f, in.BoundCardNo)
 		return cmd
 	}
+	f.absent(map[string]bool{"bound_card_no": in.BoundCardNo != ""})
 	f.text("to_account", in.ToAccount, true, otherIDMax)
 	cmd.PayeeBank = f.text("to_bank", in.ToBank, true, nameMax)
 	cmd.PayeeName = bank.MaskName(f.text("to_name", in.ToName, true, nameMax))
@@ -423,6 +447,15 @@ func (s *Server) transferOut(f *fields, in *transferRequest, channel bank.Channe
 	}
 	cmd.PayeeToken, cmd.PayeeMasked = s.options.Vault.Token("card", in.ToAccount), bank.MaskCard(in.ToAccount)
 	return cmd
+}
+
+// cardToken is the token of a card that may be named; empty: it is not.
+func (s *Server) cardToken(f *fields, no string) string {
+	if no == "" {
+		return ""
+	}
+	f.cardNo("bound_card_no", no)
+	return s.options.Vault.Token("card", no)
 }
 
 type resultRequest struct {
@@ -597,6 +630,10 @@ func unsealed(cmd bank.Command) bank.Command {
 		c.Person.NameSealed, c.Person.IDSealed, c.Person.MobileSealed = nil, nil, nil
 		return &c
 	case *bank.OpenAccount:
+		c := *m
+		c.Card.Sealed = nil
+		return &c
+	case *bank.AddCard:
 		c := *m
 		c.Card.Sealed = nil
 		return &c

@@ -49,6 +49,8 @@ func (s *Server) table() []route {
 	get("/v1/deposits/{id}", "定期存款", "A term deposit", bank.DepositView{}, read(s, bank.ParseContractNo, s.options.Bank.Deposit, bank.DepositUnknown))
 	get("/v1/loans/{id}", "贷款与还款计划", "A loan with its schedule", bank.LoanView{}, read(s, bank.ParseContractNo, s.options.Bank.Loan, bank.LoanUnknown))
 	table = append(table, s.dayRoutes()...)
+	table = append(table, s.quoteRoutes()...)
+	table = append(table, s.paperRoutes()...)
 	for path, page := range s.options.Pages {
 		get(path, "报表", "A report", nil, func(ctx *fasthttp.RequestCtx, _ []string) { s.page(ctx, page) })
 	}

@@ -218,12 +218,28 @@ func (s *Server) statement(ctx *fasthttp.RequestCtx, args []string) {
 		s.fail(ctx, &problem{code: string(bank.AccountUnknown)})
 		return
 	}
-	limit, after := uint64(StatementDefault), uint64(0)
+	limit, after, p := paging(ctx)
+	if p != nil {
+		s.fail(ctx, p)
+		return
+	}
+	page, err := s.options.Bank.Statement(context.Background(), bank.StatementQuery{Account: no, After: after, Limit: limit})
+	if err != nil {
+		s.failRead(ctx, err, bank.AccountUnknown)
+		return
+	}
+	s.reply(ctx, fasthttp.StatusOK, page)
+}
+
+// paging reads which page of a list is asked for.
+func paging(ctx *fasthttp.RequestCtx) (limit int, after uint64, p *problem) {
+	limit = StatementDefault
 	for name, value := range ctx.QueryArgs().All() {
+		var err error
 		switch string(name) {
 		case "limit":
-			limit, err = strconv.ParseUint(string(value), 10, 16)
-			if limit == 0 || limit > StatementMax {
+			limit, err = strconv.Atoi(string(value))
+			if limit < 1 || limit > StatementMax {
 				err = strconv.ErrRange
 			}
 		case "cursor":
@@ -232,16 +248,10 @@ func (s *Server) statement(ctx *fasthttp.RequestCtx, args []string) {
 			err = strconv.ErrSyntax
 		}
 		if err != nil {
-			s.fail(ctx, &problem{code: codeQuery, field: fieldOf(jsontext.Pointer(name))})
-			return
+			return 0, 0, &problem{code: codeQuery, field: fieldOf(jsontext.Pointer(name))}
 		}
 	}
-	page, err := s.options.Bank.Statement(context.Background(), no, after, int(limit))
-	if err != nil {
-		s.failRead(ctx, err, bank.AccountUnknown)
-		return
-	}
-	s.reply(ctx, fasthttp.StatusOK, page)
+	return limit, after, nil
 }
 
 func (s *Server) page(ctx *fasthttp.RequestCtx, page Page) {

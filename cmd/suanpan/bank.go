@@ -182,7 +182,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		s.keeper = s.run("journal", func(ctx context.Context) error { return s.keepJournal(ctx, uint64(o.keep.records)) })
 	}
 	s.api = ingress.New(ingress.Options{
-		Bank: bankOf, Vault: vault, Operators: operators, Clock: s.clock.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
+		Bank: bankOf, Vault: vault, Operators: operators, Catalogue: catalogue, Clock: s.clock.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
 		MoveClock: s.moveClock(),
 	})
 	go func() {

@@ -1,0 +1,186 @@
+package actors
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+const (
+	dayD    = bank.Date(20261123) // testClock's
+	dayNext = bank.Date(20261124)
+)
+
+// openDay opens the bank's first day, cutDay begins the day after a date.
+func (o *office) openDay(d bank.Date) { o.must(&bank.OpenDay{Date: d}) }
+func (o *office) cutDay(d bank.Date)  { o.must(&bank.StartDayCut{Date: d}) }
+
+func (o *office) must(cmd bank.Command) {
+	o.tb.Helper()
+	if r := o.do(cmd); r.Refusal != nil {
+		o.tb.Fatalf("%s: %s", cmd.Operation(), r.Refusal)
+	}
+}
+
+// last is the newest record with money.
+func (j *memoryJournal) last() *journal.Record {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for i := len(j.records) - 1; ; i-- {
+		if len(j.records[i].Transfers) > 0 {
+			return j.records[i]
+		}
+	}
+}
+
+// A payment that has its permit on one day and becomes money on the next must be booked on the next, in full: a
+// closed day's books don't change any more. Its caller hears of nothing.
+func TestAPaymentDecidedBeforeTheCutAndPostedAfterItIsDecidedAnew(t *testing.T) {
+	var o *office
+	deciding := make(chan struct{}, 1)
+	cut := func() time.Time {
+		select {
+		case <-deciding: // the actor has read the date and decides; before it is done the day is cut
+			o.cutDay(dayD)
+		default:
+		}
+		return testClock()
+	}
+	o = openOffice(t, newMemoryJournal(), func(options *Options) { options.Clock = cut })
+	o.openDay(dayD)
+	a, b := o.customer("a", 1000), o.customer("b", 0)
+	deciding <- struct{}{}
+	r := o.do(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 300})
+	if r.Refusal != nil || r.Date != dayNext {
+		t.Fatalf("booked on %s: %v", r.Date, r.Refusal)
+	}
+	rec := o.journal.last()
+	if rec.AccountingDate != uint32(dayNext) || rec.Transfers[0].UserData32 != uint32(dayNext) {
+		t.Errorf("the record is of %d, its leg of %d", rec.AccountingDate, rec.Transfers[0].UserData32)
+	}
+	if v := o.balance(b); v.PostedFen != 300 {
+		t.Errorf("the payee has %d", v.PostedFen)
+	}
+	if s := o.node.slot(b.Customer()).desk.Standing(b); s.ReservedFen != 0 {
+		t.Errorf("the first permit is not given back: %d fen", s.ReservedFen)
+	}
+}
+
+func TestDemonstrationsKeepTheDateTheyName(t *testing.T) {
+	o := openOffice(t, newMemoryJournal())
+	o.openDay(dayD)
+	r := o.do(&bank.RegisterCustomer{IDKind: bank.OtherID, Person: bank.PersonSealed{IDToken: "demo"}, Date: 20200101})
+	no := r.Events[0].(*bank.CustomerRegistered).CustomerNo
+	r = o.do(&bank.OpenAccount{Customer: no, Class: 1, Product: bank.ProductDemoCurrent, FaceToFace: true, Card: bank.CardSealed{Token: "c"}, Date: 20200101})
+	account := r.Events[0].(*bank.AccountOpened).AccountNo
+	o.cutDay(dayD)
+	if r := o.do(&bank.CreditInbound{Account: account, AmountFen: 5, Date: 20200102}); r.Refusal != nil || r.Date != 20200102 {
+		t.Errorf("booked on %s: %v", r.Date, r.Refusal)
+	}
+}
+
+// With the ledger elsewhere a payment of the old day may be under way when the day is cut. It stays on its day, the
+// next one is of the new day and waits for nobody, and the day is not closed before the old one is done.
+func TestADayIsClosedWhenTheLastPaymentOfItIsAnswered(t *testing.T) {
+	b := openBranch(t, newMemoryJournal(), newEngine())
+	b.openDay(dayD)
+	x, y := b.customer("x", 1000), b.customer("y", 1000)
+	z := b.customer("z", 0)
+	b.resolved()
+	held := make(chan struct{})
+	first := true
+	b.link.set(func() {
+		b.link.before = func(op string, _ int) error {
+			if op == "transfers" && first {
+				first = false
+				<-held
+			}
+			return nil
+		}
+	})
+	before := b.journal.Last()
+	old := b.call(&bank.TransferInternal{Payer: x, Payee: z, AmountFen: 1})
+	waitOld := b.send(old)
+	until(t, "the intent of the old day", func() bool { return b.journal.Last() > before })
+	b.cutDay(dayD)
+	drained := make(chan error, 1)
+	go func() { drained <- b.node.Drained(context.Background()) }()
+	fresh := b.pay(y, z, 2) // while the old one is under way
+	if fresh.Err != nil || fresh.Receipt.Refusal != nil || fresh.Receipt.Date != dayNext {
+		t.Fatalf("a payment of the new day: %+v, %v", fresh.Receipt, fresh.Err)
+	}
+	select {
+	case err := <-drained:
+		t.Fatalf("the day is closed over a payment that is under way (%v)", err)
+	default:
+	}
+	close(held)
+	waitOld()
+	if err := <-drained; err != nil {
+		t.Fatal(err)
+	}
+	if old.Err != nil || old.Receipt.Refusal != nil || old.Receipt.Date != dayD {
+		t.Errorf("the payment of the old day: %+v, %v", old.Receipt, old.Err)
+	}
+	id := ledger.Uint128{}
+	for _, rec := range b.journal.records {
+		if rec.Command == ledger.Uint128(old.Key) && len(rec.Transfers) > 0 {
+			id = rec.Transfers[0].ID
+		}
+	}
+	if leg, ok := b.link.Transfer(id); !ok || leg.UserData32 != uint32(dayD) {
+		t.Errorf("in the ledger it is of %d (%v)", leg.UserData32, ok)
+	}
+}
+
+// Wherever in the cut the process dies, the bank comes back on a date on which something may have been booked, and
+// the cut can be brought to its end.
+func TestADayCutSurvivesADeathAtEachOfItsSteps(t *testing.T) {
+	for name, c := range map[string]struct {
+		steps  []bank.Command
+		today  bank.Date
+		closed bool
+	}{
+		"before it":     {nil, dayD, false},
+		"when begun":    {[]bank.Command{&bank.StartDayCut{Date: dayD}}, dayNext, false},
+		"when finished": {[]bank.Command{&bank.StartDayCut{Date: dayD}, &bank.FinishDayCut{Date: dayD}}, dayNext, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := openBranch(t, newMemoryJournal(), newEngine())
+			b.openDay(dayD)
+			x, y := b.customer("x", 1000), b.customer("y", 0)
+			b.link.loseAnswers("transfers", 1<<30) // the ledger has it, and nobody knows
+			paid := b.call(&bank.TransferInternal{Payer: x, Payee: y, AmountFen: 7})
+			b.send(paid)()
+			for _, cmd := range c.steps {
+				b.must(cmd)
+			}
+			b = b.restarted()
+			if got := b.node.Today(); got != c.today {
+				t.Fatalf("it comes back on %s, wanted %s", got, c.today)
+			}
+			b.resolved()
+			if r := b.pay(x, y, 2); r.Err != nil || r.Receipt.Refusal != nil || r.Receipt.Date != c.today {
+				t.Errorf("a payment: %+v, %v", r.Receipt, r.Err)
+			}
+			if err := b.node.Drained(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if c.today == dayNext && !c.closed {
+				b.must(&bank.FinishDayCut{Date: dayD})
+			}
+			if v := b.balance(y); v.PostedFen != 9 {
+				t.Errorf("the payee has %d", v.PostedFen)
+			}
+			again := again(paid)
+			b.send(again)()
+			if again.Receipt.Date != dayD {
+				t.Errorf("the payment under way was booked on %s", again.Receipt.Date)
+			}
+		})
+	}
+}
