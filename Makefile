@@ -12,7 +12,7 @@ FUZZTIME    ?= 5s
 # How many fuzz targets run at once: one for each of two processors.
 FUZZERS     ?= 2
 
-.PHONY: run build test race lint fuzz bench bench-journal bench-ledger tools font clean
+.PHONY: run build test race lint fuzz bench bench-day bench-journal bench-ledger tools scenarios font clean
 
 run: build ## Start the bank on loopback, data in ./data.
 	./bin/suanpan serve --data $(DATA) --http $(HTTP) --kafka $(KAFKA)
@@ -53,6 +53,9 @@ bench: build ## Throughput and latency against a do-nothing handler; figures in 
 	$(GO) run ./bench $(BENCHFLAGS)
 	@if [ -f bench/previous.txt ]; then $(GO) run $(BENCHSTAT) bench/previous.txt bench/latest.txt; fi
 
+bench-day: ## End and beginning of a day of 100,000 customers while 5,000 transfers a second go on: some minutes.
+	$(GO) test -run '^$$$$' -bench EndOfDay -benchtime 1x -timeout 60m ./cmd/suanpan
+
 bench-journal: ## The journal against Pebble and the disk, and with ten million records: three minutes, 7 GB of disk.
 	$(GO) test -run '^$$' -bench 'Writers|History' -benchtime 1x -cpu 4 -v -timeout 30m ./journal/embedded
 	$(GO) test -run '^$$' -bench Append -benchtime 2s -cpu 4 ./journal/embedded
@@ -70,6 +73,9 @@ tools: ## What the tests need besides Go: kcat and pdftotext, from the system's 
 	  apt-get install -y $$package >/dev/null 2>&1 || { apt-get update >/dev/null && apt-get install -y $$package >/dev/null; } || \
 	  { echo "$$tool is missing: install it from your system's packages (Debian: sudo apt-get install $$package)"; exit 1; }; \
 	done
+
+scenarios: ## The answers in docs/scenarios anew, from a running bank.
+	$(GO) test ./docs/scenarios -count 1 -rewrite
 
 font: ## The font of printed papers again, from the system's package (Debian: fonts-wqy-microhei, fonttools).
 	pyftsubset /usr/share/fonts/truetype/wqy/wqy-microhei.ttc --font-number=0 --no-hinting --layout-features= --name-IDs='*' \

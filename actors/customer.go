@@ -70,6 +70,8 @@ func (s *shardActor) Receive(ctx actor.Context) {
 		s.passivate(ctx, m)
 	case *checkpoint:
 		s.checkpoint(m)
+	case *visit:
+		s.visit(ctx, m)
 	}
 }
 
@@ -86,11 +88,14 @@ func (s *shardActor) answer(ctx actor.Context, d *draft, news any) {
 	}
 }
 
-// send is the only way to a customer's actor, who has handled the message when it returns.
+// send passes on what somebody asks of a customer.
 func (s *shardActor) send(ctx actor.Context, c *customerActor, message any) {
 	c.slot.used.Store(s.node.now.Load())
-	ctx.Send(c.pid, message)
+	s.pass(ctx, c, message)
 }
+
+// pass is the only way to a customer's actor, who has handled the message when it returns.
+func (s *shardActor) pass(ctx actor.Context, c *customerActor, message any) { ctx.Send(c.pid, message) }
 
 // child finds or starts a customer's actor; nil: nobody has the number.
 func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (*customerActor, error) {
@@ -101,10 +106,21 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (
 	if slot == nil {
 		return nil, err
 	}
+	return s.start(ctx, slot), nil
+}
+
+// customer is an actor for the slot that has not been started.
+func (s *shardActor) customer(slot *slot) *customerActor {
 	c := &customerActor{node: s.node, shard: s.shard, epoch: s.epoch, slot: slot, outstanding: &s.node.settled}
 	if s.node.pipeline.submitter != nil {
 		c.outstanding = new(outstanding)
 	}
+	return c
+}
+
+// start gives a customer an actor, who takes over the hold on the slot.
+func (s *shardActor) start(ctx actor.Context, slot *slot) *customerActor {
+	c := s.customer(slot)
 	for _, d := range slot.intents {
 		c.await(d)
 	}
@@ -112,8 +128,8 @@ func (s *shardActor) child(ctx actor.Context, no bank.CustomerNo, create bool) (
 	s.starting = c
 	c.pid = ctx.Spawn(s.spawning)
 	s.starting = nil
-	s.customers[no] = c
-	return c, nil
+	s.customers[slot.customer.No] = c
+	return c
 }
 
 // customerActor speaks for one customer: one command at a time, in order.
@@ -158,6 +174,8 @@ func (a *customerActor) Receive(ctx actor.Context) {
 		a.giveUp(m.draft)
 	case *unanswered:
 		a.stop(m.draft, m.cause)
+	case *visit:
+		a.visit(m)
 	}
 }
 
@@ -360,8 +378,9 @@ func (a *customerActor) channelRequest(d *draft) (ask ChannelRequest, ok bool) {
 		default:
 			continue
 		}
+		ask.Day = bank.Date(d.record.AccountingDate)
 		if a.slot.customer.Unlimited(ask.Account, a.node.options.Catalogue) {
-			ask.Date = bank.Date(d.record.AccountingDate)
+			ask.Date = ask.Day
 		}
 		return ask, true
 	}

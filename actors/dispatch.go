@@ -21,8 +21,8 @@ type dispatcher struct {
 	taking int  // turns that are taken, but for those whose goroutines wait aside
 	coming bool // a goroutine is on its way to the queue
 	idle   int  // goroutines that wait for work and have not been called
+	ended  bool
 	call   chan struct{}
-	stop   chan struct{}
 	most   int // turns taken at once
 }
 
@@ -34,9 +34,17 @@ const (
 	idleWorkersMax = 64
 )
 
-func newDispatcher(stop chan struct{}) *dispatcher {
+func newDispatcher() *dispatcher {
 	// The capacity is that of all who may be called, so that calling never waits.
-	return &dispatcher{call: make(chan struct{}, idleWorkersMax), stop: stop, most: min(turnsMax, runtime.NumCPU())}
+	return &dispatcher{call: make(chan struct{}, idleWorkersMax), most: min(turnsMax, runtime.NumCPU())}
+}
+
+// end lets the goroutines go that wait for work. What is still sent is still handled.
+func (d *dispatcher) end() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ended = true
+	close(d.call)
 }
 
 // Schedule implements actor.Dispatcher.
@@ -58,7 +66,7 @@ func (d *dispatcher) sendFor() {
 		return
 	}
 	d.coming = true
-	if d.idle > 0 {
+	if d.idle > 0 && !d.ended {
 		d.idle--
 		d.call <- struct{}{}
 	} else {
@@ -76,7 +84,7 @@ func (d *dispatcher) begin(arrived bool) (turn func(), wait bool) {
 		d.taking--
 	}
 	if d.next == len(d.queue) || d.taking >= d.most {
-		if wait = d.idle < idleWorkersMax; wait {
+		if wait = d.idle < idleWorkersMax && !d.ended; wait {
 			d.idle++
 		}
 		return nil, wait
@@ -94,12 +102,10 @@ func (d *dispatcher) work() {
 	for arrived := true; ; arrived = false {
 		turn, wait := d.begin(arrived)
 		for ; turn == nil; turn, wait = d.begin(true) {
-			if !wait {
-				return
+			if wait {
+				_, wait = <-d.call
 			}
-			select {
-			case <-d.call:
-			case <-d.stop:
+			if !wait {
 				return
 			}
 		}

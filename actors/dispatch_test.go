@@ -8,8 +8,7 @@ import (
 // A customer who is read from disk must not hold up the others, however many are.
 func TestThoseWhoWaitForTheDiskHoldNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stop := make(chan struct{})
-		d := newDispatcher(stop)
+		d := newDispatcher()
 		for _, waiting := range []int{2 * idleWorkersMax, idleWorkersMax} {
 			all, disk := make(chan struct{}), make(chan struct{})
 			for range waiting {
@@ -29,16 +28,20 @@ func TestThoseWhoWaitForTheDiskHoldNobodyUp(t *testing.T) {
 				t.Errorf("%d goroutines are kept, want %d; %d turns are still taken", d.idle, idleWorkersMax, d.taking)
 			}
 		}
-		close(stop)
+		handled := false
+		d.end()
+		d.Schedule(func() { handled = true })
 		synctest.Wait()
+		if !handled {
+			t.Error("a turn after the end was never taken")
+		}
 	})
 }
 
 // More turns at once only wait for one lock; fewer leave a processor idle.
 func TestAsManyTurnsAreTakenAtOnceAsMayBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		stop := make(chan struct{})
-		d := newDispatcher(stop)
+		d := newDispatcher()
 		const turns = 1000
 		begun, gate := make(chan struct{}, turns), make(chan struct{})
 		for range turns {
@@ -51,7 +54,6 @@ func TestAsManyTurnsAreTakenAtOnceAsMayBe(t *testing.T) {
 			}
 			gate <- struct{}{}
 		}
-		close(stop)
-		synctest.Wait()
+		d.end()
 	})
 }

@@ -19,11 +19,14 @@ const (
 func (o *office) openDay(d bank.Date) { o.must(&bank.OpenDay{Date: d}) }
 func (o *office) cutDay(d bank.Date)  { o.must(&bank.StartDayCut{Date: d}) }
 
-func (o *office) must(cmd bank.Command) {
+// must does a command that has to succeed.
+func (o *office) must(cmd bank.Command) bank.Receipt {
 	o.tb.Helper()
-	if r := o.do(cmd); r.Refusal != nil {
-		o.tb.Fatalf("%s: %s", cmd.Operation(), r.Refusal)
+	r := o.do(cmd)
+	if r.Refusal != nil {
+		o.tb.Fatalf("%s %+v: %v", cmd.Operation(), cmd, r.Refusal)
 	}
+	return r
 }
 
 // last is the newest record with money.

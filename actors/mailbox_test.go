@@ -36,9 +36,8 @@ func (i *inbox) EscalateFailure(reason, _ any)   { i.t.Error(reason) }
 // caller who waits for ever, two at once are two decisions on one state.
 func TestAShardHandlesEveryMessageOnceAndInOrder(t *testing.T) {
 	const shards, senders, messages = 20, 8, 2000
-	stop := make(chan struct{})
-	defer close(stop)
-	d := newDispatcher(stop)
+	d := newDispatcher()
+	defer d.end()
 	var handled, sent sync.WaitGroup
 	handled.Add(shards * senders * messages)
 	var boxes []*shardMailbox

@@ -39,6 +39,7 @@ type ChannelRequest struct {
 	Out       bool
 	AmountFen int64
 	Channel   bank.Channel
+	Day       bank.Date // accounting date of the request
 	// Again: an earlier process has asked, or was about to; the channel may know the transfer. Unknown: it has
 	// not answered in time.
 	Again, Unknown bool
@@ -147,7 +148,7 @@ func NewNode(options Options) *Node {
 	if n.system == nil {
 		n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
 	}
-	n.workers = newDispatcher(n.stopped)
+	n.workers = newDispatcher()
 	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers), actor.WithMailbox(newShardMailbox)}
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()
@@ -196,6 +197,9 @@ func (n *Node) Connect(c Channel) error {
 	}
 	return nil
 }
+
+// Open lists the customers with transfers whose channel has not answered.
+func (n *Node) Open() []bank.CustomerNo { return n.registry.opened() }
 
 // ask asks the channel, if there is one.
 func (n *Node) ask(r ChannelRequest) {
@@ -305,12 +309,13 @@ func (n *Node) Close(ctx context.Context) error {
 			s.close()
 		}
 		n.system.Shutdown()
+		n.workers.end()
 	})
 	return err
 }
 
 func (n *Node) requestOf(c *bank.Customer, f *bank.InFlight) ChannelRequest {
-	r := ChannelRequest{Transfer: f.Txn, Account: f.Account, Out: f.Out, AmountFen: f.AmountFen, Channel: f.Channel, Again: true, Unknown: f.UnknownSince != 0}
+	r := ChannelRequest{Transfer: f.Txn, Account: f.Account, Out: f.Out, AmountFen: f.AmountFen, Channel: f.Channel, Day: f.Date, Again: true, Unknown: f.UnknownSince != 0}
 	if c.Unlimited(f.Account, n.options.Catalogue) {
 		r.Date = f.Date
 	}

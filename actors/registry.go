@@ -64,6 +64,13 @@ func (r *registry) setOpen(no bank.CustomerNo, open bool) {
 	}
 }
 
+func (r *registry) isOpen(no bank.CustomerNo) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.open[no]
+	return ok
+}
+
 func (r *registry) opened() []bank.CustomerNo {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -27,6 +27,7 @@ type Group struct {
 	requests []Request // as many as the group was made for; never grows, so that they stay where they are
 	left     atomic.Int32
 	done     chan struct{} // capacity 1: the last request to finish never waits
+	then     func()        // is called instead, by the last request to finish; nil: somebody waits
 }
 
 var groups = sync.Pool{New: func() any { return &Group{done: make(chan struct{}, 1)} }}
@@ -47,7 +48,7 @@ func (n *Node) NewGroup(count int) (*Group, error) {
 	return g, nil
 }
 
-// Request makes the group's next request, for a call. It belongs to the group and ends with Wait.
+// Request makes the group's next request, for a call. It belongs to the group and ends with it.
 func (g *Group) Request(customer bank.CustomerNo, call *bank.Call) *Request {
 	n := len(g.requests)
 	g.requests = g.requests[:n+1]
@@ -66,14 +67,19 @@ func (g *Group) Wait(stop <-chan struct{}) bool {
 		// belongs to them now.
 		return false
 	}
+	g.deliver()
+	return true
+}
+
+// deliver gives the outcomes to the calls and the group back.
+func (g *Group) deliver() {
 	for i := range g.requests {
 		r := &g.requests[i]
 		r.Call.Receipt, r.Call.Err = r.receipt, r.err
 	}
 	clear(g.requests)
-	g.requests = g.requests[:0]
+	g.requests, g.then = g.requests[:0], nil
 	groups.Put(g)
-	return true
 }
 
 // finish delivers the outcome; exactly once for each request.
@@ -85,8 +91,14 @@ func (r *Request) finish(err error) {
 		r.after()
 	}
 	r.group.node.admission.settle(r)
-	if r.group.left.Add(-1) == 0 {
-		r.group.done <- struct{}{}
+	if g := r.group; g.left.Add(-1) == 0 {
+		if g.then == nil {
+			g.done <- struct{}{}
+			return
+		}
+		then := g.then
+		g.deliver()
+		then()
 	}
 }
 

@@ -37,7 +37,12 @@ func (n *Node) acquire(no bank.CustomerNo, registering bool) (*slot, error) {
 	if !no.IsHouse() && (no == 0 || no > n.registry.highest()) {
 		return nil, nil // a stranger takes no memory and no read
 	}
-	s := n.hold(no)
+	return n.bring(n.hold(no), registering)
+}
+
+// bring reads a slot that is held, if need be; otherwise as acquire, which ends the hold when it returns none.
+func (n *Node) bring(s *slot, registering bool) (*slot, error) {
+	no := s.customer.No
 	s.mu.Lock()
 	var err error
 	if !s.loaded {
@@ -60,24 +65,30 @@ func (n *Node) acquire(no bank.CustomerNo, registering bool) (*slot, error) {
 
 // hold finds or makes a slot, which may not be loaded, and keeps it until release.
 func (n *Node) hold(no bank.CustomerNo) *slot {
+	s, _ := n.find(no)
+	s.used.Store(n.now.Load())
+	return s
+}
+
+// find is hold for one who does not count as somebody asking for the customer; made: he was not in memory.
+func (n *Node) find(no bank.CustomerNo) (s *slot, made bool) {
 	sh := &n.shards[no.Shard()]
 	sh.mu.RLock()
-	s := sh.slots[no]
+	s = sh.slots[no]
 	if s != nil {
 		s.users.Add(1)
 	}
 	sh.mu.RUnlock()
 	if s == nil {
-		s = n.make(sh, no)
+		return n.make(sh, no)
 	}
-	s.used.Store(n.now.Load())
-	return s
+	return s, false
 }
 
-func (n *Node) make(sh *shardState, no bank.CustomerNo) *slot {
+func (n *Node) make(sh *shardState, no bank.CustomerNo) (s *slot, made bool) {
 	sh.mu.Lock()
-	s := sh.slots[no]
-	made := s == nil
+	s = sh.slots[no]
+	made = s == nil
 	if made {
 		s = &slot{customer: bank.Customer{No: no}}
 		sh.slots[no] = s
@@ -87,7 +98,7 @@ func (n *Node) make(sh *shardState, no bank.CustomerNo) *slot {
 	if made && n.inMemory.Add(1) > n.options.InMemoryMax {
 		wake(n.crowded)
 	}
-	return s
+	return s, made
 }
 
 // release gives the slot up; it may leave memory.

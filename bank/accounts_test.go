@@ -56,7 +56,7 @@ func TestClassLimitVectorsHoldForCommands(t *testing.T) {
 			cmd = &RepayLoan{Loan: loan.Events[0].(*LoanDisbursed).LoanNo, AmountFen: v.Amount}
 		case MoveInterest:
 			_, s := k.at(no)
-			s.Demand.Due = []DemandPeriod{{From: 20260621, Through: 20260920, FenDays: v.Amount * 180_000}}
+			s.Demand.setDue([]DemandPeriod{{From: 20260621, Through: 20260920, FenDays: v.Amount * 180_000}})
 			cmd = &CreditInterest{Account: no, Date: k.env.Date}
 		default:
 			t.Fatalf("%s: nobody tries %s", v.Note, v.Op)

@@ -53,7 +53,7 @@ func decideCloseDay(c *Customer, m *CloseDay, env *Env, d *Decision) *Refusal {
 		if s.Demand.ClosingFen != 0 {
 			e.Balances = append(e.Balances, ClosingBalance{s.Account, s.Demand.ClosingFen})
 		}
-		for _, p := range append(s.Demand.Due, s.Demand.period()) {
+		for _, p := range append(s.Demand.Due(), s.Demand.period()) {
 			if delta := p.InterestFen(env.Catalogue.DemandRateOn(min(p.Through, m.Date))) - p.AccruedFen; delta != 0 {
 				e.Accruals = append(e.Accruals, DayAccrual{Product: s.Product, Account: s.Account, DeltaFen: delta, PeriodStart: p.From})
 			}
@@ -114,7 +114,7 @@ func closing(c *Customer, d *Desk, date Date) []SystemCommand {
 		}
 	}
 	for i := range d.Accounts {
-		if a := &d.Accounts[i].Demand; a.Base != BaseNone && (a.BalanceFen != 0 || a.ClosingFen != 0 || a.FenDays != 0 || len(a.Due) > 0) {
+		if a := &d.Accounts[i].Demand; a.Base != BaseNone && (a.BalanceFen != 0 || a.ClosingFen != 0 || a.FenDays != 0 || len(a.Due()) > 0) {
 			return []SystemCommand{{Command: &CloseDay{c.No, date}, Step: "close"}}
 		}
 	}

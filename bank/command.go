@@ -215,6 +215,9 @@ func (c Channel) String() string {
 	return ""
 }
 
+// electronic reports whether the customer is not at a counter (非柜面).
+func (c Channel) electronic() bool { return c != ChannelBranch && c != ChannelBackOffice }
+
 // ParseChannel reads a channel's code; false for an unknown one.
 func ParseChannel(s string) (Channel, bool) {
 	for i, name := range channelNames[1:] {

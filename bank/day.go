@@ -41,11 +41,14 @@ const (
 	StepInstalments                    // 贷款到期应还与自动扣款
 )
 
-// DaySteps names them, in order.
-var DaySteps = []struct {
+// DayStepName is what a step is called in journal and API, and by people.
+type DayStepName struct {
 	Step         DayStep
 	Code, Zh, En string
-}{
+}
+
+// DaySteps names them, in order.
+var DaySteps = []DayStepName{
 	{StepReconcile, "RECONCILE", "渠道对账", "channels' files of the day before reconciled"},
 	{StepLoansDue, "LOANS_DUE", "贷款逾期处理", "loans due and unpaid"},
 	{StepCustomers, "CUSTOMERS", "客户日终", "every customer's day closed"},
@@ -130,7 +133,7 @@ type StartDayCut struct{ Date Date }
 // FinishDayCut (日切完成) says that nothing of the date is under way any more.
 type FinishDayCut struct{ Date Date }
 
-// FinishDayStep says that a step of the date's end is done for all customers and shards.
+// FinishDayStep says that the steps of the date's end up to this one are done for all customers and shards.
 type FinishDayStep struct {
 	Date Date
 	Step DayStep
@@ -185,7 +188,7 @@ type (
 	DayCutFinished struct{ DayCut }
 )
 
-// DayStepFinished (日终步骤完成).
+// DayStepFinished (日终步骤完成): this step, and those before it, which had nothing to do.
 type DayStepFinished struct {
 	Date Date    `cbor:"1,keyasint" json:"date"`
 	Step DayStep `cbor:"2,keyasint" json:"step"`
@@ -279,8 +282,8 @@ func decideFinishStep(c *Customer, m *FinishDayStep, d *Decision) *Refusal {
 	switch {
 	case day.Working != m.Date:
 		return &Refusal{Code: DateClosed}
-	case day.Done+1 != m.Step:
-		return &Refusal{Code: DayUnfinished}
+	case m.Step <= day.Done || m.Step > lastStep:
+		return &Refusal{Code: FieldInvalid, Field: "step"}
 	}
 	d.Events = []Event{&DayStepFinished{m.Date, m.Step}}
 	return nil
@@ -290,9 +293,8 @@ func decideAccruals(m *PostAccruals, env *Env, d *Decision) *Refusal {
 	c := chain{txn: d.Txn}
 	for _, a := range m.Accruals {
 		accrued := InterestAccrued{d.Txn, m.Date, a.Product, m.Shard, a.DeltaFen}
-		payable, expense := DetailDemandPayable, DetailDemandExpense
-		if p := env.Catalogue.Deposit(a.Product); p != nil {
-			payable, expense = p.PayableDetail, p.ExpenseDetail
+		payable, expense := interestDetails(a.Product, env.Catalogue)
+		if env.Catalogue.Deposit(a.Product) != nil {
 			d.Events = append(d.Events, &DepositAccrued{accrued, a.Contracts})
 		} else {
 			d.Events = append(d.Events, &DemandInterestAccrued{accrued, a.Contracts})
@@ -311,6 +313,60 @@ func decideTrialBalance(m *RecordTrialBalance, d *Decision) *Refusal {
 	}
 	d.Events = []Event{e}
 	return nil
+}
+
+// AccrualChange is a change of what a contract has accrued and not paid, in the interest payable it stands in.
+type AccrualChange struct {
+	Payable uint32 // detail subject
+	Fen     int64
+}
+
+// Accrues reports whether events of the type change what contracts have accrued.
+func Accrues(t EventType) bool {
+	switch t {
+	case EventCustomerDayClosed, EventDepositMatured, EventDepositRolledOver, EventDepositRedeemedEarly,
+		EventDepositRedeemedAfterMaturity, EventDemandInterestPaid:
+		return true
+	}
+	return false
+}
+
+// AccrualChanges are those of an event.
+func AccrualChanges(e Event, cat *Catalogue) (changes []AccrualChange) {
+	change := func(product string, fen int64) {
+		payable, _ := interestDetails(product, cat)
+		changes = append(changes, AccrualChange{payable, fen})
+	}
+	paid := func(m *DepositPaid) {
+		change(m.Product, -m.AccrualReleasedFen-m.InterestFen)
+		changes = append(changes, AccrualChange{DetailDemandPayable, -m.OverdueReleasedFen - m.OverdueInterestFen})
+	}
+	switch m := e.(type) {
+	case *CustomerDayClosed:
+		for _, a := range m.Accruals {
+			change(a.Product, a.DeltaFen)
+		}
+	case *DepositMatured:
+		paid(&m.DepositPaid)
+	case *DepositRedeemedEarly:
+		paid(&m.DepositPaid)
+	case *DepositRedeemedAfterMaturity:
+		paid(&m.DepositPaid)
+	case *DepositRolledOver:
+		change(m.Product, -m.InterestFen) // the term's accrual lands on it
+	case *DemandInterestPaid:
+		change(m.Product, -m.AccruedFen)
+	}
+	return changes
+}
+
+// interestDetails are the subjects in which a product's interest is payable and an expense: a deposit's own, or
+// those of demand interest.
+func interestDetails(product string, cat *Catalogue) (payable, expense uint32) {
+	if p := cat.Deposit(product); p != nil {
+		return p.PayableDetail, p.ExpenseDetail
+	}
+	return DetailDemandPayable, DetailDemandExpense
 }
 
 // applyDay folds an event of the accounting day into the house that keeps it.

@@ -11,9 +11,25 @@ import "slices"
 // credited, so that it does not matter how late the bank looks.
 type Demand struct {
 	Accumulation
-	ClosingFen int64          `cbor:"6,keyasint,omitempty"` // balance at the end of the day before Next
-	AccruedFen int64          `cbor:"7,keyasint,omitempty"` // of the period, posted to interest payable (计提)
-	Due        []DemandPeriod `cbor:"8,keyasint,omitempty"`
+	ClosingFen int64 `cbor:"6,keyasint,omitempty"` // balance at the end of the day before Next
+	AccruedFen int64 `cbor:"7,keyasint,omitempty"` // of the period, posted to interest payable (计提)
+	// Ended are the periods that are due; nil: none, nearly always.
+	Ended *[]DemandPeriod `cbor:"8,keyasint,omitempty"`
+}
+
+// Due are the periods that have ended and whose interest is not credited, oldest first.
+func (a *Demand) Due() []DemandPeriod {
+	if a.Ended == nil {
+		return nil
+	}
+	return *a.Ended
+}
+
+func (a *Demand) setDue(periods []DemandPeriod) {
+	a.Ended = nil
+	if len(periods) > 0 {
+		a.Ended = &periods
+	}
 }
 
 // DemandPeriod is a period of demand interest that has ended and is not yet paid.
@@ -52,7 +68,7 @@ func (a *Demand) Advance(to Date) {
 // end makes the period that ends the day before Next due. One in which nothing was earned is forgotten.
 func (a *Demand) end() {
 	if a.FenDays > 0 || a.AccruedFen != 0 {
-		a.Due = append(a.Due, a.period())
+		a.setDue(append(a.Due(), a.period()))
 	}
 	a.From, a.FenDays, a.AccruedFen = a.Next, 0, 0
 }
@@ -71,8 +87,8 @@ func (a *Demand) Post(on, value Date, amountFen int64) {
 		a.BalanceFen += amountFen
 		return
 	}
-	for i := range a.Due {
-		p := &a.Due[i]
+	for i := range a.Due() {
+		p := &a.Due()[i]
 		p.FenDays += amountFen * int64(max(0, Days(max(value, p.From), p.Through.AddDays(1))))
 	}
 	a.Accumulation.Post(on, value, amountFen)
@@ -81,26 +97,26 @@ func (a *Demand) Post(on, value Date, amountFen int64) {
 // Unpaid are the periods of an account that closes on a day (销户): those still due, and the broken one up to
 // the day before, which takes the rate of the closing day.
 func (a Demand) Unpaid(day Date) []DemandPeriod {
-	a.Due = slices.Clone(a.Due)
+	a.setDue(slices.Clone(a.Due()))
 	a.Advance(day)
 	if a.FenDays > 0 || a.AccruedFen != 0 {
-		return append(a.Due, a.period())
+		return append(a.Due(), a.period())
 	}
-	return a.Due
+	return a.Due()
 }
 
 // Paid takes out a period whose interest has been credited: one that is due, or the broken one of an account
 // that closes. What has come in for its days since it was reckoned counts for the next.
 func (a *Demand) Paid(p DemandPeriod) {
-	for i, due := range a.Due {
+	a.Advance(p.Through.AddDays(1))
+	for i, due := range a.Due() {
 		if due.Through == p.Through {
 			a.FenDays += due.FenDays - p.FenDays
 			a.AccruedFen += due.AccruedFen - p.AccruedFen
-			a.Due = append(a.Due[:i:i], a.Due[i+1:]...)
+			a.setDue(slices.Delete(a.Due(), i, i+1))
 			return
 		}
 	}
-	a.Advance(p.Through.AddDays(1))
 	a.FenDays -= p.FenDays
 	a.AccruedFen -= p.AccruedFen
 	a.From = p.Through.AddDays(1)
@@ -108,9 +124,9 @@ func (a *Demand) Paid(p DemandPeriod) {
 
 // accrue notes what was posted to interest payable for the period that began on a day.
 func (a *Demand) accrue(periodStart Date, deltaFen int64) {
-	for i := range a.Due {
-		if a.Due[i].From == periodStart {
-			a.Due[i].AccruedFen += deltaFen
+	for i := range a.Due() {
+		if p := &a.Due()[i]; p.From == periodStart {
+			p.AccruedFen += deltaFen
 			return
 		}
 	}
@@ -119,10 +135,10 @@ func (a *Demand) accrue(periodStart Date, deltaFen int64) {
 
 // owes reports whether on a date interest of a period before it is to be credited.
 func (a Demand) owes(date Date) bool {
-	if len(a.Due) == 0 && nextSettlementDay(a.From) < date {
+	if len(a.Due()) == 0 && nextSettlementDay(a.From) < date {
 		a.Advance(date)
 	}
-	return len(a.Due) > 0
+	return len(a.Due()) > 0
 }
 
 // nextSettlementDay is the settlement day on or after a day.

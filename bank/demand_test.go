@@ -64,8 +64,8 @@ func TestPeriodsEndOnSettlementDaysHoweverSeldomTheBankLooks(t *testing.T) {
 			}
 			start = settlement.AddDays(1)
 		}
-		if !slices.Equal(a.Due, due) {
-			t.Fatalf("due %+v, by day %+v", a.Due, due)
+		if !slices.Equal(a.Due(), due) {
+			t.Fatalf("due %+v, by day %+v", a.Due(), due)
 		}
 		if a.FenDays != n.fenDays(a.From, end) || a.BalanceFen != n.balance(end) {
 			t.Fatalf("%+v; by day %d", a, n.fenDays(a.From, end))
@@ -79,8 +79,8 @@ func TestAnEntryForADayThatIsClosedCountsForIt(t *testing.T) {
 	a.Post(20260319, 20260319, 100_00)
 	a.Advance(20260321) // closes the settlement day
 	a.Post(20260320, 20260320, 50_00)
-	same(t, "periods due", len(a.Due), 1)
-	same(t, "accumulation", a.Due[0].FenDays, 2*100_00+50_00)
+	same(t, "periods due", len(a.Due()), 1)
+	same(t, "accumulation", a.Due()[0].FenDays, 2*100_00+50_00)
 	same(t, "closing balance", a.ClosingFen, 150_00)
 	a.Advance(20260322)
 	same(t, "next period", a.FenDays, 150_00)
@@ -90,10 +90,10 @@ func TestAnEntryForADayThatIsClosedCountsForIt(t *testing.T) {
 func TestWhatComesInBetweenReckoningAndPayingCountsForTheNextPeriod(t *testing.T) {
 	a := Demand{Accumulation: NewAccumulation(BaseYuan, 20260301, 100_00)}
 	a.Advance(20260321)
-	p := a.Due[0]
+	p := a.Due()[0]
 	a.Post(20260321, 20260320, 10_00)
 	a.Paid(p)
-	same(t, "due", len(a.Due), 0)
+	same(t, "due", len(a.Due()), 0)
 	same(t, "rest", a.FenDays, 10_00)
 }
 

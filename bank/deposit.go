@@ -24,6 +24,9 @@ func decideBuy(c *Customer, m *BuyDeposit, env *Env, d *Decision) *Refusal {
 	if r := p.admits(c, a, m, env); r != nil {
 		return r
 	}
+	if r := a.permits(ActBuyDeposit, env, "account_no"); r != nil {
+		return r
+	}
 	e, ok := p.opening(c, a.No, m.AmountFen, env.Date, env.Catalogue)
 	if !ok {
 		return &Refusal{Code: ProductNotOnSale, Field: "product"}
@@ -60,7 +63,7 @@ func (p *DepositProduct) admits(c *Customer, a *EAccount, m *BuyDeposit, env *En
 	case p.CapPerPersonFen > 0 && c.savedIn(p.Code)+m.AmountFen > p.CapPerPersonFen:
 		return &Refusal{Code: SalesCap, Field: "amount_fen", LimitFen: p.CapPerPersonFen}
 	}
-	return a.permits(ActBuyDeposit, env, "account_no")
+	return nil
 }
 
 // savedIn is what the customer has in deposits of a product.

@@ -112,7 +112,7 @@ func decideHoldDeposit(c *Customer, m *HoldDeposit, env *Env, d *Decision) *Refu
 	return nil
 }
 
-func decideReleaseHold(c *Customer, m *ReleaseDepositHold, d *Decision) *Refusal {
+func decideReleaseDepositHold(c *Customer, m *ReleaseDepositHold, d *Decision) *Refusal {
 	t := c.deposit(m.Deposit)
 	if t == nil {
 		return &Refusal{Code: DepositUnknown, Field: "deposit_id"}

@@ -96,6 +96,16 @@ func (d *Desk) Unheld(to []Command) []Command {
 	return to
 }
 
+// Clone is a copy that later events don't change.
+func (d *Desk) Clone() *Desk {
+	c := &Desk{Accounts: slices.Clone(d.Accounts)}
+	for i := range c.Accounts {
+		s := &c.Accounts[i]
+		s.Demand.setDue(slices.Clone(s.Demand.Due()))
+	}
+	return c
+}
+
 // Credit is a command's wish to put money into an account.
 type Credit struct {
 	Account   AccountNo
@@ -139,16 +149,6 @@ func CreditOf(cmd Command) (Credit, bool) {
 		return Credit{Account: m.Account, AmountFen: m.AmountFen}, m.Way == ToAccount
 	}
 	return Credit{}, false
-}
-
-// Clone is a copy that can be changed.
-func (d *Desk) Clone() *Desk {
-	c := &Desk{Accounts: slices.Clone(d.Accounts)}
-	for i := range c.Accounts {
-		s := &c.Accounts[i]
-		s.Demand.Due = slices.Clone(s.Demand.Due)
-	}
-	return c
 }
 
 // Standing returns the account's standing, nil if there is no such account.

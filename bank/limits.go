@@ -44,7 +44,7 @@ func (a *EAccount) limited(amountFen, dayFen, yearFen int64, channel Channel, en
 	if code != NoRefusal {
 		return &Refusal{Code: code, Field: "amount_fen", LimitFen: limit}
 	}
-	if a.No.Class() == 1 && channel != ChannelBranch && channel != ChannelBackOffice {
+	if a.No.Class() == 1 && channel.electronic() {
 		if r := env.Catalogue.ClassI.within(amountFen, dayFen); r != nil {
 			return r
 		}

@@ -3,6 +3,9 @@ package bank
 // LedgerID of the line's available amount (授信额度).
 func (l *CreditLine) LedgerID() U128 { return contractLedgerID(DetailLine, l.No) }
 
+// LedgerID of the loan's principal.
+func (l *Loan) LedgerID() U128 { return contractLedgerID(DetailLoanPrincipal, l.No) }
+
 // contractLedgerID is the ledger account a contract has under a subject.
 func contractLedgerID(detail uint32, no ContractNo) U128 {
 	return LedgerID(detail, uint64(no.Customer()), no.Seq())
@@ -358,6 +361,20 @@ func (r *repayment) allPaid() bool {
 		}
 	}
 	return true
+}
+
+// Used is what has been drawn of a line and counts against it: of a revolving one only what is not repaid.
+func (c *Customer) Used(line *CreditLine) (fen int64) {
+	for i := range c.Loans {
+		switch l := &c.Loans[i]; {
+		case l.Line != line.No:
+		case line.Revolving:
+			fen += l.RemainingFen
+		default:
+			fen += l.PrincipalFen
+		}
+	}
+	return fen
 }
 
 // applyLoan folds loan events into the state.

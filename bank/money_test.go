@@ -122,6 +122,7 @@ func TestALargeTransferNeedsTheChannelsLimitAndTheCustomersConfirmation(t *testi
 	k.refused(ConfirmationRequired, &TransferOut{Account: a, AmountFen: 1})
 	k.refused(ConfirmationRequired, &TransferOut{Account: a, AmountFen: 1, Bound: true})
 	k.must(&TransferOut{Account: a, AmountFen: 1, Confirmed: true})
+	k.must(&TransferOut{Account: a, AmountFen: 1, Channel: ChannelBranch})
 	k.env.Date = 20261125
 	k.must(&TransferOut{Account: a, AmountFen: 1})
 }

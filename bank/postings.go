@@ -73,7 +73,7 @@ type PullRequest struct {
 // Legs appends E02 leg 1.
 func (p PullRequest) Legs(txn TxnID, legs []Leg) []Leg {
 	c := chain{txn, legs}
-	c.move(p.Clearing, p.Customer, p.AmountFen, 1101, Leg{Flags: LegPending})
+	c.move(p.Clearing, p.Customer, p.AmountFen, codePull, Leg{Flags: LegPending})
 	return c.legs
 }
 
@@ -87,7 +87,7 @@ type PullResult struct {
 // Legs appends E02 leg 1a or 1b.
 func (p PullResult) Legs(txn TxnID, legs []Leg) []Leg {
 	c := chain{txn, legs}
-	c.result(p.Pending, p.AmountFen, 1101, p.Success)
+	c.result(p.Pending, p.AmountFen, codePull, p.Success)
 	return c.legs
 }
 
@@ -108,7 +108,7 @@ type InboundCredit struct {
 // Legs appends E03.
 func (p InboundCredit) Legs(txn TxnID, legs []Leg) []Leg {
 	c := chain{txn, legs}
-	c.move(p.Clearing, p.Customer, p.AmountFen, 1102, Leg{})
+	c.move(p.Clearing, p.Customer, p.AmountFen, codeInbound, Leg{})
 	return c.legs
 }
 
@@ -146,8 +146,11 @@ func (p PushResult) Legs(txn TxnID, legs []Leg) []Leg {
 	return c.legs
 }
 
-// The codes of money that goes out by a channel.
+// The codes of money that comes in and goes out by a channel.
 const (
+	codePull     uint16 = 1101 // from the customer's bound card
+	codeInbound  uint16 = 1102
+	codeHeld     uint16 = 1103
 	codeOutBound uint16 = 1111 // to the customer's bound card
 	codeOut      uint16 = 1112
 	codePayment  uint16 = 1113 // E07, 消费、缴费

@@ -18,7 +18,7 @@ type HeldReceipt struct {
 
 // Legs returns E04.
 func (p HeldReceipt) Legs(txn TxnID) []Leg {
-	return single(txn, p.Clearing, p.Held, p.AmountFen, 1103, Leg{})
+	return single(txn, p.Clearing, p.Held, p.AmountFen, codeHeld, Leg{})
 }
 
 // HeldRelease (E05, 挂账入账、退回) applies held money to an account, or returns it to the channel.

@@ -36,19 +36,25 @@ func (t RateTable) On(day Date) (rateE6 int64, ok bool) { return t.For(0, day) }
 
 // For is the rate posted on a day for an amount; false before the first, and below the smallest band.
 func (t RateTable) For(amountFen int64, day Date) (rateE6 int64, ok bool) {
-	var from Date
-	for _, step := range slices.Backward(t) {
-		switch {
-		case step.From > day:
-		case from != 0 && step.From != from:
-			return 0, false
-		case step.AtLeastFen <= amountFen:
+	for _, step := range slices.Backward(t.Bands(day)) {
+		if step.AtLeastFen <= amountFen {
 			return step.RateE6, true
-		default:
-			from = step.From
 		}
 	}
 	return 0, false
+}
+
+// Bands are the steps posted on a day, smallest amounts first; none before the first.
+func (t RateTable) Bands(day Date) []RateStep {
+	end := len(t)
+	for end > 0 && t[end-1].From > day {
+		end--
+	}
+	begin := end
+	for begin > 0 && t[begin-1].From == t[end-1].From {
+		begin--
+	}
+	return t[begin:end]
 }
 
 // AccountProduct is a kind of e-account.
@@ -89,10 +95,23 @@ type DepositSubjects struct {
 // SaleWindow (发售期) is when a product is sold: from a day, through another; zero: from ever, for ever.
 type SaleWindow struct{ From, Through Date }
 
+// WindowOn is the window in which the product is sold on a day; false if it is not.
+func (p *DepositProduct) WindowOn(day Date) (SaleWindow, bool) {
+	i := slices.IndexFunc(p.Sale, func(w SaleWindow) bool { return w.From <= day && (w.Through == 0 || day <= w.Through) })
+	if i < 0 {
+		return SaleWindow{}, false
+	}
+	return p.Sale[i], true
+}
+
 // OnSaleOn reports whether the product is sold on a day.
 func (p *DepositProduct) OnSaleOn(day Date) bool {
-	return slices.ContainsFunc(p.Sale, func(w SaleWindow) bool { return w.From <= day && (w.Through == 0 || day <= w.Through) })
+	_, ok := p.WindowOn(day)
+	return ok
 }
+
+// InsuredMaxFen is what the deposit insurance (存款保险) pays one depositor at most (存款保险条例 art. 5).
+const InsuredMaxFen = 50_000_000
 
 // sells reports whether the product is sold to customers of a region, the six digits of their document.
 func (p *DepositProduct) sells(region uint32) bool {

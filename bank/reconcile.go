@@ -207,6 +207,66 @@ func (c *Comparison) differ(kind DifferenceKind, row FileRow, o *Ours) {
 	c.Differences = append(c.Differences, d)
 }
 
+// Note notes what came of the command that was to put the difference right.
+func (d *Difference) Note(call *Call) {
+	d.Action = call.Command.Operation()
+	switch r := call.Receipt.Refusal; {
+	case r == nil && call.Receipt.Repeated:
+		d.Outcome = ResolvedBefore
+	case r == nil:
+		d.Outcome = Resolved
+	case r.Code == AlreadyResolved || r.Code == AlreadyReversed:
+		d.Outcome, d.Code = ResolvedBefore, r.Code
+	default:
+		d.Code = r.Code
+	}
+}
+
+// Ours is how the transfer stands for a reconciliation; an error: it is none of a channel's.
+func (v *TransferView) Ours() (*Ours, error) {
+	o := &Ours{Transfer: v.TransferID, Serial: v.ChannelSerial, Direction: In, AmountFen: v.AmountFen, Bound: v.Bound}
+	account := v.ToAccount
+	if v.Kind == "out" {
+		o.Direction, account = Out, v.FromAccount
+	}
+	switch v.Kind {
+	case "in_bound", "out", "inbound", "suspense":
+	default:
+		return nil, fmt.Errorf("transfer %s is of the kind %s, which no channel carries", v.TransferID, v.Kind)
+	}
+	o.Account, _ = ParseAccountNo(account) // a suspense may have none
+	switch v.Status {
+	case TransferPending, TransferUncertain:
+		o.Side = OursPending
+	case TransferFailed:
+		o.Side = OursVoided
+	case TransferSentBack, TransferReversed, TransferClaimed, TransferClaimPaid:
+		o.Side = OursUndone
+	default:
+		o.Side = OursPosted
+	}
+	return o, nil
+}
+
+// AccountOf is the e-account whose ledger account it is; false for others.
+func AccountOf(id U128) (AccountNo, bool) {
+	detail, owner, index := SplitLedgerID(id)
+	class := Class(1)
+	switch {
+	case detail >= DetailClassI && detail <= DetailClassIII:
+		class = Class(detail - DetailClassI + 1)
+	case detail != DetailDemoCurrent:
+		return 0, false
+	}
+	return NewAccountNo(class, CustomerNo(owner), uint8(index)), true
+}
+
+// IsBoundCode reports whether a transfer code is of money from or to the bound card.
+func IsBoundCode(code uint16) bool { return code == codePull || code == codeOutBound }
+
+// IsReceiptCode reports whether a transfer code is of money that a channel brought: to an account, or held.
+func IsReceiptCode(code uint16) bool { return code == codeInbound || code == codeHeld }
+
 // reasonFile is why what a file resolves was done.
 const reasonFile = "channel file"
 

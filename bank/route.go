@@ -279,6 +279,26 @@ func SummaryOf(code uint16) (zh, en string) {
 		return "提前偿还本金", "Loan principal prepaid"
 	case 3216:
 		return "提前还款手续费", "Prepayment fee"
+	case 1172:
+		return "账户关闭", "Account closed in the ledger"
+	case 1142:
+		return "司法扣划划转", "Judicial deduction remitted"
+	case 2031:
+		return "利息计提", "Interest accrued"
+	case 2032:
+		return "计提冲回", "Accrual released"
+	case 2033:
+		return "利息补提", "Accrual trued up"
+	case 3001:
+		return "授信生效", "Credit line granted"
+	case 3003:
+		return "授信占用", "Credit line used"
+	case 3004:
+		return "授信恢复", "Credit line restored"
+	case 3201:
+		return "贷款利息计提", "Loan interest accrued"
+	case 3202, 3203:
+		return "贷款利息到期", "Loan interest due"
 	}
 	if code > reversedSameDay {
 		return reversedSummary(code)

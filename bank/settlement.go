@@ -41,11 +41,11 @@ func decideCreditInterest(c *Customer, m *CreditInterest, env *Env, d *Decision)
 	}
 	s := env.Desk.Standing(a.No)
 	s.Demand.Advance(m.Date)
-	if len(s.Demand.Due) == 0 {
+	if len(s.Demand.Due()) == 0 {
 		return &Refusal{Code: DateClosed, Field: "date"}
 	}
-	for len(s.Demand.Due) > 0 {
-		p := s.Demand.Due[0]
+	for len(s.Demand.Due()) > 0 {
+		p := s.Demand.Due()[0]
 		payDemandInterest(s, p, env.Catalogue.DemandRateOn(p.Through), env, d)
 	}
 	d.Affects = []Affected{a.affected()}
@@ -56,7 +56,8 @@ func decideCreditInterest(c *Customer, m *CreditInterest, env *Env, d *Decision)
 // account gets of it. The broken period takes the rate of the closing day.
 func payInterestAtClosing(s *Standing, env *Env, d *Decision) (netFen int64) {
 	before := s.BalanceFen()
-	for _, p := range s.Demand.Unpaid(env.Date) {
+	for periods := s.Demand.Unpaid(env.Date); len(periods) > 0; periods = s.Demand.Unpaid(env.Date) {
+		p := periods[0]
 		rate := env.Catalogue.DemandRateOn(p.Through)
 		if p.Through == env.Date.AddDays(-1) && !p.Through.IsSettlementDay() {
 			rate = env.Catalogue.DemandRateOn(env.Date)

@@ -16,7 +16,8 @@ type InterestView struct {
 	DepositID          ContractNo `json:"deposit_id,omitzero"` // zero: of the demand account itself
 	Product            string     `json:"product"`
 	ProductName        string     `json:"product_name"`
-	Reason             string     `json:"reason"` // MATURED, REDEEMED_EARLY, REDEEMED_AFTER_MATURITY
+	Reason             string     `json:"reason"`                         // SETTLED, MATURED, ROLLED_OVER, REDEEMED_EARLY, REDEEMED_AFTER_MATURITY
+	FenDays            int64      `json:"accumulation_fen_days,omitzero"` // 积数, of a demand account
 	PrincipalFen       int64      `json:"principal_fen"`
 	RateE6             int64      `json:"rate_e6"`
 	From               Date       `json:"from"`
@@ -25,11 +26,13 @@ type InterestView struct {
 	OverdueInterestFen int64      `json:"overdue_interest_fen,omitzero"` // of the days after maturity
 	OverdueRateE6      int64      `json:"overdue_rate_e6,omitzero"`
 	TaxFen             int64      `json:"tax_fen"`
-	PaidFen            int64      `json:"paid_fen"` // principal and interest, less tax
+	PaidFen            int64      `json:"paid_fen"` // principal and interest, less tax; what was rolled over included
 }
 
 // The reasons for which interest is paid.
 const (
+	InterestSettled       = "SETTLED" // 活期结息
+	InterestRolledOver    = "ROLLED_OVER"
 	InterestMatured       = "MATURED"
 	InterestEarly         = "REDEEMED_EARLY"
 	InterestAfterMaturity = "REDEEMED_AFTER_MATURITY"
@@ -45,6 +48,16 @@ func (v *SlipView) Fold(e Event, c *Customer, on Date, at string) {
 		v.pay(&m.DepositPaid, InterestEarly, c, on)
 	case *DepositRedeemedAfterMaturity:
 		v.pay(&m.DepositPaid, InterestAfterMaturity, c, on)
+	case *DemandInterestPaid:
+		v.TransferID, v.Interest = m.TxnID, &InterestView{
+			AccountNo: m.AccountNo, Product: m.Product, Reason: InterestSettled, FenDays: m.FenDays, RateE6: m.RateE6, From: m.PeriodStart,
+			To: m.PeriodEnd.AddDays(1), InterestFen: m.InterestFen, TaxFen: m.TaxFen, PaidFen: m.InterestFen - m.TaxFen,
+		}
+	case *DepositRolledOver:
+		v.pay(&DepositPaid{
+			TxnID: m.TxnID, DepositNo: m.DepositNo, AccountNo: m.AccountNo, Product: m.Product, PrincipalFen: m.PrincipalFen,
+			InterestFen: m.InterestFen, TaxFen: m.TaxFen,
+		}, InterestRolledOver, c, on)
 	default:
 		t := TransferView{}
 		if v.Transfer != nil {

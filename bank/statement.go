@@ -105,21 +105,35 @@ func (p *Particulars) Fold(e Event, account AccountNo) {
 	case *TransferOutRequested:
 		p.Counterparty, p.CounterpartyBank, p.Remark = m.PayeeMasked, m.PayeeBank, m.Summary
 	case *InboundCredited:
-		p.Counterparty, p.CounterpartyBank, p.Remark = m.PayerMasked, m.PayerBank, m.Summary
+		p.Counterparty, p.CounterpartyBank, p.Remark, p.ValueDate = m.PayerMasked, m.PayerBank, m.Summary, m.ValueDate
 	case *InternalTransferred:
 		other := m.Payee
 		if account == m.Payee {
 			other = m.Payer
 		}
 		p.Counterparty, p.Remark = MaskCard(other.String()), m.Summary
+	case *TransferReturned:
+		p.ValueDate, p.Remark = m.ValueDate, m.Reason
+	case *TransactionReversed:
+		p.ValueDate, p.Remark = m.ValueDate, m.Reason
+	case *HoldDeducted:
+		p.Remark = m.DocumentNo
+	case *AccountClosure:
+		if m.To != 0 {
+			p.Counterparty = MaskCard(m.To.String())
+		}
 	case *DepositOpened:
 		p.Counterparty = m.DepositNo.String()
+	case *DepositRolledOver:
+		p.Counterparty, p.ValueDate = m.DepositNo.String(), m.ValueDate
+	case *DemandInterestPaid:
+		p.ValueDate = m.ValueDate
 	case *DepositMatured:
-		p.Counterparty = m.DepositNo.String()
+		p.Counterparty, p.ValueDate = m.DepositNo.String(), m.ValueDate
 	case *DepositRedeemedEarly:
-		p.Counterparty = m.DepositNo.String()
+		p.Counterparty, p.ValueDate = m.DepositNo.String(), m.ValueDate
 	case *DepositRedeemedAfterMaturity:
-		p.Counterparty = m.DepositNo.String()
+		p.Counterparty, p.ValueDate = m.DepositNo.String(), m.ValueDate
 	case *LoanDisbursed:
 		p.Counterparty = m.LoanNo.String()
 	case *RepaymentApplied:

@@ -5,12 +5,12 @@ import "slices"
 // Suspense (挂账) is money of a channel that belongs to nobody yet, or that nobody has made good. The house of a
 // shard keeps it, from the command that books it to the one that ends it.
 type Suspense struct {
-	Txn       TxnID        `cbor:"1,keyasint"`
-	Kind      SuspenseKind `cbor:"2,keyasint"`
-	Channel   Channel      `cbor:"3,keyasint"`
-	AmountFen int64        `cbor:"4,keyasint"`
-	Serial    string       `cbor:"5,keyasint,omitempty"`
-	On        Date         `cbor:"6,keyasint"`
+	Txn       TxnID        `cbor:"1,keyasint" json:"suspense_id"`
+	Kind      SuspenseKind `cbor:"2,keyasint" json:"kind"`
+	Channel   Channel      `cbor:"3,keyasint" json:"channel"`
+	AmountFen int64        `cbor:"4,keyasint" json:"amount_fen"`
+	Serial    string       `cbor:"5,keyasint,omitempty" json:"channel_serial"`
+	On        Date         `cbor:"6,keyasint" json:"date"`
 }
 
 // SuspenseKind says what kind of suspense it is.
@@ -199,4 +199,12 @@ func (e *SuspenseEnded) fold(v *TransferView, at string) {
 	if e.AccountNo != 0 {
 		v.ToAccount = e.AccountNo.String()
 	}
+}
+
+// Suspended lists what a house keeps in suspense.
+func (c *Customer) Suspended() []Suspense {
+	if c.Unsettled == nil {
+		return nil
+	}
+	return slices.Clone(c.Unsettled.Suspense)
 }

@@ -79,7 +79,7 @@ func (a *EAccount) outgoing(amountFen int64, move Movement, channel Channel, con
 				return 0, 0, r
 			}
 		}
-		if remind := env.Catalogue.Transfers.ConfirmDayFen; !confirmed && remind != 0 && amountFen > remind-dayFen {
+		if remind := env.Catalogue.Transfers.ConfirmDayFen; !confirmed && channel.electronic() && remind != 0 && amountFen > remind-dayFen {
 			return 0, 0, &Refusal{Code: ConfirmationRequired, Field: "confirmed", LimitFen: remind}
 		}
 	}

@@ -12,6 +12,9 @@ type (
 	TransferOutUnknown struct{ TransferSettled } // 转出未知
 )
 
+// FieldUnknown is the field of the refusal to mark what is marked already.
+const FieldUnknown = "unknown"
+
 // Operation name, stable.
 func (*MarkUnknown) Operation() string { return "mark_unknown" }
 
@@ -21,8 +24,11 @@ func (m *MarkUnknown) through() Channel     { return 0 }
 
 func (m *MarkUnknown) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	f := c.inFlight(m.Transfer)
-	if f == nil || f.UnknownSince != 0 {
+	switch {
+	case f == nil:
 		return &Refusal{Code: TransferSettledElse, Field: "transfer_id"}
+	case f.UnknownSince != 0:
+		return &Refusal{Code: TransferSettledElse, Field: FieldUnknown}
 	}
 	d.Txn = f.Txn
 	silence := TransferSettled{TxnID: f.Txn, AccountNo: f.Account, AmountFen: f.AmountFen, FeeFen: f.FeeFen, Channel: f.Channel}

@@ -138,3 +138,24 @@ type InstalmentView struct {
 	PaidInterest  int64 `json:"paid_interest_fen"`
 	Settled       bool  `json:"settled"`
 }
+
+// DayStatus is where the accounting day stands.
+type DayStatus struct {
+	AccountingDate Date   `json:"accounting_date"`
+	NextCut        string `json:"next_cut"` // RFC 3339
+	FenceSeq       uint64 `json:"fence_seq"`
+	Closing        Date   `json:"closing,omitzero"` // the day before, while its last chains are under way
+	Working        Date   `json:"working,omitzero"` // the day whose end is being worked on
+	Step           string `json:"step,omitzero"`
+	StepZh         string `json:"step_zh,omitzero"`
+	StepsDone      int    `json:"steps_done,omitzero"`
+	Steps          int    `json:"steps,omitzero"`
+	Visited        int64  `json:"customers_visited,omitzero"` // by the sweep under way
+	ToVisit        int64  `json:"customers_to_visit,omitzero"`
+	Decided        int64  `json:"decided,omitzero"`
+	Refused        int64  `json:"refused,omitzero"`
+	PerSecond      int64  `json:"customers_per_second,omitzero"`
+	LeftSeconds    int64  `json:"seconds_left,omitzero"`
+	Customers      int64  `json:"customers"`
+	Failure        string `json:"failure,omitzero"` // of the step under way, which is tried again
+}

@@ -3,6 +3,7 @@ package bank
 // VoucherView (记账凭证) is one decision about a customer as an accountant reads it: what happened, and the
 // entries (分录) that made it true. A decision of two customers is in the vouchers of both.
 type VoucherView struct {
+	Position       uint64         `json:"position,string"` // in the journal; as a cursor it continues behind this one
 	TransferID     TxnID          `json:"transfer_id"`
 	AccountingDate Date           `json:"accounting_date"`
 	Time           string         `json:"time"` // RFC 3339 with nanoseconds

@@ -55,9 +55,11 @@ func openHouse(t *testing.T, limits Limits) *house {
 	if err := node.Recover(t.Context(), j); err != nil {
 		t.Fatal(err)
 	}
+	bankOf := cluster.New(node, cluster.Single{Node: node})
 	h.server = New(Options{
-		Bank: cluster.New(node, cluster.Single{Node: node}), Vault: vault, Clock: clock, Logger: logger, Limits: limits, Catalogue: bank.DefaultCatalogue(),
-		Operators: staff{"teller": {bank.Teller}, "checker": {bank.Checker}},
+		Channels: reconciling{bankOf, engine},
+		Bank:     bankOf, Vault: vault, Clock: clock, Logger: logger, Limits: limits, Catalogue: bank.DefaultCatalogue(),
+		Operators: staff{"teller": {bank.Teller}, "checker": {bank.Checker}, "finance": {bank.Finance}, "auditor": {bank.Auditor}},
 		Pages:     map[string]Page{"/v1/reports/panic": func(context.Context) (any, error) { panic("a page that fails") }},
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -50,6 +50,20 @@ type Operators interface {
 	Find(token string) (bank.Operator, bool)
 }
 
+// Day is the accounting day (会计日) as operators see and move it. Methods that wait do so until what was asked is
+// done or has failed.
+type Day interface {
+	Status() bank.DayStatus
+	// Cut cuts the day now, whatever the clock says, and does the work of its end.
+	Cut(ctx context.Context) error
+	// Catch makes all cuts that the clock has passed and does the work of their days' ends.
+	Catch(ctx context.Context) error
+	// Check checks the books as they are now.
+	Check(ctx context.Context) (*bank.DayReport, error)
+	// Report is that of a date's end; bank.ErrNotFound when there is none.
+	Report(date bank.Date) (*bank.DayReport, error)
+}
+
 // Page is a read served as it is, such as a report; an error is answered with 503.
 type Page func(ctx context.Context) (any, error)
 
@@ -59,6 +73,8 @@ type Options struct {
 	Vault  Vault
 	Clock  func() time.Time
 	Logger *slog.Logger
+	// Day is the accounting day, for operators; nil: there are no such routes.
+	Day Day
 	// MoveClock moves the clock forward, in demonstrations; clock.ErrBackwards is the caller's fault. Nil: there is
 	// no such route.
 	MoveClock func(ctx context.Context, to time.Time) error
@@ -66,6 +82,8 @@ type Options struct {
 	Catalogue *bank.Catalogue
 	// Operators are those whom operators' routes serve; nil: nobody.
 	Operators Operators
+	// Channels reconciles; nil: its routes answer 503.
+	Channels Channels
 	// Pages are served under their paths by GET.
 	Pages map[string]Page
 	// Metrics collects the server's own and is served under /metrics; nil: a new one.

@@ -68,6 +68,9 @@ func describeRoute(r *route) schema {
 			parameter("limit", "query", schema{"type": "integer", "minimum": 1, "maximum": StatementMax, "default": StatementDefault}, false),
 			parameter("cursor", "query", schema{"type": "string"}, false))
 	}
+	if r.path == productsPath {
+		parameters = append(parameters, parameter("on", "query", schema{"type": "string", "format": "date"}, false))
+	}
 	if len(r.roles) > 0 {
 		out["security"], out["x-roles"] = []schema{{"operator": []string{}}}, r.roles
 	}

@@ -47,10 +47,13 @@ const (
 	codeUnanswered  = "LEDGER_OUTCOME_UNKNOWN"
 	codeInternal    = "INTERNAL"
 
+	codeFile       = "FILE_INVALID"
 	codeCredential = "CREDENTIAL_REQUIRED"
 	codeRole       = "ROLE_REQUIRED"
 	codeApproval   = "APPROVAL_REQUIRED"
 	codeClock      = "CLOCK_BACKWARDS"
+	codeDay        = "DAY_NOT_DONE"
+	codeNoReport   = "REPORT_UNKNOWN"
 )
 
 // explanation of a code: HTTP status, title, and what to do, in both languages.
@@ -93,6 +96,7 @@ var explanations = map[string]explanation{
 	codeLedger:      {503, "账务系统暂不可用", "The ledger is not available now", "未做任何处理,请稍后重试。", "Nothing was done. Try again in a moment."},
 	codeUnanswered:  {503, "账务系统暂未答复", "The ledger has not answered yet", "请求已记录。请稍后用同一个 Idempotency-Key 重试以获知结果,不会重复执行。", "The request is written down. Repeat it in a moment with the same Idempotency-Key to hear the outcome; it is not done twice."},
 	codeInternal:    {500, "内部错误", "Something went wrong here", "请用同一个 Idempotency-Key 重试;若仍失败,请联系运维。", "Try again with the same Idempotency-Key; if it goes on, tell the operators."},
+	codeFile:        {422, "对账文件无效", "The file can't be used", "请核对文件格式与渠道(docs/channels.md)后重新发送。", "Check its form and channel (docs/channels.md), and send it again."},
 	codeCredential:  {401, "需要操作员凭证", "An operator's credential is needed", "请在 Authorization 头中以 Bearer 方式提供操作员令牌。", "Send an operator's token in the header: Authorization: Bearer …"},
 	codeRole:        {403, "操作员无此权限", "The operator's role does not allow that", "请由具备相应角色的操作员办理。", "Ask an operator in a role that may."},
 	codeClock:       {409, "时钟不能倒拨", "A clock never goes backwards", "目标时间早于银行当前时间,请给出更晚的时间。", "The time asked for is before the bank's own; ask for a later one."},
@@ -139,13 +143,6 @@ var explanations = map[string]explanation{
 	string(bank.TransferUnknown):       {404, "转账不存在", "There is no such transfer", "请检查转账编号。", "Check the transfer's number."},
 	string(bank.RefusedByLedger):       {422, "账务系统已拒绝", "The ledger refused", "首次执行时已被拒绝(余额、额度或账户状态),具体原因未能取回。未做任何处理;请核对后使用新的 Idempotency-Key 再试。", "It was refused when it was first carried out (balance, line or state of an account), and the exact reason was lost. Nothing was done; check, and try again with a new Idempotency-Key."},
 	string(bank.KeyReused):             {409, "Idempotency-Key 已用于其他请求", "The Idempotency-Key was used for another request", "请为不同的请求使用不同的键。", "Use a new key for a new request."},
-	string(bank.DepositMature):         {409, "存单已到期", "The deposit's term is over", "到期日前一日止方可变更。", "It can be changed until the day before maturity."},
-	string(bank.DepositHeld):           {409, "存单已冻结或质押", "An amount of the deposit is held", "可支取部分见 limit_fen;请先解除质押或待证明到期。", "What can be redeemed is in limit_fen; the rest when the pledge or proof has ended."},
-	string(bank.DepositHoldUnknown):    {404, "质押或证明不存在", "There is no such pledge or proof", "请检查编号;可能已解除。", "Check its number; it may have ended."},
-	string(bank.PartialsMax):           {422, "部分支取次数已用完", "No more part redemptions", "请全部支取。", "Redeem all of it."},
-	string(bank.SalesCap):              {422, "超过限购金额", "More than one person may hold of the product", "请减少金额,限额见 limit_fen。", "Buy less: the limit for all of one's deposits in it is in limit_fen."},
-	string(bank.RegionNotAllowed):      {422, "所在地区未发售", "The product is not sold in the customer's region", "请选择本地区在售产品。", "Choose a product sold there."},
-	string(bank.AgreementOutdated):     {409, "协议版本已更新", "There is another version of the agreement", "请阅读并同意新版协议(见产品列表)。", "Accept the version in the list of products."},
 	string(bank.AccountIsRestricted):   {409, "账户受限", "The account is restricted", "账户存在止付、冻结或挂失等限制,请联系网点。", "The account is stopped, frozen or reported lost. Ask at a branch."},
 	string(bank.AccountIsDormant):      {409, "账户已转久悬", "The account is dormant", "请重新核实身份后激活账户。", "Have your identity confirmed to wake the account."},
 	string(bank.AccountIsClosing):      {409, "账户正在销户", "The account is being closed", "请完成销户,或撤销销户后再试。", "Finish closing it, or withdraw the closing first."},
@@ -180,6 +177,15 @@ var explanations = map[string]explanation{
 	codePaperMax:                       {422, "明细过多", "Too many entries for a PDF", "请缩短期间,或改用 CSV 或 JSON 格式(不限笔数)。", "Ask for a shorter period, or for CSV or JSON, which have no limit."},
 	codePaperUnready:                   {409, "暂无回单", "There is no slip", "仅成功的转账和已支付的利息有回单,请查询交易状态。", "Only transfers that succeeded and interest that was paid have one; see how the transfer stands."},
 	codePaperUnknown:                   {404, "编号不存在", "There is no such paper", "请核对编号。", "Check the paper's number."},
+	string(bank.DepositMature):         {409, "存单已到期", "The deposit's term is over", "到期日前一日止方可变更。", "It can be changed until the day before maturity."},
+	string(bank.DepositHeld):           {409, "存单已冻结或质押", "An amount of the deposit is held", "可支取部分见 limit_fen;请先解除质押或待证明到期。", "What can be redeemed is in limit_fen; the rest when the pledge or proof has ended."},
+	string(bank.DepositHoldUnknown):    {404, "质押或证明不存在", "There is no such pledge or proof", "请检查编号;可能已解除。", "Check its number; it may have ended."},
+	string(bank.PartialsMax):           {422, "部分支取次数已用完", "No more part redemptions", "请全部支取。", "Redeem all of it."},
+	string(bank.SalesCap):              {422, "超过限购金额", "More than one person may hold of the product", "请减少金额,限额见 limit_fen。", "Buy less: the limit for all of one's deposits in it is in limit_fen."},
+	string(bank.RegionNotAllowed):      {422, "所在地区未发售", "The product is not sold in the customer's region", "请选择本地区在售产品。", "Choose a product sold there."},
+	string(bank.AgreementOutdated):     {409, "协议版本已更新", "There is another version of the agreement", "请阅读并同意新版协议(见产品列表)。", "Accept the version in the list of products."},
+	codeDay:                            {500, "日终未完成", "The end of day is not done", "系统会自动重试;请按所附原因处理后续跑(suanpan day run)。", "It is tried again by itself; mend what is named and let it go on (suanpan day run)."},
+	codeNoReport:                       {404, "无此日终报告", "There is no report of that day", "该日期尚未日终,或报告文件已不在。", "The end of that day is not done, or its report is not kept."},
 }
 
 // document is a problem document.

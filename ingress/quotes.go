@@ -184,7 +184,7 @@ func (s *Server) termCase(q *quoter, in *termQuoteRequest) (c bank.TermCase, pro
 			if product == nil {
 				return 0, false
 			}
-			return product.Rates.On(day)
+			return product.Rates.For(in.PrincipalFen, day)
 		}
 	}
 	d.RateE6 = q.rate("rate_e6", in.RateE6, posted(open))

@@ -53,10 +53,10 @@ func op[T any](path string, status int, zh, en string, build func(s *Server, in 
 	}
 }
 
-var operations = []operation{
+var operations = append(channelOperations(), []operation{
 	op("/v1/customers", 201, "注册", "Register a person", register, registered),
 	op("/v1/customers/{id}/accounts", 201, "开户", "Open an e-account with a bound card", openAccount, accountOpened),
-	op(transfersPath, 201, "转账", "Move money: in_bound, out, internal or inbound", transfer, transferred),
+	op(transfersPath, 201, "转账", "Move money: in_bound, out, payment, internal or inbound", transfer, transferred),
 	op("/v1/customers/{id}/identity-confirmations", 201, "面签", "Confirm a customer's identity in person", confirmIdentity, identityConfirmed).by(bank.Teller).withApproval(),
 	op("/v1/accounts/{no}/restrictions", 201, "止付、冻结", "Put a restriction on an account", restrictAccount, accountRestricted).by(bank.Teller).withApproval(),
 	op("/v1/restrictions/{id}/renewals", 201, "续冻", "Let a restriction run longer", renewRestriction, accountRestricted).by(bank.Teller).withApproval(),
@@ -79,7 +79,7 @@ var operations = []operation{
 	op("/v1/loans/applications", 201, "贷款申请", "Apply for a credit line", applyLoan, loanApplied),
 	op("/v1/loans/{line}/drawdowns", 201, "用信", "Draw on a credit line", drawLoan, loanDrawn),
 	op("/v1/loans/{id}/repayments", 201, "还款", "Repay a loan, as due, ahead of time or in full", repayLoan, loanRepaid),
-}
+}...)
 
 // transfers is the operation that nearly all requests are.
 var transfers = &operations[slices.IndexFunc(operations, func(o operation) bool { return o.path == transfersPath })]
@@ -376,6 +376,7 @@ type transferRequest struct {
 	Summary        string `json:"summary,omitzero"`
 	Channel        string `json:"channel,omitzero"`
 	AccountingDate string `json:"accounting_date,omitzero"`
+	Confirmed      bool   `json:"confirmed,omitzero"` // the customer has been reminded of the day's total
 }
 
 func transfer(s *Server, in *transferRequest, _ []string) (bank.Command, *problem) {
@@ -393,20 +394,23 @@ func transfer(s *Server, in *transferRequest, _ []string) (bank.Command, *proble
 			Account: f.account("to_account", in.ToAccount, bank.AccountUnknown), AmountFen: in.AmountFen, Channel: channel, Summary: summary, Date: date,
 			CardToken: s.cardToken(&f, in.BoundCardNo),
 		}
-	case "out":
+	case "out", "payment":
 		cmd = s.transferOut(&f, in, channel, summary, date)
 	case "internal":
 		f.internalOnly(in)
 		cmd = &bank.TransferInternal{
 			Payer: f.account("from_account", in.FromAccount, bank.AccountUnknown), Payee: f.account("to_account", in.ToAccount, bank.PayeeUnknown),
-			AmountFen: in.AmountFen, Channel: channel, Summary: summary, Date: date,
+			AmountFen: in.AmountFen, Channel: channel, Summary: summary, Date: date, Confirmed: in.Confirmed,
 		}
 	case "inbound":
-		f.absent(map[string]bool{"to_bound_card": in.ToBoundCard, "to_name": in.ToName != "", "to_bank": in.ToBank != "", "bound_card_no": in.BoundCardNo != ""})
+		f.absent(map[string]bool{"to_bound_card": in.ToBoundCard, "to_bank": in.ToBank != "", "bound_card_no": in.BoundCardNo != ""})
 		out := &bank.CreditInbound{
 			Account: f.account("to_account", in.ToAccount, bank.AccountUnknown), AmountFen: in.AmountFen,
 			ChannelSerial: f.text("channel_serial", in.ChannelSerial, false, serialMax),
 			PayerBank:     f.text("from_bank", in.FromBank, false, nameMax), Bound: in.FromBoundCard, Channel: channel, Summary: summary, Date: date,
+		}
+		if f.text("to_name", in.ToName, false, nameMax); in.ToName != "" {
+			out.NameToken = s.options.Vault.Token("name", in.ToName)
 		}
 		f.text("from_name", in.FromName, false, nameMax)
 		if f.text("from_account", in.FromAccount, false, otherIDMax); in.FromAccount != "" {
@@ -416,7 +420,7 @@ func transfer(s *Server, in *transferRequest, _ []string) (bank.Command, *proble
 	case "":
 		f.fail(codeFieldMiss, "kind", "")
 	default:
-		f.fail(string(bank.FieldInvalid), "kind", "in_bound, out, internal or inbound")
+		f.fail(string(bank.FieldInvalid), "kind", "in_bound, out, payment, internal or inbound")
 	}
 	f.money("amount_fen", in.AmountFen)
 	return cmd, f.p
@@ -435,7 +439,10 @@ func (s *Server) transferOut(f *fields, in *transferRequest, channel bank.Channe
 	})
 	cmd := &bank.TransferOut{
 		Account: f.account("from_account", in.FromAccount, bank.AccountUnknown), AmountFen: in.AmountFen, Bound: in.ToBoundCard,
-		Channel: channel, Summary: summary, Date: date,
+		Channel: channel, Summary: summary, Date: date, Confirmed: in.Confirmed, Payment: in.Kind == "payment",
+	}
+	if cmd.Payment {
+		f.absent(map[string]bool{"to_bound_card": in.ToBoundCard})
 	}
 	if in.ToBoundCard {
 		f.absent(map[string]bool{"to_account": in.ToAccount != "", "to_name": in.ToName != "", "to_bank": in.ToBank != ""})

@@ -48,9 +48,11 @@ func (s *Server) table() []route {
 	get("/v1/transfers/{id}", "转账状态", "A transfer and where it stands", bank.TransferView{}, read(s, bank.ParseTxnID, s.options.Bank.Transfer, bank.TransferUnknown))
 	get("/v1/deposits/{id}", "定期存款", "A term deposit", bank.DepositView{}, read(s, bank.ParseContractNo, s.options.Bank.Deposit, bank.DepositUnknown))
 	get("/v1/loans/{id}", "贷款与还款计划", "A loan with its schedule", bank.LoanView{}, read(s, bank.ParseContractNo, s.options.Bank.Loan, bank.LoanUnknown))
+	table = append(table, s.channelRoutes()...)
 	table = append(table, s.dayRoutes()...)
 	table = append(table, s.quoteRoutes()...)
 	table = append(table, s.paperRoutes()...)
+	table = append(table, s.productRoutes()...)
 	for path, page := range s.options.Pages {
 		get(path, "报表", "A report", nil, func(ctx *fasthttp.RequestCtx, _ []string) { s.page(ctx, page) })
 	}

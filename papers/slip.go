@@ -24,8 +24,8 @@ func NewSlip(v bank.SlipView, keys Keys) (*Slip, bool) {
 	lines := []string{s.Number, v.AccountingDate.String(), v.Time}
 	switch t, i := v.Transfer, v.Interest; {
 	case i != nil:
-		lines = append(lines, i.AccountNo.String(), i.DepositID.String(), i.Product, i.Reason,
-			fmt.Sprint(i.PrincipalFen, i.RateE6, i.From, i.To, i.InterestFen, i.OverdueInterestFen, i.OverdueRateE6, i.TaxFen, i.PaidFen))
+		lines = append(lines, i.AccountNo.String(), contract(i.DepositID), i.Product, i.Reason,
+			fmt.Sprint(i.FenDays, i.PrincipalFen, i.RateE6, i.From, i.To, i.InterestFen, i.OverdueInterestFen, i.OverdueRateE6, i.TaxFen, i.PaidFen))
 	case t != nil && t.Status == bank.TransferSucceeded:
 		lines = append(lines, t.Kind, t.FromAccount, t.ToAccount, fmt.Sprint(t.AmountFen, t.FeeFen), t.ChannelSerial, t.Summary)
 	default:
@@ -65,13 +65,16 @@ func (s *Slip) WritePDF(w io.Writer, made time.Time) error {
 func (s *Slip) writeInterest(w io.Writer, made time.Time) error {
 	i := s.Interest
 	page := newSheet("利息回单", "Interest slip", s.Number, made)
+	of := []field{{"存单号", "Deposit", contract(i.DepositID)}, {"本金", "Principal", Yuan(i.PrincipalFen)}}
+	if i.DepositID == 0 {
+		of = []field{{"存单号", "Deposit", "活期 Demand"}, {"积数(元·天)", "Accumulation, yuan-days", Yuan(i.FenDays)}}
+	}
 	all := []field{
 		{"户名", "Holder", s.Holder},
-		{"入账账号", "Paid into", maskAccount(i.AccountNo.String())},
+		{"账号", "Account", maskAccount(i.AccountNo.String())},
 		{"产品", "Product", i.ProductName + " " + i.Product},
-		{"存单号", "Deposit", contract(i.DepositID)},
 		{"计息种类", "Reason", reasons[i.Reason]},
-		{"本金", "Principal", Yuan(i.PrincipalFen)},
+		of[0], of[1],
 		{"年利率", "Annual rate", Rate(i.RateE6)},
 		{"计息期间(算头不算尾)", "Period, last day excluded", i.From.String() + " 至 to " + i.To.String()},
 		{"利息", "Interest", "CNY " + Yuan(i.InterestFen)},
@@ -100,6 +103,8 @@ var kinds = map[string]string{
 }
 
 var reasons = map[string]string{
+	bank.InterestSettled:       "活期结息 Quarterly settlement",
+	bank.InterestRolledOver:    "到期转存 Rolled over",
 	bank.InterestMatured:       "到期兑付 At maturity",
 	bank.InterestEarly:         "提前支取 Early redemption",
 	bank.InterestAfterMaturity: "逾期支取 After maturity",

@@ -1,68 +1,139 @@
-// Package simulated is a payment channel (支付渠道) that pays everything: it stands where UnionPay or
-// IBPS would, in demonstrations and tests. It answers each request once, by itself, after a set delay,
-// through the same command a real channel's answer takes.
+// Package simulated is a payment channel (支付渠道) without a bank behind it: it stands where UnionPay or IBPS
+// would, in demonstrations and tests. It pays everything, unless it is told to misbehave, and keeps the daily
+// file a channel would send.
 package simulated
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/suanpan-bank/suanpan/actors"
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/channels"
 )
 
-// Caller takes the channel's answers.
-type Caller interface {
-	DoAll(ctx context.Context, calls []*bank.Call)
+// Behaviour is how the channel treats one transfer. The zero value pays and answers once, after the delay.
+type Behaviour struct {
+	Refuse bool          // it refuses, and says why
+	Silent bool          // its answer is lost; a query finds what it did
+	Lost   bool          // the request itself is lost: it has never heard of it
+	Stuck  bool          // it says that it does not know yet, until its file does
+	Twice  bool          // it answers twice
+	Turns  bool          // it answers, and then the opposite
+	Late   time.Duration // more than the delay
 }
 
-// AnswersMax is how many answers go into one delivery.
-const AnswersMax = 512
+// Options of a channel. Delay is between a request and its answer.
+type Options struct {
+	Delay time.Duration
+	// Behave says how a request is treated; nil: all are paid.
+	Behave func(actors.ChannelRequest) Behaviour
+	// Directory keeps the daily files, and with them what was paid, over restarts; empty: they are in memory.
+	Directory string
+	Logger    *slog.Logger
+}
 
-// Channel answers transfers with success after Delay.
+// Channel is a simulated channel.
 type Channel struct {
-	caller Caller
-	delay  time.Duration
-	logger *slog.Logger
+	options Options
+	answer  func(channels.Answer)
+	files   files
 
 	mu     sync.Mutex
-	queue  []asked // by due time, nearly: only answers given again have a longer delay
+	queue  []due // by time, nearly
 	wake   chan struct{}
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
 
-type asked struct {
-	due time.Time
-	actors.ChannelRequest
+// due is an answer to be given.
+type due struct {
+	at time.Time
+	channels.Answer
 }
 
-// Open starts a channel that answers through caller. Close it before the caller.
-func Open(caller Caller, delay time.Duration, logger *slog.Logger) *Channel {
+// Open starts a channel that answers through answer.
+func Open(o Options, answer func(channels.Answer)) (*Channel, error) {
+	if o.Behave == nil {
+		o.Behave = func(actors.ChannelRequest) Behaviour { return Behaviour{} }
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &Channel{
-		caller: caller, delay: delay, logger: logger,
+		options: o, answer: answer,
 		wake:   make(chan struct{}, 1), // one token: there is something new
 		cancel: cancel, ended: make(chan struct{}),
 	}
+	if err := c.files.open(o.Directory); err != nil {
+		cancel()
+		return nil, err
+	}
 	go c.run(ctx)
-	return c
+	return c, nil
 }
 
-// Send takes a request; it never blocks. Requests asked again after a restart are answered again, which
-// the bank recognises.
+// Send implements channels.Port. A serial it has is not paid again, its answer is given again.
 func (c *Channel) Send(r actors.ChannelRequest) {
-	c.send(r, c.delay)
+	b := c.options.Behave(r)
+	if b.Lost && !r.Unknown && !r.Again {
+		return
+	}
+	known, err := c.files.add(r, !b.Refuse)
+	if err != nil {
+		// It has not been paid: what the channel can't write down it does not do. A query will say so.
+		c.options.Logger.Error("simulated channel: the daily file can't be written", "cause", err)
+		return
+	}
+	if b.Silent || b.Stuck {
+		return
+	}
+	a := answerOf(r, known)
+	c.later(a, c.options.Delay+b.Late)
+	switch {
+	case b.Twice:
+		c.later(a, c.options.Delay+b.Late)
+	case b.Turns:
+		c.later(answerOf(r, !known), c.options.Delay+b.Late)
+	}
 }
 
-func (c *Channel) send(r actors.ChannelRequest, delay time.Duration) {
+// Query implements channels.Port.
+func (c *Channel) Query(r actors.ChannelRequest) {
+	paid, known, err := c.files.find(r)
+	switch {
+	case err != nil:
+		c.options.Logger.Error("simulated channel: the daily file can't be read", "cause", err)
+	case !known:
+		c.later(channels.Answer{Transfer: r.Transfer, Outcome: channels.NotKnown}, c.options.Delay)
+	case c.options.Behave(r).Stuck:
+		c.later(channels.Answer{Transfer: r.Transfer, Outcome: channels.InProgress}, c.options.Delay)
+	default:
+		c.later(answerOf(r, paid), c.options.Delay)
+	}
+}
+
+// File implements channels.Port.
+func (c *Channel) File(_ context.Context, channel bank.Channel, day bank.Date) ([]byte, error) {
+	return c.files.read(channel, day)
+}
+
+// reasonRefused is why the channel refuses.
+const reasonRefused = "refused by the simulated channel"
+
+func answerOf(r actors.ChannelRequest, paid bool) channels.Answer {
+	a := channels.Answer{Transfer: r.Transfer, Outcome: channels.Succeeded, Serial: serialOf(r), Date: r.Date}
+	if !paid {
+		a.Outcome, a.Reason = channels.Failed, reasonRefused
+	}
+	return a
+}
+
+func serialOf(r actors.ChannelRequest) string { return "SIM" + r.Transfer.String() }
+
+func (c *Channel) later(a channels.Answer, delay time.Duration) {
 	c.mu.Lock()
-	c.queue = append(c.queue, asked{time.Now().Add(delay), r})
+	c.queue = append(c.queue, due{time.Now().Add(delay), a})
 	c.mu.Unlock()
 	select {
 	case c.wake <- struct{}{}:
@@ -70,10 +141,11 @@ func (c *Channel) send(r actors.ChannelRequest, delay time.Duration) {
 	}
 }
 
-// Close stops answering. What was not answered is asked again after a restart.
-func (c *Channel) Close() {
+// Close stops answering.
+func (c *Channel) Close() error {
 	c.cancel()
 	<-c.ended
+	return c.files.close()
 }
 
 func (c *Channel) run(ctx context.Context) {
@@ -81,10 +153,9 @@ func (c *Channel) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		ready, wait := c.due(time.Now())
-		if len(ready) > 0 {
-			c.answer(ctx, ready)
-			continue
+		ready, wait := c.ready(time.Now())
+		for _, a := range ready {
+			c.answer(a.Answer)
 		}
 		timer.Reset(wait)
 		select {
@@ -96,53 +167,51 @@ func (c *Channel) run(ctx context.Context) {
 	}
 }
 
-// due takes the requests whose time has come and tells how long until the next.
-func (c *Channel) due(now time.Time) ([]asked, time.Duration) {
+// ready takes the answers whose time has come and tells how long until the next. The few that come later than
+// the others are looked for among all.
+func (c *Channel) ready(now time.Time) (out []due, wait time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := 0
-	for n < len(c.queue) && n < AnswersMax && !c.queue[n].due.After(now) {
-		n++
-	}
-	ready := append([]asked(nil), c.queue[:n]...)
-	c.queue = append(c.queue[:0], c.queue[n:]...)
-	if len(c.queue) == 0 {
-		return ready, time.Hour
-	}
-	return ready, max(time.Until(c.queue[0].due), 0)
-}
-
-// againAfter is the least pause before an answer that could not be given is given again, so that a ledger
-// that is away is not asked without end.
-const againAfter = 100 * time.Millisecond
-
-func (c *Channel) answer(ctx context.Context, ready []asked) {
-	calls := make([]*bank.Call, len(ready))
-	for i, r := range ready {
-		cmd := &bank.ChannelResult{Transfer: r.Transfer, Success: true, ChannelSerial: "SIM" + r.Transfer.String(), Date: r.Date}
-		calls[i] = &bank.Call{Command: cmd, Key: keyOf(r.Transfer), Body: keyOf(r.Transfer)}
-	}
-	c.caller.DoAll(ctx, calls)
-	for i, call := range calls {
-		switch {
-		case call.Err == nil:
-			if r := call.Receipt.Refusal; r != nil && r.Code != bank.TransferSettledElse {
-				c.logger.Warn("simulated channel: answer refused", "transfer", ready[i].Transfer.String(), "code", r.Code)
-			}
-		case ctx.Err() != nil || errors.Is(call.Err, bank.ErrStopping):
-			// Asked again after the restart.
-		default:
-			c.send(ready[i].ChannelRequest, max(c.delay, againAfter))
+	wait = time.Hour
+	rest := c.queue[:0]
+	for _, d := range c.queue {
+		if d.at.After(now) {
+			wait = min(wait, d.at.Sub(now))
+			rest = append(rest, d)
+		} else {
+			out = append(out, d)
 		}
 	}
+	clear(c.queue[len(rest):])
+	c.queue = rest
+	return out, wait
 }
 
-// keyOf makes the answer's command id from the transfer, so that answering twice is answering once.
-func keyOf(txn bank.TxnID) bank.U128 {
-	var in [24]byte
-	copy(in[:8], "SIMULATE")
-	binary.LittleEndian.PutUint64(in[8:], txn.Lo)
-	binary.LittleEndian.PutUint64(in[16:], txn.Hi)
-	h := sha256.Sum256(in[:])
-	return bank.U128{Lo: binary.LittleEndian.Uint64(h[:]), Hi: binary.LittleEndian.Uint64(h[8:])}
+// ByAmount lets the last four digits of an amount in fen say how the channel misbehaves, so that a
+// demonstration can ask for anything: see the table in docs/channels.md.
+func ByAmount(r actors.ChannelRequest) Behaviour {
+	switch r.AmountFen % 10_000 {
+	case 9901:
+		return Behaviour{Refuse: true}
+	case 9902:
+		return Behaviour{Silent: true}
+	case 9903:
+		return Behaviour{Lost: true}
+	case 9904:
+		return Behaviour{Stuck: true}
+	case 9905:
+		return Behaviour{Twice: true}
+	case 9906:
+		return Behaviour{Turns: true}
+	case 9907:
+		return Behaviour{Late: lateBy}
+	case 9908:
+		return Behaviour{Refuse: true, Silent: true}
+	case 9909:
+		return Behaviour{Refuse: true, Turns: true}
+	}
+	return Behaviour{}
 }
+
+// lateBy is behind every channel's deadline.
+const lateBy = 25 * time.Second

@@ -1,82 +1,127 @@
 package simulated
 
 import (
-	"context"
+	"bytes"
+	"fmt"
 	"log/slog"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/suanpan-bank/suanpan/actors"
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/channels"
 )
 
-// counter is a bank that counts answers, and may be too busy for the first ones.
-type counter struct {
-	mu      sync.Mutex
-	busy    int
-	answers map[bank.TxnID]int
-	keys    map[bank.U128]bool
+const day bank.Date = 20261124
+
+func request(n uint64, fen int64) actors.ChannelRequest {
+	return actors.ChannelRequest{Transfer: bank.NewTxnID(1, 1, n), AmountFen: fen, Out: true, Channel: bank.ChannelIBPS, Day: day}
 }
 
-func (c *counter) DoAll(_ context.Context, calls []*bank.Call) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, call := range calls {
-		if c.busy > 0 {
-			c.busy--
-			call.Err = bank.ErrOverloaded
-			continue
-		}
-		c.answers[call.Command.(*bank.ChannelResult).Transfer]++
-		c.keys[call.Key] = true
-	}
+// station is a channel and what it has answered.
+type station struct {
+	*Channel
+	t       *testing.T
+	answers chan channels.Answer
 }
 
-func (c *counter) count() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.answers)
+func open(t *testing.T, o Options) *station {
+	t.Helper()
+	s := &station{t: t, answers: make(chan channels.Answer, 1000)}
+	o.Logger = slog.New(slog.DiscardHandler)
+	c, err := Open(o, func(a channels.Answer) { s.answers <- a })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Channel = c
+	return s
 }
 
-func TestEveryTransferIsAnsweredOnceEvenWhenTheBankIsBusy(t *testing.T) {
-	c := &counter{busy: 30, answers: map[bank.TxnID]int{}, keys: map[bank.U128]bool{}}
-	channel := Open(c, 5*time.Millisecond, slog.New(slog.DiscardHandler))
-	const transfers = 700 // more than one delivery
-	for i := range uint64(transfers) {
-		channel.Send(actors.ChannelRequest{Transfer: bank.NewTxnID(1, 1, i+1), AmountFen: 1})
-		if i == 350 {
-			time.Sleep(20 * time.Millisecond)
+func (s *station) hears(want ...channels.Outcome) {
+	s.t.Helper()
+	for _, w := range want {
+		select {
+		case a := <-s.answers:
+			if a.Outcome != w {
+				s.t.Errorf("%s: outcome %d, want %d", a.Transfer, a.Outcome, w)
+			}
+		case <-time.After(10 * time.Second):
+			s.t.Fatalf("no answer; %d wanted", w)
 		}
 	}
-	deadline := time.Now().Add(10 * time.Second)
-	for c.count() < transfers && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
-	}
-	channel.Close()
-	for txn, n := range c.answers {
-		if n != 1 {
-			t.Errorf("%s is answered %d times", txn, n)
-		}
-	}
-	if len(c.answers) != transfers || len(c.keys) != transfers {
-		t.Errorf("%d of %d transfers answered under %d keys", len(c.answers), transfers, len(c.keys))
+	if n := len(s.answers); n > 0 {
+		s.t.Errorf("%d answers more", n)
 	}
 }
 
-// Asked again after a restart, the channel answers under the same key, which the bank recognises.
-func TestAnAnswerHasTheSameKeyAfterARestart(t *testing.T) {
-	keys := map[bank.U128]bool{}
-	for range 2 {
-		c := &counter{answers: map[bank.TxnID]int{}, keys: keys}
-		channel := Open(c, 0, slog.New(slog.DiscardHandler))
-		channel.Send(actors.ChannelRequest{Transfer: bank.NewTxnID(1, 1, 7)})
-		for c.count() == 0 {
-			time.Sleep(time.Millisecond)
-		}
-		channel.Close()
+func TestEveryTransferIsPaidOnceHoweverOftenItIsSent(t *testing.T) {
+	s := open(t, Options{})
+	defer s.Close()
+	s.Send(request(1, 500))
+	s.hears(channels.Succeeded)
+	s.Send(request(1, 500))
+	s.hears(channels.Succeeded)
+	s.Query(request(2, 500))
+	s.hears(channels.NotKnown)
+	text, err := s.File(t.Context(), bank.ChannelIBPS, day)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if len(keys) != 1 {
-		t.Errorf("%d keys for one answer", len(keys))
+	f, err := channels.ReadFile(bytes.NewReader(text))
+	if err != nil || len(f.Rows) != 1 || f.Rows[0].AmountFen != 500 || !f.Rows[0].Success {
+		t.Errorf("%+v %v", f, err)
+	}
+}
+
+func TestTheChannelMisbehavesAsTheAmountSays(t *testing.T) {
+	s := open(t, Options{Behave: ByAmount})
+	defer s.Close()
+	for i, c := range []struct {
+		fen           int64
+		answer, query []channels.Outcome
+	}{
+		{19900, []channels.Outcome{channels.Succeeded}, []channels.Outcome{channels.Succeeded}},
+		{19901, []channels.Outcome{channels.Failed}, []channels.Outcome{channels.Failed}},
+		{19902, nil, []channels.Outcome{channels.Succeeded}},
+		{19903, nil, []channels.Outcome{channels.NotKnown}},
+		{19904, nil, []channels.Outcome{channels.InProgress}},
+		{19905, []channels.Outcome{channels.Succeeded, channels.Succeeded}, []channels.Outcome{channels.Succeeded}},
+		{19906, []channels.Outcome{channels.Succeeded, channels.Failed}, []channels.Outcome{channels.Succeeded}},
+		{19908, nil, []channels.Outcome{channels.Failed}},
+		{19909, []channels.Outcome{channels.Failed, channels.Succeeded}, []channels.Outcome{channels.Failed}},
+	} {
+		t.Run(fmt.Sprint(c.fen), func(t *testing.T) {
+			s.t = t
+			r := request(uint64(i+1), c.fen)
+			s.Send(r)
+			s.hears(c.answer...)
+			s.Query(r)
+			s.hears(c.query...)
+		})
+	}
+}
+
+// A channel that forgot what it paid would pay it again when the bank asks after a restart.
+func TestTheChannelRemembersOverARestart(t *testing.T) {
+	directory := t.TempDir()
+	s := open(t, Options{Directory: directory, Behave: ByAmount})
+	s.Send(request(1, 19902))
+	s.Send(request(2, 19901))
+	s.hears(channels.Failed)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, Options{Directory: directory, Behave: ByAmount})
+	defer s.Close()
+	s.Query(request(1, 19902))
+	s.hears(channels.Succeeded)
+	s.Query(request(2, 19901))
+	s.hears(channels.Failed)
+	text, err := s.File(t.Context(), bank.ChannelIBPS, day)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f, err := channels.ReadFile(bytes.NewReader(text)); err != nil || len(f.Rows) != 2 {
+		t.Errorf("%+v %v", f, err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/suanpan-bank/suanpan/actors"
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/channels"
 	"github.com/suanpan-bank/suanpan/channels/simulated"
 	"github.com/suanpan-bank/suanpan/cluster"
 	"github.com/suanpan-bank/suanpan/identity"
@@ -39,6 +40,8 @@ func (l layout) cursor() string    { return filepath.Join(l.dir, "relay.json") }
 func (l layout) report() string    { return filepath.Join(l.dir, "report.db") }
 func (l layout) ledger() string    { return filepath.Join(l.dir, "LEDGER") }
 func (l layout) books() string     { return filepath.Join(l.dir, "books") }
+func (l layout) channels() string  { return filepath.Join(l.dir, "channels") }
+func (l layout) days() string      { return filepath.Join(l.dir, "days") }
 
 // server is the bank: all its parts in this process, but for a ledger elsewhere.
 type server struct {
@@ -47,7 +50,8 @@ type server struct {
 	ledger    ledger.Ledger // elsewhere; nil: in this process
 	journal   *embedded.Journal
 	customers worker // lets customers leave memory and saves them
-	channel   *simulated.Channel
+	tracker   *channels.Tracker
+	simulated *simulated.Channel // nil: there is none
 	broker    *broker.Broker
 	relay     *streams.Relay
 	report    *reporting.Report
@@ -56,6 +60,11 @@ type server struct {
 	consumers []worker // in the order in which they are stopped
 	keeper    worker   // lets the journal's oldest records go
 	clock     clock.Clock
+	catalogue *bank.Catalogue
+	moving    sync.Mutex // one move of the clock at a time
+	day       *accountingDay
+	daily     worker       // cuts the days and does the work of their ends
+	broken    atomic.Int64 // daily checks, when they were made last
 	letGo     sync.RWMutex // held for writing while it does, for reading by who needs all that is kept
 	logger    *slog.Logger
 	fault     chan error   // capacity 1
@@ -127,10 +136,14 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if err := s.openLedger(at, o); err != nil {
 		return nil, err
 	}
-	catalogue := bank.DefaultCatalogue()
+	catalogue, err := readCatalogue(o.catalogue)
+	if err != nil {
+		return nil, err
+	}
 	if !o.demo {
 		withdrawDemo(catalogue)
 	}
+	s.catalogue = catalogue
 	options := actors.Options{
 		Ledger: s.ledger, Clock: func() time.Time { return s.clock.Now() }, Catalogue: catalogue, Unseal: vault.Open, Logger: logger, Sequence: random(),
 		InMemoryMax: o.inMemoryMax, PassivateAfter: o.passivateAfter, SnapshotEvery: o.snapshotEvery,
@@ -165,11 +178,8 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		s.books.worker = s.run("ledger", func(ctx context.Context) error { return s.keepBooks(ctx, logger) })
 	}
 	bankOf := cluster.New(s.node, cluster.Single{Node: s.node})
-	if o.channelDelay >= 0 {
-		s.channel = simulated.Open(bankOf, o.channelDelay, logger)
-		if err := s.node.Connect(s.channel); err != nil {
-			return nil, err
-		}
+	if err := s.openChannels(bankOf, at, o, logger); err != nil {
+		return nil, err
 	}
 	if err := s.node.Resume(); err != nil {
 		return nil, err
@@ -181,9 +191,12 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if o.keep.records > 0 {
 		s.keeper = s.run("journal", func(ctx context.Context) error { return s.keepJournal(ctx, uint64(o.keep.records)) })
 	}
+	if err := s.openDays(at, o); err != nil {
+		return nil, err
+	}
 	s.api = ingress.New(ingress.Options{
 		Bank: bankOf, Vault: vault, Operators: operators, Catalogue: catalogue, Clock: s.clock.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
-		MoveClock: s.moveClock(),
+		Day: s.day, MoveClock: s.moveClock(), Channels: s.reconciliation(bankOf),
 	})
 	go func() {
 		if err := s.api.Serve(s.http); err != nil {
@@ -287,8 +300,9 @@ func (s *server) close(ctx context.Context) error {
 	} else if s.http != nil {
 		errs = append(errs, s.http.Close())
 	}
-	if s.channel != nil {
-		s.channel.Close()
+	errs = append(errs, s.closeChannels())
+	if s.daily.cancel != nil {
+		s.daily.stop()
 	}
 	if s.keeper.cancel != nil {
 		s.keeper.stop()

@@ -58,12 +58,3 @@ func (s *server) lastTime(ctx context.Context) (at time.Time, err error) {
 	}
 	return at, nil
 }
-
-// moveClock is what moves the clock; nil: it is the machine's.
-func (s *server) moveClock() func(context.Context, time.Time) error {
-	m, ok := s.clock.(*clock.Movable)
-	if !ok {
-		return nil
-	}
-	return func(_ context.Context, to time.Time) error { return m.MoveTo(to) }
-}

@@ -145,13 +145,6 @@ type wish struct {
 
 func (k *killing) now() int64 { return int64(time.Since(k.began)) }
 
-func (k *killing) verify(where ...string) {
-	k.Helper()
-	if out, err := k.run(append([]string{"verify"}, where...)...); err != nil {
-		k.Fatalf("the books do not agree: %v\n%s", err, out)
-	}
-}
-
 // work does one thing after another until it is over.
 func (k *killing) work(w int) {
 	rng := rand.New(rand.NewPCG(uint64(w), 20))
@@ -288,7 +281,7 @@ func (k *killing) lookAgain() {
 }
 
 // settled waits until the channel has answered every transfer.
-func settled(t *testing.T, p *process, accounts []string) {
+func settled(t testing.TB, p *process, accounts []string) {
 	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for _, no := range accounts {

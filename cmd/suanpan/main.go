@@ -38,6 +38,6 @@ the double-entry ledger before it is acknowledged; every change is an event on a
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(serveCommand(), verifyCommand(), replayCommand(), eventsCommand(), versionCommand())
+	root.AddCommand(serveCommand(), verifyCommand(), dayCommand(), reconcileCommand(), catalogueCommand(), replayCommand(), eventsCommand(), versionCommand())
 	return root
 }

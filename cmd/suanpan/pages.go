@@ -110,6 +110,7 @@ func (s *server) metrics() *prometheus.Registry {
 	r.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "suanpan_customers_passivated_total", Help: "Times that a customer has left memory."},
 		func() float64 { return float64(s.node.Passivated()) }))
 	gauge("suanpan_customers_saved_position", "Up to where of the journal every customer is saved.", func() float64 { return float64(s.journal.Saved()) })
+	s.dayMetrics(r)
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return r
 }

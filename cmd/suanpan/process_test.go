@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 
 // process is a bank running in a process of its own, which tests may kill.
 type process struct {
-	t           *testing.T
+	t           testing.TB
 	dir         string
 	http, kafka string
 	args        []string
@@ -52,7 +52,7 @@ type process struct {
 	client      *http.Client
 }
 
-func freeAddress(t *testing.T) string {
+func freeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -63,7 +63,7 @@ func freeAddress(t *testing.T) string {
 }
 
 // startProcess runs `suanpan serve` on free ports and waits until it is ready.
-func startProcess(t *testing.T, args ...string) *process {
+func startProcess(t testing.TB, args ...string) *process {
 	t.Helper()
 	p := &process{
 		t: t, dir: t.TempDir(), http: freeAddress(t), kafka: freeAddress(t), args: args,
@@ -205,6 +205,14 @@ func (p *process) run(args ...string) (string, error) {
 	}
 	out, err := exec.Command(path, args...).CombinedOutput()
 	return string(out), err
+}
+
+// verify compares the books.
+func (p *process) verify(where ...string) {
+	p.t.Helper()
+	if out, err := p.run(append([]string{"verify"}, where...)...); err != nil {
+		p.t.Fatalf("the books do not agree: %v\n%s", err, out)
+	}
 }
 
 // identityNumber makes the n-th valid resident identity number of a made-up population.

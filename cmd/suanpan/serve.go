@@ -38,8 +38,11 @@ type serveOptions struct {
 	passivateAfter time.Duration
 	underWay       underWayOptions
 	channelDelay   time.Duration
+	channelFaults  bool
 	demo           bool
 	clock          string
+	catalogue      string
+	dayCut         string
 	verbose        bool
 }
 
@@ -98,7 +101,11 @@ func serveCommand() *cobra.Command {
 	f.Int64Var(&o.underWay.bytes, "under-way-bytes", actors.BytesMaxDefault, "memory of all commands under way")
 	f.DurationVar(&o.channelDelay, "channel-delay", 200*time.Millisecond,
 		"after how long the simulated payment channel answers; negative: never, answers come through the API")
+	f.BoolVar(&o.channelFaults, "channel-faults", false,
+		"let the simulated payment channel misbehave as the last four digits of an amount in fen say (docs/channels.md)")
 	f.BoolVar(&o.demo, "demo-products", true, "sell demonstration products (DEMO_CURRENT, with overdraft and any accounting date)")
+	f.StringVar(&o.catalogue, "catalogue", "", "`file` of deposit products and rates, as suanpan catalogue prints it; empty: the built-in one")
+	f.StringVar(&o.dayCut, "day-cut", "00:00", "`time` of day in Shanghai at which the accounting date changes; asked for when the bank opens, then it is the bank's")
 	f.StringVar(&o.clock, "clock", "", "`time` the bank's clock begins at, such as 2026-01-15T10:00:00+08:00; it can be moved by POST /v1/clock. "+
 		"For tests and demonstrations; empty: the machine's clock")
 	f.StringVar(&o.pprof, "pprof", "", "`address` for profiles (net/http/pprof); empty: none")

@@ -196,11 +196,14 @@ type payload struct {
 	Allocation   []struct {
 		PrincipalFen int64 `json:"principal_fen"`
 	} `json:"allocation"`
+	New struct {
+		PrincipalFen int64 `json:"principal_fen"`
+	} `json:"new"` // the deposit that a rollover opens
 }
 
 // counted are the events that mean something for products.
 var counted = []string{
-	"AccountOpened", "AccountClosed", "DepositOpened", "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity",
+	"AccountOpened", "AccountClosed", "DepositOpened", "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity", "DepositRolledOver",
 	"CreditLineGranted", "LoanDisbursed", "RepaymentApplied", "LoanPrepaid", "LoanSettled",
 }
 
@@ -227,6 +230,9 @@ func (c *changes) event(env *streams.Envelope) error {
 		if e.RemainingFen == 0 {
 			t.closed++
 		}
+	case "DepositRolledOver":
+		c.open(&e, Deposit, e.New.PrincipalFen-e.PrincipalFen)
+		c.product(e.Product, Deposit).closed++
 	case "CreditLineGranted":
 		c.open(&e, CreditLine, e.LimitFen)
 	case "LoanDisbursed":

@@ -159,6 +159,8 @@ func TestTotalsOfASmallBank(t *testing.T) {
 	a.tell(3, []ledger.Transfer{move(ledger.Uint128(bank.LedgerID(20110203, 3, 1)), current(3), 5000)}, 0,
 		&bank.DepositRedeemedEarly{DepositPaid: bank.DepositPaid{Product: bank.ProductSLC1Y, PrincipalFen: 5000}})
 	a.tell(4, nil, 0, &bank.AccountClosure{Product: bank.ProductClassI})
+	a.tell(4, []ledger.Transfer{move(ledger.Uint128(bank.LedgerID(20110203, 4, 1)), ledger.Uint128(bank.LedgerID(20110203, 4, 2)), 5000)}, 0,
+		&bank.DepositRolledOver{Product: bank.ProductSLC1Y, PrincipalFen: 5000, Next: bank.DepositOpened{PrincipalFen: 5000}})
 	r := opened(t, filepath.Join(t.TempDir(), "report.db"), "one")
 	defer r.Close()
 	told(t, r, a.messages, 7)
@@ -168,7 +170,7 @@ func TestTotalsOfASmallBank(t *testing.T) {
 	}
 	want := []Product{
 		{Product: bank.ProductClassI, NameZh: "电子账户(Ⅰ类)", Kind: Account, Opened: 10, Closed: 1, Open: 9, BalanceFen: 100_000 - 45_000 - 5*700},
-		{Product: bank.ProductSLC1Y, NameZh: "岁利存(一年)", Kind: Deposit, Opened: 10, Closed: 1, Open: 9, BalanceFen: 45_000},
+		{Product: bank.ProductSLC1Y, NameZh: "岁利存(一年)", Kind: Deposit, Opened: 11, Closed: 2, Open: 9, BalanceFen: 45_000},
 	}
 	if !reflect.DeepEqual(products.Products, want) {
 		t.Errorf("products:\n%+v, want\n%+v", products.Products, want)

@@ -1,0 +1,197 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/internal/clock"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// days runs the accounting day of an office under a clock that the test moves.
+func (o *office) days(c *clock.Movable) *Days {
+	o.tb.Helper()
+	d := NewDays(o.node, DayOptions{Clock: c, Logger: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	o.tb.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			o.tb.Error(err)
+		}
+	})
+	if err := d.Reach(o.tb.Context(), dayD); err != nil {
+		o.tb.Fatal(err)
+	}
+	return d
+}
+
+// depositor has a deposit of 10,000.00 yuan for three months: 33.75 in 90 days or so.
+func (o *office) depositor(id string) bank.AccountNo {
+	o.tb.Helper()
+	no := o.customer(id, 2_000_000)
+	if r := o.do(&bank.BuyDeposit{Account: no, Product: "JFC3M", AmountFen: 1_000_000}); r.Refusal != nil {
+		o.tb.Fatal(r.Refusal)
+	}
+	return no
+}
+
+// payable is what the bank owes of deposits' interest, by the ledger.
+func payable(engine Engine, shards ...uint16) (fen int64) {
+	for _, shard := range shards {
+		if a, ok := engine.Account(ledger.Uint128(bank.LedgerID(22310201, uint64(shard), 0))); ok {
+			fen += net(a.CreditsPosted, a.DebitsPosted)
+		}
+	}
+	return fen
+}
+
+func dayClock(clock *clock.Movable) func(*Options) {
+	return func(o *Options) { o.Clock = clock.Now }
+}
+
+// Days pass, some at once, over either kind of ledger: each customer's day is closed once, and each shard's house posts
+// what its contracts have earned, once.
+func TestEveryDaysEndAccruesOnceOverEitherLedger(t *testing.T) {
+	begin := func() *clock.Movable { return clock.NewMovable(testClock()) }
+	for name, open := range map[string]func(*testing.T, *clock.Movable) (*office, Engine){
+		"in this process": func(t *testing.T, c *clock.Movable) (*office, Engine) {
+			o := openOffice(t, newMemoryJournal(), dayClock(c))
+			return o, o.engine
+		},
+		"elsewhere": func(t *testing.T, c *clock.Movable) (*office, Engine) {
+			b := openBranch(t, newMemoryJournal(), newEngine(), dayClock(c))
+			return b.office, b.link.Engine
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := begin()
+			o, engine := open(t, c)
+			d := o.days(c)
+			var shards []uint16
+			const depositors = 20
+			for i := range depositors {
+				no := o.depositor(fmt.Sprint("d", i))
+				shards = append(shards, no.Customer().Shard())
+			}
+			o.customer("nothing to do", 0)
+			accrued := bank.TermDeposit{PrincipalFen: 1_000_000, RateE6: 13_500, TermMonths: 3, Opened: dayD, Base: bank.BaseYuan}
+			for _, days := range []int{1, 3} {
+				if err := c.MoveTo(c.Now().AddDate(0, 0, days)); err != nil {
+					t.Fatal(err)
+				}
+				if err := d.Catch(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				today := bank.DateOf(c.Now())
+				if o.node.Today() != today {
+					t.Fatalf("it is %s by the clock and %s in the books", today, o.node.Today())
+				}
+				if got, want := payable(engine, shards...), depositors*accrued.AccruedFen(bank.Days(dayD, today)); got != want {
+					t.Errorf("%s: interest payable is %d fen, wanted %d", today, got, want)
+				}
+			}
+			if s := d.Status(); s.Working != 0 || s.Failure != "" || s.FenceSeq != 4 {
+				t.Errorf("%+v", s)
+			}
+		})
+	}
+}
+
+// A customer whom only the end of day has brought to memory leaves it again: the bank's million must not gather there.
+func TestCustomersWhomOnlyTheSweepNeedsLeaveMemory(t *testing.T) {
+	c := clock.NewMovable(testClock())
+	o := openOffice(t, newMemoryJournal(), dayClock(c))
+	d := o.days(c)
+	const depositors = 30
+	for i := range depositors {
+		o.depositor(fmt.Sprint("d", i))
+	}
+	o.passivateAll()
+	if n := o.node.InMemory(); n > 1 {
+		t.Fatalf("%d customers are in memory already", n)
+	}
+	if err := c.MoveTo(c.Now().AddDate(0, 0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Catch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for no := bank.CustomerNo(1); no <= depositors; no++ {
+		if o.node.slot(no) != nil {
+			t.Errorf("customer %s is in memory", no)
+		}
+	}
+}
+
+// What a customer's state says of his contracts and what the ledger says must be the same; when they are not, the
+// report names the contract.
+func TestContractsThatDifferFromTheLedgerAreNamed(t *testing.T) {
+	c := clock.NewMovable(testClock())
+	o := openOffice(t, newMemoryJournal(), dayClock(c))
+	d := o.days(c)
+	no := o.depositor("d").Customer()
+	account := o.node.slot(no).customer.Accounts[0].No
+	o.do(&bank.TransferIn{Account: account, AmountFen: 5})
+	found, err := d.Contracts(t.Context(), dayNext)
+	if err != nil || found.Contracts != 1 || found.InFlight != 1 || found.Principal.Count+found.Limits.Count+found.Overdue.Count != 0 {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	o.node.registry.setOpen(no, false) // nobody would ask its channel again
+	s := o.node.slot(no)
+	s.customer.Deposits[0].PrincipalFen++
+	s.customer.Lines = append(s.customer.Lines, bank.CreditLine{No: bank.NewContractNo(bank.LineContract, no, 1), LimitFen: 1})
+	found, err = d.Contracts(t.Context(), dayNext)
+	if err != nil || found.Principal.Count != 1 || found.Limits.Count != 1 || found.Overdue.Count != 1 {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
+// The next day is not begun over work that can't be done; it is told why, and goes on when it can be.
+func TestAStepThatFailsIsToldAndTriedAgain(t *testing.T) {
+	c := clock.NewMovable(testClock())
+	o := openOffice(t, newMemoryJournal(), dayClock(c))
+	broken := true
+	d := NewDays(o.node, DayOptions{Clock: c, Logger: slog.New(slog.DiscardHandler),
+		Work: map[bank.DayStep]func(context.Context, Closed) error{bank.StepReconcile: func(context.Context, Closed) error {
+			if broken {
+				return context.DeadlineExceeded
+			}
+			return nil
+		}}})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if _, err := d.advance(ctx); err != nil { // opens
+		t.Fatal(err)
+	}
+	d.cutNow.Store(true)
+	for range 2 { // begins and ends the cut
+		if _, err := d.advance(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.advance(ctx); err == nil {
+		t.Fatal("the step did not fail")
+	}
+	if r := o.do(&bank.StartDayCut{Date: dayNext}); r.Refusal == nil || r.Refusal.Code != bank.DayUnfinished {
+		t.Errorf("the next day is cut over unfinished work: %v", r.Refusal)
+	}
+	if s := d.Status(); s.Working != dayD || s.Step != "RECONCILE" {
+		t.Errorf("%+v", s)
+	}
+	broken = false
+	for again := true; again; {
+		var err error
+		if again, err = d.advance(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := d.Status(); s.Working != 0 {
+		t.Errorf("%+v", s)
+	}
+}

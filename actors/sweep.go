@@ -1,0 +1,362 @@
+package actors
+
+// The sweep (日终扫描): every customer is asked once what is to be decided for him at a day's end or beginning.
+//
+// The problem: there are a million of them, most are on disk, few may be in memory at a time, and requests go on
+// meanwhile. So a few goroutines go through the numbers in order, as the saved states lie on disk. Each brings the
+// next customer to memory, or finds him there, and sends his shard a visit; at most visitsMax of them are under
+// way, so that requests stand behind few. The shard passes the visit on to the customer's actor; if he has none,
+// which is the rule, it is the one who may read and change his state, and does what the actor would do. He who has
+// nothing to do has cost a read. A customer whom only the sweep has brought in leaves when his decisions are on
+// disk; whoever was there stays, and being visited does not count as being asked for.
+//
+// While requests wait for a processor the sweep rests as long as it has worked.
+//
+// What is decided has keys made of date, step and customer: a sweep that was killed begins anew and does nothing
+// twice.
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/suanpan-bank/suanpan/bank"
+)
+
+// Limits of a sweep.
+const (
+	sweepers   = 2   // goroutines that bring customers in: one for each of two processors
+	visitsMax  = 256 // under way at once
+	sweepBlock = 64  // customers between two looks at the load
+	againAfter = 10 * time.Millisecond
+)
+
+// sweep is one pass through all customers.
+type sweep struct {
+	node *Node
+	date bank.Date
+	list lister
+	// after is what will be asked next of the customers; those for whom it lists something are noted. Nil: nothing.
+	after     lister
+	afterDate bank.Date
+	compare   *comparing  // contracts with the ledger, on the way; nil: not
+	busy      func() bool // nil: never
+
+	only    []bank.CustomerNo // who is visited; nil: everybody
+	count   uint64            // of them
+	next    atomic.Uint64     // the next one to take
+	permits chan struct{}     // capacity visitsMax
+
+	visited  atomic.Int64
+	commands atomic.Int64 // decided, also those that had been decided before
+	refused  atomic.Int64
+	mu       sync.Mutex
+	noted    []bank.CustomerNo
+	fault    error
+}
+
+// lister lists what a customer is to decide at a date.
+type lister func(*bank.Customer, *bank.Desk, bank.Date, *bank.Catalogue) []bank.SystemCommand
+
+// visit asks one customer. His slot is held until it is over.
+type visit struct {
+	sweep *sweep
+	slot  *slot
+	made  bool // the sweep has brought him to memory
+
+	parts atomic.Int32 // 2: what is decided is on its way to the disk, and it is still being decided
+	err   error        // why it could not be decided; of the first part
+}
+
+func (n *Node) newSweep(date bank.Date, list lister, busy func() bool) *sweep {
+	return &sweep{node: n, date: date, list: list, busy: busy, count: uint64(n.registry.highest()), permits: make(chan struct{}, visitsMax)}
+}
+
+// at is the i-th customer to visit.
+func (s *sweep) at(i uint64) bank.CustomerNo {
+	if s.only != nil {
+		return s.only[i]
+	}
+	return bank.CustomerNo(i + 1)
+}
+
+// run visits every customer and returns when all that was decided is durable.
+func (s *sweep) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var ended sync.WaitGroup
+	for range sweepers {
+		ended.Go(func() {
+			if err := s.work(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	ended.Wait()
+	for range visitsMax { // the last ones
+		select {
+		case s.permits <- struct{}{}:
+		case <-s.node.stopped:
+			return bank.ErrStopping
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fault
+}
+
+func (s *sweep) work(ctx context.Context) error {
+	for {
+		first := s.next.Add(sweepBlock) - sweepBlock
+		if first >= s.count {
+			return ctx.Err()
+		}
+		begun := time.Now()
+		for i := first; i < min(first+sweepBlock, s.count); i++ {
+			if err := s.send(ctx, s.at(i)); err != nil {
+				return err
+			}
+		}
+		if s.busy != nil && s.busy() {
+			if err := sleep(ctx, time.Since(begun)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// send brings a customer to memory and his shard to visit him.
+func (s *sweep) send(ctx context.Context, no bank.CustomerNo) error {
+	select {
+	case s.permits <- struct{}{}:
+	case <-s.node.stopped:
+		return bank.ErrStopping
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	pid, err := s.node.Shard(no.Shard())
+	if err != nil {
+		return err
+	}
+	found, made := s.node.find(no)
+	slot, err := s.node.bring(found, false)
+	if err != nil {
+		return err
+	}
+	if slot == nil { // a number that was given out and became nobody's
+		s.visited.Add(1)
+		<-s.permits
+		return nil
+	}
+	s.node.system.Root.Send(pid, &visit{sweep: s, slot: slot, made: made})
+	return nil
+}
+
+// visit does for a customer without an actor what his actor would do, or passes the visit on.
+func (s *shardActor) visit(ctx actor.Context, v *visit) {
+	no := v.slot.customer.No
+	c := s.customers[no]
+	if c == nil && s.node.pipeline.submitter == nil {
+		// Nobody else may touch his state as long as he has no actor, and only we can give him one.
+		s.customer(v.slot).visit(v)
+		return
+	}
+	if c == nil {
+		v.slot.users.Add(1) // the visit holds it, too
+		c = s.start(ctx, v.slot)
+	}
+	s.pass(ctx, c, v)
+}
+
+// visit decides what is to be decided for the customer.
+func (a *customerActor) visit(v *visit) {
+	list := a.toDo(v.sweep.list, v.sweep.date)
+	if len(list) == 0 {
+		a.look(v.sweep)
+		v.finished(nil)
+		return
+	}
+	s := v.sweep
+	v.parts.Store(2)
+	group, err := a.node.NewGroup(len(list))
+	if err != nil {
+		v.finished(err)
+		return
+	}
+	calls := make([]bank.Call, len(list))
+	group.then = func() {
+		v.err = s.tally(calls)
+		v.part()
+	}
+	for i := range list {
+		calls[i] = bank.Call{Command: list[i].Command, Key: list[i].Key(s.date)}
+		calls[i].Body = calls[i].Key
+		req := group.Request(a.slot.customer.No, &calls[i])
+		if err := a.node.Admit(req); err != nil {
+			req.Fail(err)
+			continue
+		}
+		a.handle(req)
+	}
+	if a.node.pipeline.submitter == nil { // otherwise outcomes are not known yet
+		a.look(s)
+	}
+	v.part()
+}
+
+// part ends one of the visit's two parts, and with the second the visit.
+func (v *visit) part() {
+	if v.parts.Add(-1) == 0 {
+		v.finished(v.err)
+	}
+}
+
+// toDo lists what the customer is to decide; what began after the date has nothing to end on it.
+func (a *customerActor) toDo(list lister, date bank.Date) []bank.SystemCommand {
+	if c := &a.slot.customer; c.Registered == 0 || c.Registered > date {
+		return nil
+	}
+	a.slot.mu.Lock()
+	defer a.slot.mu.Unlock()
+	return list(&a.slot.customer, &a.slot.desk, date, a.node.options.Catalogue)
+}
+
+// look compares the customer's contracts with the ledger, if that is wanted, and notes him if something will be
+// asked of him next.
+func (a *customerActor) look(s *sweep) {
+	if s.compare != nil {
+		s.compare.take(a)
+	}
+	if s.after == nil || len(a.toDo(s.after, s.afterDate)) == 0 {
+		return
+	}
+	s.mu.Lock()
+	s.noted = append(s.noted, a.slot.customer.No)
+	s.mu.Unlock()
+}
+
+// tally counts what came of a customer's commands, and says what kept one from being decided.
+func (s *sweep) tally(calls []bank.Call) error {
+	for i := range calls {
+		c := &calls[i]
+		if c.Err != nil {
+			return c.Err
+		}
+		s.commands.Add(1)
+		if r := c.Receipt.Refusal; r != nil {
+			s.refused.Add(1)
+			s.node.options.Logger.Error("what the day asks of a customer is refused", "date", s.date,
+				"customer", bank.DeciderOf(c.Command), "operation", c.Command.Operation(), "code", r.Code)
+		}
+	}
+	return nil
+}
+
+// finished ends the visit. One that could not be carried out now is made again.
+func (v *visit) finished(err error) {
+	s := v.sweep
+	switch {
+	case err == nil:
+		s.visited.Add(1)
+	case errors.Is(err, bank.ErrOverloaded), errors.Is(err, bank.ErrLedgerUnavailable), errors.Is(err, bank.ErrLedgerUnanswered):
+		time.AfterFunc(againAfter, func() {
+			if pid := s.node.shards[v.slot.customer.No.Shard()].pid.Load(); pid != nil {
+				s.node.system.Root.Send(pid, v)
+			}
+		})
+		return
+	default:
+		s.mu.Lock()
+		s.fault = errors.Join(s.fault, fmt.Errorf("customer %s: %w", v.slot.customer.No, err))
+		s.mu.Unlock()
+	}
+	no := v.slot.customer.No
+	v.slot.release()
+	if v.made {
+		s.node.evict(no)
+	}
+	<-s.permits
+}
+
+// carryOut has commands decided by the actors of whom they are for, and returns when they are durable. Those that
+// can't be decided now are asked again until ctx ends.
+func (n *Node) carryOut(ctx context.Context, date bank.Date, commands []bank.SystemCommand) ([]bank.Receipt, error) {
+	receipts := make([]bank.Receipt, 0, len(commands))
+	for len(commands) > 0 {
+		batch := commands[:min(len(commands), visitsMax)]
+		calls := make([]*bank.Call, len(batch))
+		for i := range batch {
+			key := batch[i].Key(date)
+			calls[i] = &bank.Call{Command: batch[i].Command, Key: key, Body: key}
+		}
+		if err := n.askAll(ctx, calls); err != nil {
+			return nil, err
+		}
+		for _, call := range calls {
+			receipts = append(receipts, call.Receipt)
+		}
+		commands = commands[len(batch):]
+	}
+	return receipts, nil
+}
+
+func (n *Node) askAll(ctx context.Context, calls []*bank.Call) error {
+	for {
+		if err := n.askOnce(ctx, calls); err != nil {
+			return err
+		}
+		again := false
+		for _, call := range calls {
+			switch err := call.Err; {
+			case err == nil:
+			case errors.Is(err, bank.ErrOverloaded), errors.Is(err, bank.ErrLedgerUnavailable), errors.Is(err, bank.ErrLedgerUnanswered):
+				again = true
+			default:
+				return fmt.Errorf("%s: %w", call.Command.Operation(), err)
+			}
+		}
+		if !again {
+			return nil
+		}
+		if err := sleep(ctx, againAfter); err != nil {
+			return err
+		}
+	}
+}
+
+func (n *Node) askOnce(ctx context.Context, calls []*bank.Call) error {
+	group, err := n.NewGroup(len(calls))
+	if errors.Is(err, bank.ErrOverloaded) {
+		for _, call := range calls {
+			call.Err = err
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, call := range calls {
+		req := group.Request(bank.DeciderOf(call.Command), call)
+		pid, err := n.Shard(req.Customer.Shard())
+		if err == nil {
+			err = n.Admit(req)
+		}
+		if err != nil {
+			req.Fail(err)
+			continue
+		}
+		n.system.Root.Send(pid, req)
+	}
+	stop := make(chan struct{})
+	defer context.AfterFunc(ctx, func() { close(stop) })()
+	if !group.Wait(stop) {
+		return ctx.Err()
+	}
+	return nil
+}

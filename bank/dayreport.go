@@ -1,0 +1,153 @@
+package bank
+
+import (
+	"fmt"
+	"strings"
+)
+
+// DayReport (日终报告) is what an accountant reads in the morning: the trial balance of a date and the daily
+// checks R1 to R12 (SPEC 3.5).
+type DayReport struct {
+	Date      Date   `json:"date"`
+	MadeAt    string `json:"made_at"`  // RFC 3339
+	Position  uint64 `json:"position"` // of the journal, up to which everything is counted
+	Fence     uint64 `json:"fence"`    // position with which the date's cut began; zero: the date goes on
+	Agrees    bool   `json:"agrees"`   // no check is broken
+	Customers int64  `json:"customers"`
+
+	Checks  []DayCheck `json:"checks"`
+	Ledgers []Trial    `json:"ledgers"`
+
+	// Tally is what the next day's report begins with.
+	Tally DayTally `json:"tally"`
+}
+
+// DayCheck is one of the daily checks and what came of it.
+type DayCheck struct {
+	ID     string      `json:"id"` // R1…R12
+	Zh     string      `json:"zh"`
+	En     string      `json:"en"`
+	Result CheckResult `json:"result"`
+	// Detail says what was compared, or why nothing was.
+	Detail string `json:"detail"`
+	// Findings are the first differences; Differences is how many there are.
+	Findings    []string `json:"findings,omitempty"`
+	Differences int      `json:"differences,omitzero"`
+}
+
+// CheckResult is what came of a check.
+type CheckResult string
+
+// The results.
+const (
+	CheckOK            CheckResult = "OK"
+	CheckBroken        CheckResult = "BROKEN"
+	CheckNotApplicable CheckResult = "NOT_APPLICABLE" // what it compares does not exist yet
+)
+
+// Trial (试算平衡表) is the trial balance of a ledger.
+type Trial struct {
+	Ledger    uint32     `json:"ledger"`
+	Subjects  []TrialRow `json:"subjects"`
+	DebitFen  int64      `json:"debit_total_fen"`
+	CreditFen int64      `json:"credit_total_fen"`
+}
+
+// TrialRow is a subject's posted sums and balance, in fen.
+type TrialRow struct {
+	SubjectBalance
+	Zh       string `json:"zh"`
+	En       string `json:"en"`
+	Accounts int    `json:"accounts"`
+}
+
+// DayTally is what records add up to: what the journal says that subjects and accruals come to.
+type DayTally struct {
+	Subjects []SubjectTally `json:"subjects"`
+	Accrued  []AccruedTally `json:"accrued"`
+}
+
+// SubjectTally is a subject's posted sums by the journal's entries.
+type SubjectTally struct {
+	Ledger uint32 `json:"ledger"`
+	SubjectBalance
+}
+
+// AccruedTally is what contracts of a product in a shard have accrued and not paid, by their events.
+type AccruedTally struct {
+	Payable uint32 `json:"payable"` // detail subject
+	Shard   uint16 `json:"shard"`
+	Fen     int64  `json:"fen"`
+}
+
+// Findings are differences that a check has found: the first ones, and how many.
+type Findings struct {
+	First []string
+	Count int
+}
+
+// findingsShown is how many differences of a check a report names.
+const findingsShown = 10
+
+// Add counts a difference.
+func (f *Findings) Add(format string, args ...any) {
+	if f.Count++; len(f.First) < findingsShown {
+		f.First = append(f.First, fmt.Sprintf(format, args...))
+	}
+}
+
+var checkMarks = map[CheckResult]string{CheckOK: "✓ 相符 agrees", CheckBroken: "✗ 不符 BROKEN", CheckNotApplicable: "– 不适用 not applicable"}
+
+// Text is the report for people, in Chinese and English.
+func (r *DayReport) Text() string {
+	var b strings.Builder
+	verdict := "全部相符 all checks agree"
+	if !r.Agrees {
+		verdict = "有核对不符,请立即处理 CHECKS ARE BROKEN: act now"
+	}
+	fmt.Fprintf(&b, "日终报告 Report of the day  %s\n%s\n\n编制时间 made at %s, 日志位置 journal position %d, 客户数 customers %d\n\n核对 Checks\n",
+		r.Date, verdict, r.MadeAt, r.Position, r.Customers)
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		fmt.Fprintf(&b, "  %-4s %s\n       %s  %s\n       %s\n", c.ID, checkMarks[c.Result], c.Zh, c.En, c.Detail)
+		for _, f := range c.Findings {
+			fmt.Fprintf(&b, "       * %s\n", f)
+		}
+		if more := c.Differences - len(c.Findings); more > 0 {
+			fmt.Fprintf(&b, "       … 另有 and %d more\n", more)
+		}
+	}
+	for i := range r.Ledgers {
+		t := &r.Ledgers[i]
+		fmt.Fprintf(&b, "\n试算平衡表 Trial balance, 账套 ledger %d (元 yuan)\n  %-8s %20s %20s %20s  科目 subject\n", t.Ledger, "code", "借方 debits", "贷方 credits", "余额 balance")
+		for _, row := range t.Subjects {
+			fmt.Fprintf(&b, "  %08d %20s %20s %20s  %s %s (%d)\n", row.Detail, Yuan(row.DebitFen), Yuan(row.CreditFen), balanceText(row.DebitFen-row.CreditFen), row.Zh, row.En, row.Accounts)
+		}
+		fmt.Fprintf(&b, "  %-8s %20s %20s\n", "合计", Yuan(t.DebitFen), Yuan(t.CreditFen))
+	}
+	return b.String()
+}
+
+// balanceText is a balance with its side (借, 贷).
+func balanceText(debitFen int64) string {
+	switch {
+	case debitFen > 0:
+		return "借 Dr " + Yuan(debitFen)
+	case debitFen < 0:
+		return "贷 Cr " + Yuan(-debitFen)
+	}
+	return "平 0.00"
+}
+
+// Yuan writes fen as yuan with two decimals and the thousands apart.
+func Yuan(fen int64) string {
+	sign := ""
+	if fen < 0 {
+		sign, fen = "-", -fen
+	}
+	whole := fmt.Sprint(fen / 100)
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	return fmt.Sprintf("%s%s.%02d", sign, whole, fen%100)
+}

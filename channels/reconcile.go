@@ -1,0 +1,340 @@
+package channels
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
+
+// Bank is what a reconciliation needs of the bank.
+type Bank interface {
+	Caller
+	// Transfer reads a transfer; bank.ErrNotFound: there is none.
+	Transfer(ctx context.Context, txn bank.TxnID) (bank.TransferView, error)
+	// OpenTransfers lists all transfers whose channel has not answered.
+	OpenTransfers(ctx context.Context) ([]bank.Open, error)
+}
+
+// Books is what it needs of the ledger.
+type Books interface {
+	AccountTransfers(ctx context.Context, filter ledger.AccountFilter) ([]ledger.Transfer, error)
+	LookupAccounts(ctx context.Context, ids []ledger.Uint128) ([]ledger.Account, error)
+}
+
+// Reconciler (对账) compares channels' files with the bank and puts right what does not agree. Reading a file
+// again does what an interrupted reading left, and nothing twice.
+type Reconciler struct {
+	Bank  Bank
+	Books Books
+}
+
+// ErrChannel: the file is another channel's than the one it was sent for.
+var ErrChannel = errors.New("the file is of another channel")
+
+// resolveMax is how many differences are resolved at once.
+const resolveMax = 500
+
+// Run reads the file of a channel, compares, resolves what can be resolved, settles the day's net with the
+// central bank, and reports. An error means that it is not finished: run it again.
+func (r *Reconciler) Run(ctx context.Context, channel bank.Channel, text []byte, by bank.By) (*Report, error) {
+	file, err := ReadFile(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	if file.Channel != channel {
+		return nil, fmt.Errorf("%w: %s, not %s", ErrChannel, file.Channel, channel)
+	}
+	c, err := r.compare(ctx, file)
+	if err != nil {
+		return nil, err
+	}
+	for from := 0; from < len(c.Differences); from += resolveMax {
+		if err := r.resolve(ctx, c, c.Differences[from:min(from+resolveMax, len(c.Differences))]); err != nil {
+			return nil, err
+		}
+	}
+	hash := sha256.Sum256(text)
+	report := newReport(c, hex.EncodeToString(hash[:]), by)
+	if err := r.settle(ctx, c, bank.Net(file.Rows), report, by); err != nil {
+		return nil, err
+	}
+	if report.InFlight, report.Clearing, err = r.Clearing(ctx, channel); err != nil {
+		return nil, err
+	}
+	return report, r.finish(ctx, report)
+}
+
+// compare looks at our side of the day, and at that of every row that may differ.
+func (r *Reconciler) compare(ctx context.Context, file *File) (*bank.Comparison, error) {
+	ours, err := r.ours(ctx, file.Channel, file.Day)
+	if err != nil {
+		return nil, err
+	}
+	at := make(map[bank.TxnID]int, len(ours))
+	for i := range ours {
+		at[ours[i].Transfer] = i
+	}
+	for i := range file.Rows {
+		row := &file.Rows[i]
+		k, ok := at[row.Transfer]
+		if !ok || ours[k].Side == bank.OursPending || row.Success == (ours[k].Side == bank.OursPosted) {
+			continue
+		}
+		// It differs, unless it has been put right since.
+		now, err := r.find(ctx, row.Transfer)
+		if err != nil {
+			return nil, err
+		}
+		if now != nil {
+			ours[k].Side = now.Side
+		}
+	}
+	var fault error
+	c := bank.Compare(file.Channel, file.Day, file.Rows, ours, func(row bank.FileRow) *bank.Ours {
+		if row.Transfer.IsZero() || fault != nil {
+			return nil
+		}
+		var o *bank.Ours
+		o, fault = r.find(ctx, row.Transfer)
+		return o
+	})
+	return c, fault
+}
+
+// find reads one of our transfers; nil: there is none.
+func (r *Reconciler) find(ctx context.Context, txn bank.TxnID) (*bank.Ours, error) {
+	v, err := r.Bank.Transfer(ctx, txn)
+	switch {
+	case errors.Is(err, bank.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("transfer %s: %w", txn, err)
+	}
+	return v.Ours()
+}
+
+// pageMax is how many entries are read at once.
+const pageMax = 1000
+
+// ours lists the channel's transfers that began on the day, as its clearing accounts have them.
+func (r *Reconciler) ours(ctx context.Context, channel bank.Channel, day bank.Date) ([]bank.Ours, error) {
+	var out []bank.Ours
+	for shard := range uint16(bank.ShardCount) {
+		account := ledger.Uint128(bank.ClearingLedgerID(channel, shard))
+		filter := ledger.AccountFilter{
+			AccountID: account, UserData32: uint32(day), Limit: pageMax, Flags: ledger.AccountFilterDebits | ledger.AccountFilterCredits,
+		}
+		var day []ledger.Transfer
+		for {
+			page, err := r.Books.AccountTransfers(ctx, filter)
+			if err != nil {
+				return nil, fmt.Errorf("clearing account %s: %w", account, err)
+			}
+			day = append(day, page...)
+			if len(page) < pageMax {
+				break
+			}
+			filter.TimestampMin = page[len(page)-1].Timestamp + 1
+		}
+		found, err := r.oursIn(ctx, account, day)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+	}
+	return out, nil
+}
+
+// oursIn makes transfers of a clearing account's entries of a day.
+func (r *Reconciler) oursIn(ctx context.Context, account ledger.Uint128, entries []ledger.Transfer) ([]bank.Ours, error) {
+	ended := make(map[ledger.Uint128]bank.OurSide)
+	for i := range entries {
+		switch t := &entries[i]; {
+		case t.Flags&ledger.TransferPostPending != 0:
+			ended[t.PendingID] = bank.OursPosted
+		case t.Flags&ledger.TransferVoidPending != 0:
+			ended[t.PendingID] = bank.OursVoided
+		}
+	}
+	var out []bank.Ours
+	for i := range entries {
+		t := &entries[i]
+		fen, fits := t.Amount.Int64()
+		if !fits {
+			return nil, fmt.Errorf("transfer %s: amount beyond int64 fen", t.ID)
+		}
+		o := bank.Ours{Transfer: bank.TxnID(t.UserData128), Direction: bank.In, AmountFen: fen, Side: bank.OursPosted}
+		other := t.CreditAccountID
+		if t.CreditAccountID == account {
+			o.Direction, other = bank.Out, t.DebitAccountID
+		}
+		o.Account, _ = bank.AccountOf(bank.U128(other))
+		switch {
+		case t.Flags&ledger.TransferPending != 0:
+			o.Bound, o.Side = bank.IsBoundCode(t.Code), ended[t.ID]
+		case t.Flags&(ledger.TransferPostPending|ledger.TransferVoidPending) != 0 || !bank.IsReceiptCode(t.Code):
+			continue // counted with what it ends; or no transfer of the channel's customers
+		}
+		if o.Side == "" || t.Flags&ledger.TransferPending == 0 {
+			now, err := r.find(ctx, o.Transfer) // ended on a later day, or the serial is asked for
+			if err != nil {
+				return nil, err
+			}
+			if now == nil {
+				return nil, fmt.Errorf("transfer %s is in the ledger and not in the journal", o.Transfer)
+			}
+			o.Serial = now.Serial
+			if o.Side == "" {
+				o.Side = now.Side
+			}
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+// resolve carries out what puts differences right, and notes what came of it.
+func (r *Reconciler) resolve(ctx context.Context, c *bank.Comparison, some []bank.Difference) error {
+	var calls []*bank.Call
+	var of []*bank.Difference
+	var otherwise []bank.Command
+	for i := range some {
+		if first, second := c.Resolve(&some[i]); first != nil {
+			calls, of, otherwise = append(calls, callOf(c.Key(&some[i], first), first)), append(of, &some[i]), append(otherwise, second)
+		}
+	}
+	if err := r.do(ctx, calls); err != nil {
+		return err
+	}
+	var again []*bank.Call
+	var rest []*bank.Difference
+	for i, call := range calls {
+		if refusal := call.Receipt.Refusal; refusal != nil && otherwise[i] != nil {
+			of[i].Code = refusal.Code
+			again, rest = append(again, callOf(c.Key(of[i], otherwise[i]), otherwise[i])), append(rest, of[i])
+			continue
+		}
+		of[i].Note(call)
+	}
+	if err := r.do(ctx, again); err != nil {
+		return err
+	}
+	for i, call := range again {
+		rest[i].Note(call)
+	}
+	return nil
+}
+
+// callOf is a call whose body is its key: the same difference is the same wish, whoever has the file read.
+func callOf(key bank.U128, cmd bank.Command) *bank.Call {
+	return &bank.Call{Command: cmd, Key: key, Body: key}
+}
+
+func (r *Reconciler) do(ctx context.Context, calls []*bank.Call) error {
+	r.Bank.DoAll(ctx, calls)
+	for _, call := range calls {
+		if call.Err != nil {
+			return fmt.Errorf("%s: %w; nothing is done twice: send the file again", call.Command.Operation(), call.Err)
+		}
+	}
+	return nil
+}
+
+// settle books the channel's charges (K07) and the day's net (K01), once a day.
+func (r *Reconciler) settle(ctx context.Context, c *bank.Comparison, net []bank.ShardNet, report *Report, by bank.By) error {
+	var calls []*bank.Call
+	if c.TheirsFee > 0 {
+		calls = append(calls, callOf(bank.ChannelKey(c.Channel, c.Day, "charge_channel_fee", "", bank.TxnID{}, fmt.Sprint(c.TheirsFee)),
+			&bank.ChargeChannelFee{By: by, House: bank.HouseNo(0), Channel: c.Channel, Day: c.Day, FeeFen: c.TheirsFee}))
+	}
+	for _, n := range net {
+		calls = append(calls, callOf(bank.ChannelKey(c.Channel, c.Day, "settle_clearing", "", bank.TxnID{}, fmt.Sprint(n.Shard)),
+			&bank.SettleClearing{By: by, House: bank.HouseNo(n.Shard), Channel: c.Channel, Day: c.Day, NetFen: n.Fen}))
+	}
+	if err := r.do(ctx, calls); err != nil {
+		return err
+	}
+	for _, call := range calls {
+		if refusal := call.Receipt.Refusal; refusal != nil {
+			return fmt.Errorf("%s: %w", call.Command.Operation(), refusal)
+		}
+		for _, e := range call.Receipt.Events {
+			if settled, ok := e.(*bank.ClearingSettled); ok {
+				report.NetFen += settled.NetFen
+			}
+		}
+	}
+	return nil
+}
+
+// finish notes in the stream that the file has been compared, once for each result.
+func (r *Reconciler) finish(ctx context.Context, report *Report) error {
+	f := report.finished()
+	call := callOf(bank.ChannelKey(f.Channel, f.Day, "finish_reconciliation", f.FileHash, bank.TxnID{}, fmt.Sprint(report.open())),
+		&bank.FinishReconciliation{House: bank.HouseNo(uint16(f.Channel)), ReconciliationFinished: *f})
+	return r.do(ctx, []*bank.Call{call})
+}
+
+// Clearing compares the channel's clearing accounts with its transfers in flight (R6, the pending side): what is
+// pending in one must be the sum of the other.
+func (r *Reconciler) Clearing(ctx context.Context, channel bank.Channel) ([]bank.Open, Clearing, error) {
+	open, err := r.Bank.OpenTransfers(ctx)
+	if err != nil {
+		return nil, Clearing{}, err
+	}
+	var of []bank.Open
+	var c Clearing
+	for i := range open {
+		if o := &open[i]; bank.ClearingLedgerID(o.Channel, 0) == bank.ClearingLedgerID(channel, 0) {
+			of = append(of, *o)
+			if o.Direction == bank.In {
+				c.InFlightInFen += o.AmountFen
+			} else {
+				c.InFlightOutFen += o.AmountFen
+			}
+		}
+	}
+	ids := make([]ledger.Uint128, bank.ShardCount)
+	for shard := range uint16(bank.ShardCount) {
+		ids[shard] = ledger.Uint128(bank.ClearingLedgerID(channel, shard))
+	}
+	accounts, err := r.Books.LookupAccounts(ctx, ids)
+	if err != nil {
+		return nil, Clearing{}, err
+	}
+	for i := range accounts {
+		a := &accounts[i]
+		for _, part := range []struct {
+			to     *int64
+			amount ledger.Uint128
+			sign   int64
+		}{{&c.PendingInFen, a.DebitsPending, 1}, {&c.PendingOutFen, a.CreditsPending, 1}, {&c.OwedFen, a.CreditsPosted, 1}, {&c.OwedFen, a.DebitsPosted, -1}} {
+			fen, fits := part.amount.Int64()
+			if !fits {
+				return nil, Clearing{}, fmt.Errorf("clearing account %s: beyond int64 fen", a.ID)
+			}
+			*part.to += part.sign * fen
+		}
+	}
+	return of, c, nil
+}
+
+// Overdue lists the transfers in flight that began before a day and are not marked unknown (R7): there must be
+// none. All is how many began before it.
+func Overdue(open []bank.Open, day bank.Date) (unmarked []bank.Open, all int) {
+	for _, o := range open {
+		if o.Date >= day {
+			continue
+		}
+		if all++; !o.Unknown {
+			unmarked = append(unmarked, o)
+		}
+	}
+	return unmarked, all
+}

@@ -1,0 +1,245 @@
+package channels
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/suanpan-bank/suanpan/actors"
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/cluster"
+	journal "github.com/suanpan-bank/suanpan/journal/embedded"
+	"github.com/suanpan-bank/suanpan/ledger"
+	"github.com/suanpan-bank/suanpan/ledger/embedded"
+)
+
+// branch is a bank with its actors, journal and ledger, and a channel whose answers the test gives.
+type branch struct {
+	*testing.T
+	*cluster.Cluster
+	engine *embedded.Engine
+	rows   []byte // of the channel's file
+	keys   uint64
+}
+
+const theDay bank.Date = 20261124
+
+func openBranch(t *testing.T) *branch {
+	t.Helper()
+	at := time.Date(2026, 11, 24, 10, 0, 0, 0, time.FixedZone("", 8*3600))
+	engine := embedded.New(embedded.Options{})
+	node := actors.NewNode(actors.Options{
+		Engine: engine, Books: engine, Clock: func() time.Time { return at }, Catalogue: bank.DefaultCatalogue(),
+		Unseal: func(b []byte) ([]byte, error) { return b, nil }, Logger: slog.New(slog.DiscardHandler), Sequence: 3,
+	})
+	j, err := journal.Open(filepath.Join(t.TempDir(), "journal"), journal.Options{OnDurable: node.Durable, OnFault: node.Fault, SegmentBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := node.Recover(t.Context(), j); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := node.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &branch{T: t, Cluster: cluster.New(node, cluster.Single{Node: node}), engine: engine}
+}
+
+func (b *branch) do(cmd bank.Command) bank.Receipt {
+	b.Helper()
+	b.keys++
+	call := &bank.Call{Command: cmd, Key: bank.U128{Lo: b.keys, Hi: 7}, Body: bank.U128{Lo: b.keys}}
+	b.Do(b.Context(), call)
+	if call.Err != nil {
+		b.Fatalf("%s: %v", cmd.Operation(), call.Err)
+	}
+	return call.Receipt
+}
+
+func (b *branch) must(cmd bank.Command) bank.Receipt {
+	b.Helper()
+	r := b.do(cmd)
+	if r.Refusal != nil {
+		b.Fatalf("%s: %v", cmd.Operation(), r.Refusal)
+	}
+	return r
+}
+
+// customer opens a class Ⅰ account with money that a channel brought under a serial.
+func (b *branch) customer(id, serial string, fen int64) bank.AccountNo {
+	b.Helper()
+	r := b.must(&bank.RegisterCustomer{IDKind: bank.ResidentID, Person: bank.PersonSealed{IDSealed: []byte("220113198506150001"), IDToken: id}})
+	no := r.Events[0].(*bank.CustomerRegistered).CustomerNo
+	account := b.must(&bank.OpenAccount{Customer: no, Class: 1, FaceToFace: true, Card: bank.CardSealed{Token: "card" + id}}).Events[0].(*bank.AccountOpened).AccountNo
+	b.must(&bank.CreditInbound{Account: account, AmountFen: fen, Channel: bank.ChannelIBPS, ChannelSerial: serial})
+	b.row(serial, bank.TxnID{}, bank.In, fen, true, "")
+	return account
+}
+
+// out sends money out; answered says how the channel's answer was, if there was one.
+func (b *branch) out(from bank.AccountNo, fen int64, answered ...bool) bank.TxnID {
+	b.Helper()
+	txn := b.must(&bank.TransferOut{Account: from, AmountFen: fen, PayeeToken: "p", Channel: bank.ChannelBranch}).Txn
+	for _, success := range answered {
+		b.must(&bank.ChannelResult{Transfer: txn, Success: success})
+	}
+	return txn
+}
+
+func (b *branch) row(serial string, txn bank.TxnID, direction bank.Direction, fen int64, success bool, account string) {
+	b.rows = AppendRow(b.rows, &bank.FileRow{
+		Serial: serial, Transfer: txn, Direction: direction, AmountFen: fen, FeeFen: 1, Success: success, Day: theDay, Account: account,
+	})
+}
+
+func (b *branch) reconcile() *Report {
+	b.Helper()
+	text, err := WholeFile(bank.ChannelIBPS, theDay, b.rows)
+	if err != nil {
+		b.Fatal(err)
+	}
+	report, err := (&Reconciler{Bank: b, Books: b.engine}).Run(b.Context(), bank.ChannelIBPS, text, bank.By{Operator: "finance"})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return report
+}
+
+// booked is what a bank's account has on its normal side: debits if its number begins with 1 or 6, else credits.
+func (b *branch) booked(detail uint32, owner uint64) int64 {
+	b.Helper()
+	a, _ := b.engine.Account(ledger.Uint128(bank.LedgerID(detail, owner, 0)))
+	debits, _ := a.DebitsPosted.Int64()
+	credits, _ := a.CreditsPosted.Int64()
+	if detail < 20_000_000 || detail == bank.DetailChannelCost {
+		return debits - credits
+	}
+	return credits - debits
+}
+
+func (b *branch) available(no bank.AccountNo) int64 {
+	b.Helper()
+	v, err := b.Account(b.Context(), no)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return v.AvailableFen
+}
+
+// A day on which everything goes wrong that can: afterwards each fen is where the rules say, what is owed to the
+// channel is nothing, and reading the file again changes nothing.
+func TestEveryDifferenceIsPutRightOnce(t *testing.T) {
+	b := openBranch(t)
+	a := b.customer("a", "IN-1", 10_000_000)
+	good, waits := b.out(a, 1_000, true), b.out(a, 2_000)
+	paid, voided, posted, unpaid := b.out(a, 3_000), b.out(a, 4_000, false), b.out(a, 5_000, true), b.out(a, 6_000)
+	more, less := b.out(a, 7_000, true), b.out(a, 8_000, true)
+	only := b.out(a, 9_000, true)
+	b.must(&bank.MarkUnknown{Transfer: paid})
+
+	b.row("G", good, bank.Out, 1_000, true, "")
+	b.row("K02", paid, bank.Out, 3_000, true, "")
+	b.row("K02F", unpaid, bank.Out, 6_000, false, "")
+	b.row("K03", voided, bank.Out, 4_000, true, "")
+	b.row("K04", posted, bank.Out, 5_000, false, "")
+	b.row("K05A", bank.TxnID{}, bank.In, 11_000, true, a.String())
+	b.row("K05X", bank.TxnID{}, bank.In, 12_000, true, "6222000000000000001")
+	b.row("K05O", bank.TxnID{}, bank.Out, 13_000, true, "")
+	b.row("MORE", more, bank.Out, 7_500, true, "")
+	b.row("LESS", less, bank.Out, 7_900, true, "")
+	b.row("G2", good, bank.Out, 1_000, true, "") // the channel has it twice
+	b.row("NONE", bank.TxnID{}, bank.In, 99, false, a.String())
+
+	report := b.reconcile()
+	var text strings.Builder
+	if err := report.Text(&text); err != nil {
+		t.Fatal(err)
+	}
+	t.Log(text.String())
+	want := map[string]bank.Resolution{
+		"K02": bank.Resolved, "K02F": bank.Resolved, "K03": bank.Resolved, "K04": bank.Resolved, "K05A": bank.Resolved,
+		"K05X": bank.Resolved, "K05O": bank.Resolved, "MORE": bank.Resolved, "LESS": bank.Resolved, "G2": bank.ForAPerson, "": bank.Waits,
+	}
+	if len(report.Differences) != len(want) || report.Matched != 3 {
+		t.Errorf("%d differences, %d matched", len(report.Differences), report.Matched)
+	}
+	for _, d := range report.Differences {
+		if d.Outcome != want[d.Serial] {
+			t.Errorf("%s %s: %s %s", d.Serial, d.Kind, d.Outcome, d.Code)
+		}
+	}
+	if i := slices.IndexFunc(report.Differences, func(d bank.Difference) bool { return d.Kind == bank.OursOnly }); i < 0 || report.Differences[i].Transfer != only {
+		t.Error("what only we have is not listed")
+	}
+
+	// 10,000,000 in; out: good 1,000, waits 2,000 held, paid 3,000, more 7,000, less 8,000, only 9,000; late credit 11,000.
+	balance := int64(10_000_000 - 1_000 - 2_000 - 3_000 - 7_000 - 8_000 - 9_000 + 11_000)
+	check := func() {
+		t.Helper()
+		ibps := uint64(bank.ChannelIBPS)
+		for what, c := range map[string][2]int64{
+			"the customer":          {b.available(a), balance},
+			"shortage":              {b.booked(bank.DetailShortage, ibps), 4_000 + 13_000 + 500},
+			"surplus":               {b.booked(bank.DetailSurplus, ibps), 12_000 + 100},
+			"channel cost":          {b.booked(bank.DetailChannelCost, 0), 13},
+			"compound control (R5)": {b.booked(bank.DetailCompound, 0), 0},
+		} {
+			if c[0] != c[1] {
+				t.Errorf("%s: %d, want %d", what, c[0], c[1])
+			}
+		}
+	}
+	check()
+	// Only what the channel does not have yet is still owed to it; and what it has twice, it is to explain.
+	if c := report.Clearing; c.OwedFen != 9_000-1_000 || !c.Agrees() || c.PendingOutFen != 2_000 || report.InFlight[0].TransferID != waits {
+		t.Errorf("clearing: %+v", c)
+	}
+
+	again := b.reconcile()
+	check()
+	for _, d := range again.Differences {
+		if d.Outcome == bank.Resolved {
+			t.Errorf("%s %s is resolved once more", d.Serial, d.Kind)
+		}
+	}
+	if again.NetFen != report.NetFen || again.Clearing != report.Clearing {
+		t.Errorf("read again: %+v, before %+v", again.Clearing, report.Clearing)
+	}
+	suspense, err := b.Suspense(t.Context())
+	if err != nil || len(suspense) != 4 {
+		t.Errorf("%d in suspense, %v", len(suspense), err)
+	}
+	b.must(&bank.RepayShortage{Transfer: voided})
+	if got := b.available(a); got != balance-4_000 {
+		t.Errorf("after the shortage is made good: %d", got)
+	}
+}
+
+func TestAFileOfAnotherChannelIsNotRead(t *testing.T) {
+	b := openBranch(t)
+	text, err := WholeFile(bank.ChannelUnionPay, theDay, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&Reconciler{Bank: b, Books: b.engine}).Run(t.Context(), bank.ChannelIBPS, text, bank.By{}); err == nil {
+		t.Error("UnionPay's file was taken for that of IBPS")
+	}
+}
+
+func TestATransferOlderThanADayMustBeKnownToBeUnknown(t *testing.T) {
+	open := []bank.Open{{Date: 20261123}, {Date: 20261123, Unknown: true}, {Date: 20261124}}
+	if unmarked, all := Overdue(open, 20261124); len(unmarked) != 1 || all != 2 {
+		t.Errorf("%v of %d", unmarked, all)
+	}
+}

@@ -1,0 +1,130 @@
+package audit
+
+import (
+	"fmt"
+
+	"github.com/suanpan-bank/suanpan/bank"
+)
+
+// The daily checks R1 to R12, in their order.
+
+func checked(id, zh, en string, found bank.Findings, detail string, args ...any) bank.DayCheck {
+	c := bank.DayCheck{ID: id, Zh: zh, En: en, Result: bank.CheckOK, Detail: fmt.Sprintf(detail, args...), Findings: found.First, Differences: found.Count}
+	if found.Count > 0 {
+		c.Result = bank.CheckBroken
+	}
+	return c
+}
+
+func unchecked(id, zh, en, because string) bank.DayCheck {
+	return bank.DayCheck{ID: id, Zh: zh, En: en, Result: bank.CheckNotApplicable, Detail: because}
+}
+
+func (d *Day) balanced() bank.DayCheck {
+	var found bank.Findings
+	var posted int64
+	trial := d.Books.trial()
+	for i := range trial {
+		t := &trial[i]
+		posted += t.DebitFen
+		if t.DebitFen != t.CreditFen {
+			found.Add("ledger %d: debits %s, credits %s", t.Ledger, bank.Yuan(t.DebitFen), bank.Yuan(t.CreditFen))
+		}
+		if p := d.Books.pending[t.Ledger]; p != nil && p.DebitsPending != p.CreditsPending {
+			found.Add("ledger %d: pending debits %s, credits %s", t.Ledger, bank.Yuan(p.DebitsPending), bank.Yuan(p.CreditsPending))
+		}
+	}
+	return checked("R1", "各账套借贷合计相等", "Σ debits = Σ credits per ledger", found, "%d ledgers, %s posted", len(trial), bank.Yuan(posted))
+}
+
+func (d *Day) subjects(t *tally) bank.DayCheck {
+	var found bank.Findings
+	for key, row := range d.Books.subjects {
+		if own := t.balance(key.ledger, key.detail); *own != row.SubjectBalance {
+			found.Add("%08d: accounts come to debits %s, credits %s; the journal's entries to %s and %s", key.detail,
+				bank.Yuan(row.DebitFen), bank.Yuan(row.CreditFen), bank.Yuan(own.DebitFen), bank.Yuan(own.CreditFen))
+		}
+	}
+	for key, own := range t.subjects {
+		if d.Books.subjects[key] == nil && (own.DebitFen != 0 || own.CreditFen != 0) {
+			found.Add("%08d: no account in the ledger; the journal's entries come to debits %s, credits %s", key.detail, bank.Yuan(own.DebitFen), bank.Yuan(own.CreditFen))
+		}
+	}
+	return checked("R2", "总账与分户账一致", "subject balances by the journal = Σ account balances", found, "%d subjects", len(d.Books.subjects))
+}
+
+func (d *Day) accrued(t *tally) bank.DayCheck {
+	var found bank.Findings
+	keys := make(map[payable]bool)
+	for key := range d.Books.payable {
+		keys[key] = true
+	}
+	for key := range t.accrued {
+		keys[key] = true
+	}
+	var sum int64
+	for key := range keys {
+		sum += d.Books.payable[key]
+		if d.Books.payable[key] != t.accrued[key] {
+			found.Add("%08d, shard %d: %s in the ledger, the contracts have accrued %s", key.detail, key.shard, bank.Yuan(d.Books.payable[key]), bank.Yuan(t.accrued[key]))
+		}
+	}
+	return checked("R3", "应付利息与合同计提一致", "Σ accrued per contract = interest payable, by product and shard", found,
+		"%d accounts of interest payable, %s; loans do not accrue daily yet", len(d.Books.payable), bank.Yuan(sum))
+}
+
+func (d *Day) principals() bank.DayCheck {
+	const zh, en = "合同本金与账务一致", "principal per contract in the ledger = in the customer's state"
+	if d.Contracts.Unasked != "" {
+		return unchecked("R4", zh, en, d.Contracts.Unasked)
+	}
+	return checked("R4", zh, en, d.Contracts.Principal, "%d deposits and loans", d.Contracts.Contracts)
+}
+
+func (d *Day) controls() bank.DayCheck {
+	return checked("R5", "控制科目余额为零", "control accounts are zero", d.Books.control, "%d control accounts", d.Books.controls)
+}
+
+func (d *Day) clearing() bank.DayCheck {
+	return unchecked("R6", "清算科目与渠道对账一致", "clearing account = channel's file + in flight", "no channel's file is reconciled in the end of day yet")
+}
+
+func (d *Day) pendings() bank.DayCheck {
+	const zh, en = "隔日在途均在查询清单", "every transfer pending for more than a day is being asked for"
+	if d.Contracts.Unasked != "" {
+		return unchecked("R7", zh, en, d.Contracts.Unasked)
+	}
+	return checked("R7", zh, en, d.Contracts.Overdue, "%d transfers of earlier dates wait for their channel", d.Contracts.InFlight)
+}
+
+func (d *Day) lines() bank.DayCheck {
+	const zh, en = "授信已用与可用之和等于额度", "line used + available = limit"
+	if d.Contracts.Unasked != "" {
+		return unchecked("R8", zh, en, d.Contracts.Unasked)
+	}
+	return checked("R8", zh, en, d.Contracts.Limits, "%d credit lines", d.Contracts.Lines)
+}
+
+func (d *Day) holes(t *tally) bank.DayCheck {
+	return checked("R9", "流水号连续", "the journal has no holes", t.hole, "%d records to position %d; tellers have no numbering of their own yet", t.records, d.Position)
+}
+
+func (d *Day) published() bank.DayCheck {
+	const zh, en = "事件发布与日志一致", "events published = journal"
+	if !d.Stream {
+		return unchecked("R10", zh, en, "there is no stream (--stream off): the journal keeps the events")
+	}
+	var found bank.Findings
+	if d.Published < d.Position {
+		found.Add("published to position %d of %d", d.Published, d.Position)
+	}
+	return checked("R10", zh, en, found, "published to position %d", d.Published)
+}
+
+func (d *Day) eAccounts() bank.DayCheck {
+	return checked("R11", "电子账户余额非负且不超上限", "every e-account ≥ 0, class III within its cap", d.Books.negative, "%d e-accounts", d.Books.eAccount)
+}
+
+func (d *Day) reversals(t *tally) bank.DayCheck {
+	return checked("R12", "冲正与原交易抵消", "reversals cancel what they reverse", t.reversals, "%d reversals", t.reversed)
+}

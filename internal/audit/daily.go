@@ -1,0 +1,359 @@
+package audit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/suanpan-bank/suanpan/actors"
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
+	"github.com/suanpan-bank/suanpan/streams"
+)
+
+// Day is what the daily checks (日终核对, SPEC 3.5) look at.
+type Day struct {
+	Date bank.Date
+	// Fence is the position with which the date's cut began; zero: the date goes on, and everything is its.
+	Fence journal.Position
+	// Before is the report of the date before; nil: the journal is added up from its beginning.
+	Before    *bank.DayReport
+	Journal   journal.Journal
+	Transfers streams.Transfers // has what records settle
+	Catalogue *bank.Catalogue
+	// Books are the ledger's as of Position.
+	Books    *Subledger
+	Position journal.Position
+	// Published is up to where of the journal the stream has all events; Stream: there is one.
+	Published journal.Position
+	Stream    bool
+	Contracts actors.Contracts
+}
+
+// Subledger (分户账) is the ledger's accounts added up by subject. Add takes each account once.
+type Subledger struct {
+	subjects map[subject]*bank.TrialRow
+	pending  map[uint32]*streams.Balances // by ledger
+	payable  map[payable]int64            // credit balance of interest payable
+	control  bank.Findings                // control accounts that are not zero
+	negative bank.Findings                // e-accounts below zero or above the cap of their class
+	eAccount int
+	controls int
+}
+
+type subject struct{ ledger, detail uint32 }
+
+type payable struct {
+	detail uint32
+	shard  uint16
+}
+
+// NewSubledger is empty.
+func NewSubledger() *Subledger {
+	return &Subledger{subjects: make(map[subject]*bank.TrialRow), pending: make(map[uint32]*streams.Balances), payable: make(map[payable]int64)}
+}
+
+// Details that a check is about.
+const (
+	detailCompound = 30019001
+	detailCap      = 30019101
+	payableFirst   = 22310000
+	payableLast    = 22319999
+)
+
+// Add takes an account.
+func (s *Subledger) Add(a *ledger.Account) error {
+	v, err := balancesOf(a)
+	if err != nil {
+		return err
+	}
+	detail, owner, _ := bank.SplitLedgerID(bank.U128(a.ID))
+	row := s.row(a.Ledger, detail)
+	row.Accounts++
+	s.move(a.Ledger, detail, owner, v.DebitsPosted, v.CreditsPosted)
+	p := s.pending[a.Ledger]
+	if p == nil {
+		p = new(streams.Balances)
+		s.pending[a.Ledger] = p
+	}
+	p.DebitsPending += v.DebitsPending
+	p.CreditsPending += v.CreditsPending
+	net, cap3 := v.CreditsPosted-v.DebitsPosted, bank.LimitsOfClass(3).CapFen
+	switch detail {
+	case detailCompound, detailCap:
+		if s.controls++; net != 0 {
+			s.control.Add("%08d of shard %d: %s", detail, owner, bank.Yuan(net))
+		}
+	case bank.DetailClassI, bank.DetailClassI + 1, bank.DetailClassI + 2:
+		s.eAccount++
+		if net < 0 {
+			s.negative.Add("e-account of customer %s (%08d): %s", bank.CustomerNo(owner), detail, bank.Yuan(net))
+		}
+		if detail == bank.DetailClassI+2 && net > cap3 {
+			s.negative.Add("class III account of customer %s: %s is over the cap of %s", bank.CustomerNo(owner), bank.Yuan(net), bank.Yuan(cap3))
+		}
+	}
+	return nil
+}
+
+func (s *Subledger) row(ledgerNo, detail uint32) *bank.TrialRow {
+	key := subject{ledgerNo, detail}
+	row := s.subjects[key]
+	if row == nil {
+		row = &bank.TrialRow{SubjectBalance: bank.SubjectBalance{Detail: detail}}
+		s.subjects[key] = row
+	}
+	return row
+}
+
+func (s *Subledger) move(ledgerNo, detail uint32, owner uint64, debit, credit int64) {
+	row := s.row(ledgerNo, detail)
+	row.DebitFen += debit
+	row.CreditFen += credit
+	if detail >= payableFirst && detail <= payableLast {
+		s.payable[payable{detail, uint16(owner)}] += credit - debit
+	}
+}
+
+// undo takes an entry of a later date out again.
+func (s *Subledger) undo(e *streams.Entry) {
+	if e.Phase != streams.Posted && e.Phase != streams.Post {
+		return
+	}
+	debit, debtor, _ := bank.SplitLedgerID(bank.U128(e.Debit))
+	credit, creditor, _ := bank.SplitLedgerID(bank.U128(e.Credit))
+	s.move(e.Ledger, debit, debtor, -e.AmountFen, 0)
+	s.move(e.Ledger, credit, creditor, 0, -e.AmountFen)
+}
+
+// Check makes the day's report. The books are the date's when it returns: what later dates have done is taken out.
+func (d *Day) Check(ctx context.Context) (*bank.DayReport, error) {
+	t, err := d.tally(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &bank.DayReport{Date: d.Date, Position: uint64(d.Position), Fence: uint64(d.Fence), Tally: t.figures()}
+	r.Ledgers = d.Books.trial()
+	r.Checks = []bank.DayCheck{
+		d.balanced(), d.subjects(t), d.accrued(t), d.principals(), d.controls(), d.clearing(), d.pendings(), d.lines(),
+		d.holes(t), d.published(), d.eAccounts(), d.reversals(t),
+	}
+	r.Agrees = !slices.ContainsFunc(r.Checks, func(c bank.DayCheck) bool { return c.Result == bank.CheckBroken })
+	return r, nil
+}
+
+func (s *Subledger) trial() []bank.Trial {
+	var out []bank.Trial
+	keys := make([]subject, 0, len(s.subjects))
+	for key := range s.subjects {
+		keys = append(keys, key)
+	}
+	slices.SortFunc(keys, func(a, b subject) int {
+		return cmp.Or(cmp.Compare(a.ledger, b.ledger), cmp.Compare(a.detail, b.detail))
+	})
+	for _, key := range keys {
+		if n := len(out); n == 0 || out[n-1].Ledger != key.ledger {
+			out = append(out, bank.Trial{Ledger: key.ledger})
+		}
+		row := *s.subjects[key]
+		if s, ok := bank.SubjectOf(key.detail); ok {
+			row.Zh, row.En = s.Zh, s.En
+		}
+		t := &out[len(out)-1]
+		t.Subjects = append(t.Subjects, row)
+		t.DebitFen += row.DebitFen
+		t.CreditFen += row.CreditFen
+	}
+	return out
+}
+
+// tally is what the journal says that the date comes to: its general ledger (总账).
+type tally struct {
+	subjects  map[subject]*bank.SubjectBalance
+	accrued   map[payable]int64
+	records   int64
+	hole      bank.Findings
+	reversed  int
+	reversals bank.Findings
+}
+
+// tally adds the date's records to what the report of the date before says. Records of later dates are taken out
+// of the books instead.
+func (d *Day) tally(ctx context.Context) (*tally, error) {
+	t := &tally{subjects: make(map[subject]*bank.SubjectBalance), accrued: make(map[payable]int64)}
+	from := journal.Position(1)
+	if d.Before != nil {
+		from = journal.Position(d.Before.Fence) + 1
+		for _, s := range d.Before.Tally.Subjects {
+			balance := s.SubjectBalance
+			t.subjects[subject{s.Ledger, s.Detail}] = &balance
+		}
+		for _, a := range d.Before.Tally.Accrued {
+			t.accrued[payable{a.Payable, a.Shard}] = a.Fen
+		}
+	}
+	if first := d.Journal.First(); first > from {
+		return nil, fmt.Errorf("the journal begins at position %d and the day's records at %d: keep more of the journal (--journal-keep), "+
+			"or restore the report of the day before", first, from)
+	}
+	var fault error
+	last := from - 1
+	err := d.Journal.Scan(ctx, from, func(rec *journal.Record) bool {
+		if rec.Position > d.Position {
+			return false
+		}
+		if rec.Position != last+1 {
+			t.hole.Add("position %d follows %d", rec.Position, last)
+		}
+		last = rec.Position
+		fault = d.take(t, rec)
+		return fault == nil
+	})
+	if err = cmp.Or(fault, err); err != nil {
+		return nil, fmt.Errorf("the day's records: %w", err)
+	}
+	if last < d.Position {
+		t.hole.Add("the journal ends at %d, the ledger stands at %d", last, d.Position)
+	}
+	t.records = int64(last - from + 1)
+	return t, nil
+}
+
+func (d *Day) take(t *tally, rec *journal.Record) error {
+	later := d.Fence > 0 && rec.Position > d.Fence && bank.Date(rec.AccountingDate) > d.Date
+	counted := d.Before != nil && uint64(rec.Position) <= d.Before.Position && bank.Date(rec.AccountingDate) <= d.Before.Date
+	if rec.Kind == journal.KindIntent || rec.Kind == journal.KindClaim || counted {
+		return nil
+	}
+	entries, err := streams.Entries(rec, d.entriesOf(rec))
+	if err != nil {
+		return fmt.Errorf("position %d: %w", rec.Position, err)
+	}
+	for i := range entries {
+		if e := &entries[i]; later {
+			d.Books.undo(e)
+		} else {
+			t.enter(e)
+		}
+	}
+	if later {
+		return nil
+	}
+	for i := range rec.Events {
+		if err := d.accrue(t, &rec.Events[i]); err != nil {
+			return fmt.Errorf("position %d: %w", rec.Position, err)
+		}
+	}
+	return d.reverse(t, rec, entries)
+}
+
+func (d *Day) entriesOf(rec *journal.Record) streams.Transfers {
+	if d.Transfers != nil {
+		return d.Transfers
+	}
+	return streams.Recorded{Journal: d.Journal, Record: rec}
+}
+
+// enter adds an entry's posted amount to its subjects.
+func (t *tally) enter(e *streams.Entry) {
+	if e.Phase != streams.Posted && e.Phase != streams.Post {
+		return
+	}
+	debit, _, _ := bank.SplitLedgerID(bank.U128(e.Debit))
+	credit, _, _ := bank.SplitLedgerID(bank.U128(e.Credit))
+	t.balance(e.Ledger, debit).DebitFen += e.AmountFen
+	t.balance(e.Ledger, credit).CreditFen += e.AmountFen
+}
+
+func (t *tally) balance(ledgerNo, detail uint32) *bank.SubjectBalance {
+	key := subject{ledgerNo, detail}
+	b := t.subjects[key]
+	if b == nil {
+		b = &bank.SubjectBalance{Detail: detail}
+		t.subjects[key] = b
+	}
+	return b
+}
+
+// accrue adds what an event says that a contract has accrued or been paid of it.
+func (d *Day) accrue(t *tally, e *journal.Event) error {
+	if !bank.Accrues(bank.EventType(e.Type)) {
+		return nil
+	}
+	event, err := bank.DecodeEvent(bank.EventType(e.Type), e.Body)
+	if err != nil {
+		return err
+	}
+	shard := bank.CustomerNo(e.Customer).Shard()
+	for _, c := range bank.AccrualChanges(event, d.Catalogue) {
+		t.accrued[payable{c.Payable, shard}] += c.Fen
+	}
+	return nil
+}
+
+// Codes of reversals: the original's and this (SPEC 6.1.8).
+const (
+	reversedSameDay = 30_000
+	reversedLater   = 40_000
+	codesPerKind    = 10_000
+)
+
+// reverse looks whether what a record reverses comes to what was posted.
+func (d *Day) reverse(t *tally, rec *journal.Record, entries []streams.Entry) error {
+	back := make(map[uint16]int64)
+	for i := range entries {
+		if code := entries[i].Code; code >= reversedSameDay && code < reversedLater+codesPerKind {
+			back[code%codesPerKind] += entries[i].AmountFen
+		}
+	}
+	if len(back) == 0 || len(rec.Transfers) == 0 {
+		return nil
+	}
+	t.reversed++
+	original := rec.Transfers[0].UserData128
+	if original == rec.Subject {
+		return nil // the original is of the same business: what is cancelled was never more than under way
+	}
+	records, err := d.Journal.FindSubject(original)
+	if err != nil {
+		return err
+	}
+	there := make(map[uint16]int64)
+	for _, r := range records {
+		entries, err := streams.Entries(r, d.entriesOf(r))
+		if err != nil {
+			return err
+		}
+		for i := range entries {
+			if p := entries[i].Phase; p == streams.Posted || p == streams.Post {
+				there[entries[i].Code] += entries[i].AmountFen
+			}
+		}
+	}
+	for code, fen := range back {
+		if there[code] != fen {
+			t.reversals.Add("transfer %s, code %d: %s was posted and %s is reversed", bank.TxnID(original), code, bank.Yuan(there[code]), bank.Yuan(fen))
+		}
+	}
+	return nil
+}
+
+func (t *tally) figures() (out bank.DayTally) {
+	for key, b := range t.subjects {
+		out.Subjects = append(out.Subjects, bank.SubjectTally{Ledger: key.ledger, SubjectBalance: *b})
+	}
+	for key, fen := range t.accrued {
+		if fen != 0 {
+			out.Accrued = append(out.Accrued, bank.AccruedTally{Payable: key.detail, Shard: key.shard, Fen: fen})
+		}
+	}
+	slices.SortFunc(out.Subjects, func(a, b bank.SubjectTally) int {
+		return cmp.Or(cmp.Compare(a.Ledger, b.Ledger), cmp.Compare(a.Detail, b.Detail))
+	})
+	slices.SortFunc(out.Accrued, func(a, b bank.AccruedTally) int {
+		return cmp.Or(cmp.Compare(a.Payable, b.Payable), cmp.Compare(a.Shard, b.Shard))
+	})
+	return out
+}

@@ -1,0 +1,218 @@
+package audit
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
+	"github.com/suanpan-bank/suanpan/ledger/embedded"
+)
+
+const (
+	dayD    = bank.Date(20260115)
+	dayNext = bank.Date(20260116)
+)
+
+// diary is a journal of records at hand.
+type diary struct {
+	journal.Journal // nil: what is not here is not asked
+	records         []journal.Record
+}
+
+func (d *diary) First() journal.Position { return 1 }
+
+func (d *diary) Scan(_ context.Context, from journal.Position, fn func(*journal.Record) bool) error {
+	for i := range d.records {
+		if rec := d.records[i]; rec.Position >= from && !fn(&rec) {
+			break
+		}
+	}
+	return nil
+}
+
+func (d *diary) FindSubject(id ledger.Uint128) (found []*journal.Record, err error) {
+	for i := range d.records {
+		if d.records[i].Subject == id {
+			found = append(found, &d.records[i])
+		}
+	}
+	return found, nil
+}
+
+// daybook is a day of one customer, who has a deposit: records, and the ledger that carried them out.
+type daybook struct {
+	t      *testing.T
+	diary  diary
+	engine *embedded.Engine
+	ids    uint64
+	day    Day
+}
+
+func (b *daybook) account(detail uint32, owner uint64) ledger.Uint128 {
+	s, ok := bank.SubjectOf(detail)
+	if !ok {
+		b.t.Fatalf("no subject %d", detail)
+	}
+	a := s.Account(owner, 0, bank.U128{})
+	b.engine.ExecuteAccounts(1, []ledger.Account{{ID: ledger.Uint128(a.ID), Ledger: a.Ledger, Code: a.Code}}, nil)
+	return ledger.Uint128(a.ID)
+}
+
+// write writes a record with the events and, if an amount is given, a transfer that the ledger carries out.
+func (b *daybook) write(date bank.Date, code uint16, debit, credit ledger.Uint128, fen int64, of uint64, events ...bank.Event) {
+	b.t.Helper()
+	b.ids++
+	rec := journal.Record{Kind: journal.KindDecision, Position: journal.Position(len(b.diary.records) + 1), AccountingDate: uint32(date), Subject: ledger.U64(b.ids)}
+	if of == 0 {
+		of = b.ids
+	}
+	if fen > 0 {
+		rec.Transfers = []ledger.Transfer{{ID: ledger.U64(b.ids), DebitAccountID: debit, CreditAccountID: credit,
+			Amount: ledger.U64(uint64(fen)), Ledger: bank.LedgerCNY, Code: code, UserData128: ledger.U64(of)}}
+		if r := b.engine.ExecuteTransfers(1, rec.Transfers, nil); r[0].Status != ledger.TransferCreated {
+			b.t.Fatal(r[0].Status)
+		}
+	}
+	for _, e := range events {
+		body, err := bank.Encode(e)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		rec.Events = append(rec.Events, journal.Event{Customer: 1, Type: uint16(e.EventType()), Body: body})
+	}
+	b.diary.records = append(b.diary.records, rec)
+}
+
+func newDaybook(t *testing.T) *daybook {
+	b := &daybook{t: t, engine: embedded.New(embedded.Options{})}
+	shard := uint64(bank.CustomerNo(1).Shard())
+	clearing, customer, deposit := b.account(30010101, shard), b.account(bank.DetailClassI, 1), b.account(20110201, 1)
+	expense, payable := b.account(64110201, 0), b.account(22310201, shard)
+	b.write(dayD, 1102, clearing, customer, 1000, 0)                                                                                                           // 1
+	b.write(dayD, 2001, customer, deposit, 600, 0)                                                                                                             // 2
+	b.write(dayD, 0, clearing, customer, 0, 0)                                                                                                                 // 3: the cut begins
+	b.write(dayNext, 1102, clearing, customer, 50, 0)                                                                                                          // 4: the next day's
+	b.write(dayD, 0, expense, payable, 0, 0, &bank.CustomerDayClosed{CustomerNo: 1, Date: dayD, Accruals: []bank.DayAccrual{{Product: "JFC3M", DeltaFen: 7}}}) // 5
+	b.write(dayD, 2031, expense, payable, 7, 0)                                                                                                                // 6
+	b.write(dayNext, 31102, customer, clearing, 50, 4)                                                                                                         // 7: it is reversed
+	b.day = Day{
+		Date: dayD, Fence: 3, Journal: &b.diary, Transfers: b.engine, Catalogue: bank.DefaultCatalogue(), Position: 7, Published: 7, Stream: true,
+	}
+	return b
+}
+
+func (b *daybook) check() *bank.DayReport {
+	b.t.Helper()
+	b.day.Books = NewSubledger()
+	b.engine.EachAccount(func(a *ledger.Account) bool {
+		if err := b.day.Books.Add(a); err != nil {
+			b.t.Fatal(err)
+		}
+		return true
+	})
+	r, err := b.day.Check(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return r
+}
+
+// tomorrow goes on to the next day, behind a report.
+func (b *daybook) tomorrow(before *bank.DayReport) {
+	b.day.Date, b.day.Fence, b.day.Before = dayNext, 0, before
+}
+
+func broken(r *bank.DayReport) (ids []string) {
+	for _, c := range r.Checks {
+		if c.Result == bank.CheckBroken {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
+}
+
+// What is booked on the next day while the end of this one is worked on must not be in this one's books, and be in
+// the next one's once.
+func TestADaysBooksHoldWhatIsBookedOnItAndNothingElse(t *testing.T) {
+	b := newDaybook(t)
+	r := b.check()
+	if !r.Agrees || len(r.Checks) != 12 {
+		t.Fatalf("broken: %v\n%s", broken(r), r.Text())
+	}
+	for detail, want := range map[uint32]int64{bank.DetailClassI: 400, 20110201: 600, 22310201: 7, 30010101: -1000, 64110201: -7} {
+		i := slices.IndexFunc(r.Ledgers[0].Subjects, func(row bank.TrialRow) bool { return row.Detail == detail })
+		if got := r.Ledgers[0].Subjects[i].CreditFen - r.Ledgers[0].Subjects[i].DebitFen; got != want {
+			t.Errorf("%d: %d fen, wanted %d", detail, got, want)
+		}
+	}
+	b.tomorrow(r)
+	if r := b.check(); !r.Agrees {
+		t.Errorf("the next day: %v\n%s", broken(r), r.Text())
+	}
+	text := r.Text()
+	for _, part := range []string{"2026-01-15", "全部相符", "试算平衡表", "定期", "贷 Cr 6.00"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("the report for people lacks %q:\n%s", part, text)
+		}
+	}
+}
+
+// Each is something that could be wrong with a bank's books and that only this check would show.
+func TestEveryDailyCheckSeesWhatItChecksBroken(t *testing.T) {
+	for id, breakIt := range map[string]func(*daybook){
+		"R2": func(b *daybook) { b.diary.records[1].Transfers = nil },
+		"R3": func(b *daybook) {
+			b.write(dayD, 0, ledger.Uint128{}, ledger.Uint128{}, 0, 0, &bank.CustomerDayClosed{CustomerNo: 1, Date: dayD, Accruals: []bank.DayAccrual{{Product: "SLC1Y", DeltaFen: 1}}})
+			b.day.Position, b.day.Published = 8, 8
+		},
+		"R4":  func(b *daybook) { b.day.Contracts.Principal.Add("a deposit") },
+		"R5":  func(b *daybook) { b.write(dayD, 1190, b.account(30019001, 5), b.account(30019102, 5), 1, 0) },
+		"R7":  func(b *daybook) { b.day.Contracts.Overdue.Add("a transfer") },
+		"R8":  func(b *daybook) { b.day.Contracts.Limits.Add("a line") },
+		"R9":  func(b *daybook) { b.diary.records = slices.Delete(b.diary.records, 2, 3) },
+		"R10": func(b *daybook) { b.day.Published = 6 },
+		"R11": func(b *daybook) {
+			b.write(dayD, 1102, b.account(bank.DetailClassI, 1), b.account(30010101, 9), 2000, 0)
+		},
+		"R12": func(b *daybook) {
+			b.tomorrow(b.check())
+			b.write(dayNext, 41102, b.account(bank.DetailClassI, 1), b.account(30010101, 9), 3, 1)
+		},
+	} {
+		t.Run(id, func(t *testing.T) {
+			b := newDaybook(t)
+			breakIt(b)
+			if n := journal.Position(len(b.diary.records)); id != "R9" && n > b.day.Position {
+				b.day.Position, b.day.Published = n, n
+			}
+			r := b.check()
+			if got := broken(r); !slices.Contains(got, id) || len(got) > 1 || r.Agrees {
+				t.Errorf("broken: %v\n%s", got, r.Text())
+			}
+		})
+	}
+	t.Run("R1", func(t *testing.T) {
+		b := newDaybook(t)
+		b.check()
+		if err := b.day.Books.Add(&ledger.Account{ID: b.account(10030101, 0), Ledger: bank.LedgerCNY, DebitsPosted: ledger.U64(1)}); err != nil {
+			t.Fatal(err)
+		}
+		if c := b.day.balanced(); c.Result != bank.CheckBroken {
+			t.Errorf("%+v", c)
+		}
+	})
+	t.Run("R11, class III above its cap", func(t *testing.T) {
+		b := newDaybook(t)
+		b.check()
+		if err := b.day.Books.Add(&ledger.Account{ID: b.account(bank.DetailClassI+2, 2), Ledger: bank.LedgerCNY, CreditsPosted: ledger.U64(200_001)}); err != nil {
+			t.Fatal(err)
+		}
+		if c := b.day.eAccounts(); c.Result != bank.CheckBroken {
+			t.Errorf("%+v", c)
+		}
+	})
+}
