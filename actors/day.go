@@ -44,6 +44,7 @@ type Days struct {
 	options DayOptions
 	asked   chan struct{} // capacity 1: somebody wants it to look now
 	cutNow  atomic.Bool   // whatever the clock says
+	fence   atomic.Uint64 // no later than the record of the last cut; zero: not known
 
 	mu       sync.Mutex
 	day      bank.AccountingDay
@@ -54,7 +55,6 @@ type Days struct {
 	begin    []bank.CustomerNo
 	compared *comparing // by the last sweep of a day's end
 	beginOf  bank.Date  // the date of begin: who has something to do at its beginning; zero: not known
-	finished atomic.Int64
 }
 
 // retryStep is how long a step that failed rests.
@@ -140,6 +140,7 @@ func (d *Days) advance(ctx context.Context) (again bool, err error) {
 		return true, d.step(ctx, day)
 	case day.DateAt(now) > day.Current || d.cutNow.Load():
 		d.options.Logger.Info("day cut", "from", day.Current, "to", day.Current.AddDays(1))
+		d.fence.Store(uint64(d.node.journal.Last()))
 		err := d.take(ctx, day.Current, &bank.StartDayCut{Date: day.Current}, cutStarted)
 		d.cutNow.Store(false)
 		return true, err
@@ -215,8 +216,12 @@ func (d *Days) closed(date bank.Date) (Closed, error) {
 	case rec == nil:
 		return Closed{}, fmt.Errorf("the record of the day cut of %s is not kept any more: keep more of the journal (--journal-keep)", date)
 	}
+	d.fence.Store(uint64(rec.Position))
 	return Closed{date, rec.Position}, nil
 }
+
+// Needs is the first position of the journal that the end of the last day that was cut reads; zero: not known.
+func (d *Days) Needs() journal.Position { return journal.Position(d.fence.Load()) }
 
 // take has the bank's house decide something and takes up the day as it is then.
 func (d *Days) take(ctx context.Context, date bank.Date, cmd bank.Command, step string) error {

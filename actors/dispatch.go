@@ -75,6 +75,7 @@ func (d *dispatcher) sendFor() {
 }
 
 // begin takes the next turn, if there is one to take; otherwise the goroutine is to wait, or to end when enough wait.
+// It has just come, or its turn is over.
 func (d *dispatcher) begin(arrived bool) (turn func(), wait bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -113,7 +114,8 @@ func (d *dispatcher) work() {
 	}
 }
 
-// aside lets others have their turns while the caller, in its own, waits for the disk.
+// aside lets others have their turns while the caller, in its own, waits for the disk. Who has no turn may call it,
+// too: one more then takes his at once.
 func (d *dispatcher) aside(wait func()) {
 	d.mu.Lock()
 	d.taking--

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,11 +96,10 @@ func TestADayIsClosedWhenTheLastPaymentOfItIsAnswered(t *testing.T) {
 	z := b.customer("z", 0)
 	b.resolved()
 	held := make(chan struct{})
-	first := true
+	var asked atomic.Bool
 	b.link.set(func() {
 		b.link.before = func(op string, _ int) error {
-			if op == "transfers" && first {
-				first = false
+			if op == "transfers" && !asked.Swap(true) {
 				<-held
 			}
 			return nil

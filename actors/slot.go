@@ -37,12 +37,11 @@ func (n *Node) acquire(no bank.CustomerNo, registering bool) (*slot, error) {
 	if !no.IsHouse() && (no == 0 || no > n.registry.highest()) {
 		return nil, nil // a stranger takes no memory and no read
 	}
-	return n.bring(n.hold(no), registering)
+	return n.bring(n.hold(no), no, registering)
 }
 
-// bring reads a slot that is held, if need be; otherwise as acquire, which ends the hold when it returns none.
-func (n *Node) bring(s *slot, registering bool) (*slot, error) {
-	no := s.customer.No
+// bring reads a customer's slot that is held, if need be; otherwise as acquire. It ends the hold when it returns none.
+func (n *Node) bring(s *slot, no bank.CustomerNo, registering bool) (*slot, error) {
 	s.mu.Lock()
 	var err error
 	if !s.loaded {

@@ -138,7 +138,7 @@ func readParticulars(j journal.Journal, page *bank.StatementPage) error {
 	holder := uint64(page.AccountNo.Customer())
 	for i := range page.Entries {
 		e := &page.Entries[i]
-		if i > 0 && page.Entries[i-1].TransferID == e.TransferID {
+		if i > 0 && page.Entries[i-1].TransferID == e.TransferID && page.Entries[i-1].Code == e.Code {
 			e.Particulars = page.Entries[i-1].Particulars
 			continue
 		}
@@ -155,7 +155,7 @@ func readParticulars(j journal.Journal, page *bank.StatementPage) error {
 				if err != nil {
 					return fmt.Errorf("event at position %d: %w", rec.Position, err)
 				}
-				e.Particulars.Fold(event, page.AccountNo)
+				e.Particulars.Fold(event, page.AccountNo, e.Code)
 			}
 		}
 	}

@@ -64,9 +64,10 @@ type lister func(*bank.Customer, *bank.Desk, bank.Date, *bank.Catalogue) []bank.
 
 // visit asks one customer. His slot is held until it is over.
 type visit struct {
-	sweep *sweep
-	slot  *slot
-	made  bool // the sweep has brought him to memory
+	sweep    *sweep
+	customer bank.CustomerNo
+	slot     *slot
+	made     bool // the sweep has brought him to memory
 
 	parts atomic.Int32 // 2: what is decided is on its way to the disk, and it is still being decided
 	err   error        // why it could not be decided; of the first part
@@ -145,7 +146,7 @@ func (s *sweep) send(ctx context.Context, no bank.CustomerNo) error {
 		return err
 	}
 	found, made := s.node.find(no)
-	slot, err := s.node.bring(found, false)
+	slot, err := s.node.bring(found, no, false)
 	if err != nil {
 		return err
 	}
@@ -154,14 +155,13 @@ func (s *sweep) send(ctx context.Context, no bank.CustomerNo) error {
 		<-s.permits
 		return nil
 	}
-	s.node.system.Root.Send(pid, &visit{sweep: s, slot: slot, made: made})
+	s.node.system.Root.Send(pid, &visit{sweep: s, customer: no, slot: slot, made: made})
 	return nil
 }
 
 // visit does for a customer without an actor what his actor would do, or passes the visit on.
 func (s *shardActor) visit(ctx actor.Context, v *visit) {
-	no := v.slot.customer.No
-	c := s.customers[no]
+	c := s.customers[v.customer]
 	if c == nil && s.node.pipeline.submitter == nil {
 		// Nobody else may touch his state as long as he has no actor, and only we can give him one.
 		s.customer(v.slot).visit(v)
@@ -266,20 +266,19 @@ func (v *visit) finished(err error) {
 		s.visited.Add(1)
 	case errors.Is(err, bank.ErrOverloaded), errors.Is(err, bank.ErrLedgerUnavailable), errors.Is(err, bank.ErrLedgerUnanswered):
 		time.AfterFunc(againAfter, func() {
-			if pid := s.node.shards[v.slot.customer.No.Shard()].pid.Load(); pid != nil {
+			if pid := s.node.shards[v.customer.Shard()].pid.Load(); pid != nil {
 				s.node.system.Root.Send(pid, v)
 			}
 		})
 		return
 	default:
 		s.mu.Lock()
-		s.fault = errors.Join(s.fault, fmt.Errorf("customer %s: %w", v.slot.customer.No, err))
+		s.fault = errors.Join(s.fault, fmt.Errorf("customer %s: %w", v.customer, err))
 		s.mu.Unlock()
 	}
-	no := v.slot.customer.No
 	v.slot.release()
 	if v.made {
-		s.node.evict(no)
+		s.node.evict(v.customer)
 	}
 	<-s.permits
 }

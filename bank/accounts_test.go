@@ -54,8 +54,12 @@ func TestClassLimitVectorsHoldForCommands(t *testing.T) {
 		case MoveLoanRepay:
 			loan := k.must(&DrawLoan{Line: k.line(1), Account: no, AmountFen: v.Amount, Method: EqualInstalment, Periods: 12})
 			cmd = &RepayLoan{Loan: loan.Events[0].(*LoanDisbursed).LoanNo, AmountFen: v.Amount}
+		case MoveInterest:
+			_, s := k.at(no)
+			s.Demand.setDue([]DemandPeriod{{From: 20260621, Through: 20260920, FenDays: v.Amount * 180_000}})
+			cmd = &CreditInterest{Account: no, Date: k.env.Date}
 		default:
-			continue // the bank's own credits ask no limit
+			t.Fatalf("%s: nobody tries %s", v.Note, v.Op)
 		}
 		tried[v.Op]++
 		a, s := k.at(no)
@@ -72,7 +76,7 @@ func TestClassLimitVectorsHoldForCommands(t *testing.T) {
 			t.Errorf("%s: %s, want %s", v.Note, got, want)
 		}
 	}
-	if len(tried) != 8 {
+	if len(tried) != 9 {
 		t.Errorf("kinds of movements tried: %v", tried)
 	}
 }

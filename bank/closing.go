@@ -18,6 +18,7 @@ type AccountClosure struct {
 	PayoutFen int64     `cbor:"5,keyasint,omitempty" json:"payout_fen"`
 	CardToken string    `cbor:"6,keyasint,omitempty" json:"card_token,omitzero"` // paid out to; or
 	To        AccountNo `cbor:"7,keyasint,omitempty" json:"to_account,omitzero"` // this one of the customer
+	Product   string    `cbor:"8,keyasint" json:"product"`
 }
 
 // PrepareClosing (预销户) begins to close an account.
@@ -102,7 +103,7 @@ func decideClose(c *Customer, m *CloseAccount, env *Env, d *Decision) *Refusal {
 	case s.BalanceFen() < 0:
 		return &Refusal{Code: AccountInUse, Field: "account_no"}
 	}
-	closed := &AccountClosure{AccountNo: a.No, ClosedOn: env.Date, Reason: m.Reason, PayoutTxn: d.Txn, To: m.To}
+	closed := &AccountClosure{AccountNo: a.No, ClosedOn: env.Date, Reason: m.Reason, PayoutTxn: d.Txn, To: m.To, Product: a.Product}
 	payout, r := c.payout(a, m, closed, env, d)
 	if r != nil {
 		return r

@@ -36,15 +36,15 @@ const (
 
 // TermCase asks for a quote of a term deposit. Fields the action has no use for are passed over.
 type TermCase struct {
-	Terms      TermDeposit
-	Action     QuoteAction
-	On         Date // of the action; zero: the maturity day
-	RedeemFen  int64
-	DemandE6   int64
-	TaxE6      int64
-	NewRateE6  int64
-	Rollover   Rollover
-	PointsFrom []int // days of the accrual to show, the day of opening being 1
+	Terms     TermDeposit
+	Action    QuoteAction
+	On        Date // of the action; zero: the maturity day
+	RedeemFen int64
+	DemandE6  int64
+	TaxE6     int64
+	NewRateE6 int64
+	Rollover  Rollover
+	PointDays []int // days of the accrual to show, the day of opening being 1
 }
 
 // TermQuote answers a TermCase. Fields that the action does not have are nil.
@@ -137,8 +137,8 @@ func QuoteTerm(c TermCase) (q TermQuote, r *Refusal) {
 	default:
 		r = &Refusal{Code: FieldInvalid, Field: "action"}
 	}
-	if c.PointsFrom != nil {
-		q.accrual(d, c.PointsFrom)
+	if c.PointDays != nil {
+		q.accrual(d, c.PointDays)
 	}
 	return q, r
 }

@@ -97,8 +97,13 @@ type Particulars struct {
 	Remark           string `json:"remark,omitzero"`            // the customer's own words
 }
 
-// Fold takes what an event says about the account's entries in its transaction.
-func (p *Particulars) Fold(e Event, account AccountNo) {
+// returnedCode is that of money returned after it had gone out (E10).
+const returnedCode uint16 = 1161
+
+// Fold takes what an event says about the account's entries of a code in its transaction. What undoes a
+// transaction has the same id and codes of its own.
+func (p *Particulars) Fold(e Event, account AccountNo, code uint16) {
+	undone := code > reversedSameDay || code == returnedCode
 	switch m := e.(type) {
 	case *TransferInRequested:
 		p.Counterparty, p.CounterpartyBank, p.Remark = m.CardMasked, m.CardBank, m.Summary
@@ -113,9 +118,13 @@ func (p *Particulars) Fold(e Event, account AccountNo) {
 		}
 		p.Counterparty, p.Remark = MaskCard(other.String()), m.Summary
 	case *TransferReturned:
-		p.ValueDate, p.Remark = m.ValueDate, m.Reason
+		if undone {
+			p.ValueDate, p.Remark = m.ValueDate, m.Reason
+		}
 	case *TransactionReversed:
-		p.ValueDate, p.Remark = m.ValueDate, m.Reason
+		if undone {
+			p.ValueDate, p.Remark = m.ValueDate, m.Reason
+		}
 	case *HoldDeducted:
 		p.Remark = m.DocumentNo
 	case *AccountClosure:

@@ -179,7 +179,7 @@ func (s *Server) statementPaper(ctx *fasthttp.RequestCtx, args []string) {
 		return
 	}
 	q, p := paperArguments(ctx, []string{formatJSON, formatCSV, formatPDF}, "from", "to", "format")
-	if p == nil && !papers.PeriodMax(q.from, q.to) {
+	if p == nil && !papers.ValidPeriod(q.from, q.to) {
 		p = &problem{code: codeQuery, field: "to", because: "a period ends no earlier than it begins"}
 	}
 	if p != nil {

@@ -174,6 +174,7 @@ func TestAStatementSaysTheSameInEveryFormat(t *testing.T) {
 		"/v1/deposits/x/certificate":                                                    "DEPOSIT_UNKNOWN",
 		"/v1/papers/S-00000000000000000000000000?code=1":                                "PAPER_UNKNOWN",
 		"/v1/papers/R-" + bank.NewTxnID(1_764_000_000_000, 1, 9).String() + "?code=1":   "PAPER_UNKNOWN",
+		"/v1/customers/C0000000018/vouchers":                                            "CREDENTIAL_REQUIRED",
 		"/v1/papers/" + d.Number:                                                        "QUERY_INVALID",
 		"/v1/papers/" + d.Number + "?code=" + d.VerificationCode + "&code=" + "another": "QUERY_INVALID",
 	} {

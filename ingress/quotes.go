@@ -209,7 +209,7 @@ func (s *Server) termCase(q *quoter, in *termQuoteRequest) (c bank.TermCase, pro
 	} else {
 		c.DemandE6 = q.rate("demand_rate_e6", in.DemandRateE6, func() (int64, bool) { return cat.DemandRateOn(c.On), true })
 	}
-	c.PointsFrom = q.points(in, d)
+	c.PointDays = q.points(in, d)
 	return c, product
 }
 

@@ -88,8 +88,9 @@ const (
 	daysMax           = 1<<16 - 1
 )
 
-// PeriodMax reports whether a statement of the period can be numbered.
-func PeriodMax(from, to bank.Date) bool {
+// ValidPeriod reports whether there can be a statement of the period: it ends no earlier than it begins, and can
+// be numbered.
+func ValidPeriod(from, to bank.Date) bool {
 	return from >= epoch && from <= to && bank.Days(epoch, to) <= daysMax
 }
 

@@ -243,7 +243,7 @@ func TestAStatementThatDoesNotAddUpIsNotGivenOut(t *testing.T) {
 }
 
 // A paper that somebody changed must not be confirmed: every figure and word of an entry is under the code.
-func TestTheCodeCoversEverythingASatementSays(t *testing.T) {
+func TestTheCodeCoversEverythingAStatementSays(t *testing.T) {
 	entries := some(6)
 	st := statementOf(1000, entries)
 	code := run(t, st, Unprinted{}, entries)

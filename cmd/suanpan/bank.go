@@ -188,11 +188,11 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if err := s.openStream(at, catalogue, logger); err != nil {
 		return nil, err
 	}
-	if o.keep.records > 0 {
-		s.keeper = s.run("journal", func(ctx context.Context) error { return s.keepJournal(ctx, uint64(o.keep.records)) })
-	}
 	if err := s.openDays(at, o); err != nil {
 		return nil, err
+	}
+	if o.keep.records > 0 {
+		s.keeper = s.run("journal", func(ctx context.Context) error { return s.keepJournal(ctx, uint64(o.keep.records)) })
 	}
 	s.api = ingress.New(ingress.Options{
 		Bank: bankOf, Vault: vault, Operators: operators, Catalogue: catalogue, Clock: s.clock.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),

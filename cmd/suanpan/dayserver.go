@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -14,6 +17,7 @@ import (
 	"github.com/suanpan-bank/suanpan/actors"
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/internal/clock"
+	"github.com/suanpan-bank/suanpan/journal"
 )
 
 // accountingDay is the server's accounting day, with what checks its books and keeps the reports.
@@ -21,6 +25,8 @@ type accountingDay struct {
 	*actors.Days
 	server *server
 	dir    string // of the reports
+
+	counted atomic.Uint64 // the fence of the last report: the next one counts the records behind it
 }
 
 // openDays begins the accounting day. What its steps need is open.
@@ -37,8 +43,40 @@ func (s *server) openDays(at layout, o serveOptions) error {
 		Clock: s.clock, CutMinute: minute, Busy: s.load.Busy, Logger: s.logger,
 		Work: map[bank.DayStep]func(context.Context, actors.Closed) error{bank.StepCheck: s.day.checkClosed},
 	})
+	if err := s.day.findLast(); err != nil {
+		return err
+	}
 	s.daily = s.run("accounting day", s.day.Run)
 	return nil
+}
+
+// findLast notes what the next report begins with.
+func (a *accountingDay) findLast() error {
+	names, err := filepath.Glob(filepath.Join(a.dir, "*.json")) // sorted, and so the dates are
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	date, err := bank.ParseDate(strings.TrimSuffix(filepath.Base(names[len(names)-1]), ".json"))
+	if err != nil {
+		return fmt.Errorf("%s is no day's report: %w", names[len(names)-1], err)
+	}
+	r, err := a.Report(date)
+	if err == nil {
+		a.counted.Store(r.Fence)
+	}
+	return err
+}
+
+// needs is the first position of the journal that the day's work still reads.
+func (a *accountingDay) needs() journal.Position {
+	first := a.Needs()
+	if counted := journal.Position(a.counted.Load()); first == 0 || counted > 0 && counted < first {
+		first = counted
+	}
+	if first == 0 {
+		return math.MaxInt64 // no day has ended: what is gone is taken from the ledger
+	}
+	return first
 }
 
 // cutMinute reads a time of day such as 23:30.
@@ -113,6 +151,7 @@ func (a *accountingDay) keep(r *bank.DayReport) error {
 	if err := note(a.path(r.Date), string(text)); err != nil {
 		return fmt.Errorf("keep the report of %s: %w", r.Date, err)
 	}
+	a.counted.Store(r.Fence)
 	return nil
 }
 

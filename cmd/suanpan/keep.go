@@ -70,7 +70,7 @@ func (s *server) unneeded(records uint64) journal.Position {
 	if uint64(durable) <= records {
 		return 0
 	}
-	return min(durable-journal.Position(records)+1, s.books.position()+1, s.relay.Position()+1)
+	return min(durable-journal.Position(records)+1, s.books.position()+1, s.relay.Position()+1, s.day.needs())
 }
 
 // retain lets go what is before the position, once its events can't be lost with the power.

@@ -127,11 +127,26 @@ func (b *bank) call(method, path, key, body, operator, approver string) (status 
 	if approver != "" {
 		req.Header.Set("Suanpan-Approver", "Bearer "+b.operators[approver])
 	}
+	return b.answer(req)
+}
+
+// read sends a request of an operator and returns the answer in the form asked for.
+func (b *bank) read(method, path, body, accept, operator string) (status int, text []byte, err error) {
+	req, err := http.NewRequest(method, b.base+path, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("Accept", accept)
+	req.Header.Set("Authorization", "Bearer "+b.operators[operator])
+	return b.answer(req)
+}
+
+func (b *bank) answer(req *http.Request) (status int, body []byte, err error) {
 	r, err := b.client.Do(req)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer r.Body.Close()
-	document, err = io.ReadAll(r.Body)
-	return r.StatusCode, document, err
+	body, err = io.ReadAll(r.Body)
+	return r.StatusCode, body, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,19 +45,20 @@ func (s *story) close() {
 
 // steps by their names. What each does and which words it takes is in README.md.
 var steps = map[string]func(*story, *words) string{
-	"时钟":  (*story).moveClock,
-	"开户":  (*story).openAccount,
-	"来账":  (*story).inbound,
-	"转入":  (*story).pull,
-	"转出":  (*story).push,
-	"渠道":  (*story).channel,
-	"转账":  (*story).transfer,
-	"买入":  (*story).buy,
-	"支取":  (*story).redeem,
-	"存单":  (*story).deposit,
-	"新存单": (*story).newest,
-	"对账单": (*story).statement,
-	"请求":  (*story).request,
+	"时钟":   (*story).moveClock,
+	"开户":   (*story).openAccount,
+	"来账":   (*story).inbound,
+	"转入":   (*story).pull,
+	"转出":   (*story).push,
+	"渠道":   (*story).channel,
+	"转账":   (*story).transfer,
+	"买入":   (*story).buy,
+	"支取":   (*story).redeem,
+	"存单":   (*story).deposit,
+	"新存单":  (*story).newest,
+	"对账单":  (*story).statement,
+	"渠道文件": (*story).file,
+	"请求":   (*story).request,
 }
 
 func (s *story) step(d *datadriven.TestData) string {
@@ -357,6 +359,30 @@ func (s *story) request(w *words) string {
 		}
 	})
 }
+
+// file gives the bank a channel's file to reconcile, and tells its report and what it did.
+func (s *story) file(w *words) string {
+	status, report, err := s.bank.read(http.MethodPost, "/v1/channel/files/"+w.next("channel"), s.replace(w.data.Input)+"\n", "text/plain", "finance")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if status != http.StatusOK {
+		w.data.Fatalf(w.t, "%d %s", status, report)
+	}
+	text := string(report)
+	for name, id := range s.transfers {
+		text = strings.ReplaceAll(text, id, "$"+name)
+	}
+	for name, a := range s.accounts {
+		text = strings.ReplaceAll(text, a.no, "$"+name)
+	}
+	text = digest.ReplaceAllString(text, "…")
+	// A report has empty lines, which would end the answer in the file.
+	return strings.ReplaceAll(strings.TrimSpace(text), "\n\n", "\n") + "\n" + s.news()
+}
+
+// digest is the hash of a file whose identifiers differ from run to run.
+var digest = regexp.MustCompile("[0-9a-f]{64}")
 
 // replace puts numbers in the place of names; of two names that fit, the longer.
 func (s *story) replace(text string) string {

@@ -177,6 +177,7 @@ type tally struct {
 	hole      bank.Findings
 	reversed  int
 	reversals bank.Findings
+	begun     string // why the date's records can't be added to anything; empty: they are
 }
 
 // tally adds the date's records to what the report of the date before says. Records of later dates are taken out
@@ -195,8 +196,11 @@ func (d *Day) tally(ctx context.Context) (*tally, error) {
 		}
 	}
 	if first := d.Journal.First(); first > from {
-		return nil, fmt.Errorf("the journal begins at position %d and the day's records at %d: keep more of the journal (--journal-keep), "+
-			"or restore the report of the day before", first, from)
+		if d.Fence > 0 && first > d.Fence {
+			return nil, fmt.Errorf("the journal begins at position %d, behind the day's cut at %d: it must be kept longer (--journal-keep)", first, d.Fence)
+		}
+		t.begun = fmt.Sprintf("there is no report of the day before, and the journal begins at position %d: the next day is compared with this one", first)
+		from = first
 	}
 	var fault error
 	last := from - 1
@@ -218,7 +222,23 @@ func (d *Day) tally(ctx context.Context) (*tally, error) {
 		t.hole.Add("the journal ends at %d, the ledger stands at %d", last, d.Position)
 	}
 	t.records = int64(last - from + 1)
+	if t.begun != "" {
+		t.begin(d.Books)
+	}
 	return t, nil
+}
+
+// begin takes the ledger's word for what the journal no longer tells.
+func (t *tally) begin(books *Subledger) {
+	clear(t.subjects)
+	clear(t.accrued)
+	for key, row := range books.subjects {
+		balance := row.SubjectBalance
+		t.subjects[key] = &balance
+	}
+	for key, fen := range books.payable {
+		t.accrued[key] = fen
+	}
 }
 
 func (d *Day) take(t *tally, rec *journal.Record) error {

@@ -21,9 +21,10 @@ const (
 type diary struct {
 	journal.Journal // nil: what is not here is not asked
 	records         []journal.Record
+	first           journal.Position
 }
 
-func (d *diary) First() journal.Position { return 1 }
+func (d *diary) First() journal.Position { return max(1, d.first) }
 
 func (d *diary) Scan(_ context.Context, from journal.Position, fn func(*journal.Record) bool) error {
 	for i := range d.records {
@@ -158,6 +159,23 @@ func TestADaysBooksHoldWhatIsBookedOnItAndNothingElse(t *testing.T) {
 		if !strings.Contains(text, part) {
 			t.Errorf("the report for people lacks %q:\n%s", part, text)
 		}
+	}
+}
+
+// A journal that has let its beginning go can't prove the first report's figures; they are the ledger's, and the next
+// day is proved against them.
+func TestWithoutAReportBeforeAndAJournalsBeginningTheLedgerBegins(t *testing.T) {
+	b := newDaybook(t)
+	b.diary.records = b.diary.records[2:]
+	b.diary.first = 3
+	r := b.check()
+	if !r.Agrees || r.Checks[1].Result != bank.CheckNotApplicable || r.Checks[2].Result != bank.CheckNotApplicable {
+		t.Fatalf("%v\n%s", broken(r), r.Text())
+	}
+	b.tomorrow(r)
+	b.diary.records, b.diary.first = b.diary.records[1:], 4
+	if r := b.check(); !r.Agrees || r.Checks[1].Result != bank.CheckOK {
+		t.Errorf("the next day: %v\n%s", broken(r), r.Text())
 	}
 }
 

@@ -203,7 +203,8 @@ type payload struct {
 
 // counted are the events that mean something for products.
 var counted = []string{
-	"AccountOpened", "DepositOpened", "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity", "DepositRolledOver",
+	"AccountOpened", "AccountClosed",
+	"DepositOpened", "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity", "DepositRolledOver",
 	"CreditLineGranted", "LoanDisbursed", "RepaymentApplied", "LoanPrepaid", "LoanSettled",
 }
 
@@ -220,6 +221,8 @@ func (c *changes) event(env *streams.Envelope) error {
 	switch env.Type {
 	case "AccountOpened":
 		c.product(e.Product, Account).opened++
+	case "AccountClosed":
+		c.product(e.Product, Account).closed++
 	case "DepositOpened":
 		c.open(&e, Deposit, e.PrincipalFen)
 	case "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity":

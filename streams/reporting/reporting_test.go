@@ -160,6 +160,7 @@ func TestTotalsOfASmallBank(t *testing.T) {
 		&bank.DepositRedeemedEarly{DepositPaid: bank.DepositPaid{Product: bank.ProductSLC1Y, PrincipalFen: 5000}})
 	a.tell(4, []ledger.Transfer{move(ledger.Uint128(bank.LedgerID(20110203, 4, 1)), ledger.Uint128(bank.LedgerID(20110203, 4, 2)), 5000)}, 0,
 		&bank.DepositRolledOver{Product: bank.ProductSLC1Y, PrincipalFen: 5000, Next: bank.DepositOpened{PrincipalFen: 5000}})
+	a.tell(5, nil, 0, &bank.AccountClosure{Product: bank.ProductClassI})
 	r := opened(t, filepath.Join(t.TempDir(), "report.db"), "one")
 	defer r.Close()
 	told(t, r, a.messages, 7)
@@ -168,7 +169,7 @@ func TestTotalsOfASmallBank(t *testing.T) {
 		t.Errorf("trial balance: %+v", balance)
 	}
 	want := []Product{
-		{Product: bank.ProductClassI, NameZh: "电子账户(Ⅰ类)", Kind: Account, Opened: 10, Open: 10, BalanceFen: 100_000 - 45_000 - 5*700},
+		{Product: bank.ProductClassI, NameZh: "电子账户(Ⅰ类)", Kind: Account, Opened: 10, Closed: 1, Open: 9, BalanceFen: 100_000 - 45_000 - 5*700},
 		{Product: bank.ProductSLC1Y, NameZh: "岁利存(一年)", Kind: Deposit, Opened: 11, Closed: 2, Open: 9, BalanceFen: 45_000},
 	}
 	if !reflect.DeepEqual(products.Products, want) {
