@@ -17,6 +17,8 @@ import (
 type Channels interface {
 	// Reconcile reads a channel's file and puts right what does not agree. The report can be written as text.
 	Reconcile(ctx context.Context, channel bank.Channel, file []byte, by bank.By) (Report, error)
+	// File fetches a channel's file of a day from the channel; bank.ErrNotFound: it has none yet.
+	File(ctx context.Context, channel bank.Channel, day bank.Date) ([]byte, error)
 	OpenTransfers(ctx context.Context) ([]bank.Open, error)
 	Suspense(ctx context.Context) ([]bank.Suspense, error)
 }
@@ -57,6 +59,10 @@ func (s *Server) channelRoutes() []route {
 		{
 			method: fasthttp.MethodPost, path: "/v1/channel/files/{channel}", zh: "渠道对账文件", en: "Reconcile a channel's daily file (CSV); Accept: text/plain for a report to read",
 			serve: s.reconcile, roles: []bank.OperatorRole{bank.Finance},
+		},
+		{
+			method: fasthttp.MethodGet, path: "/v1/channel/files/{channel}/{date}", zh: "取渠道对账文件", en: "A channel's file of a day (CSV), as the channel has it",
+			serve: s.channelFile, roles: []bank.OperatorRole{bank.Finance},
 		},
 		{
 			method: fasthttp.MethodGet, path: "/v1/channel/transfers", zh: "在途清单", en: "Transfers whose channel has not answered", reply: openReply{},
@@ -312,6 +318,29 @@ func (s *Server) reconcile(ctx *fasthttp.RequestCtx, args []string) {
 		}
 	default:
 		s.reply(ctx, fasthttp.StatusOK, report)
+	}
+}
+
+func (s *Server) channelFile(ctx *fasthttp.RequestCtx, args []string) {
+	var f fields
+	channel, day := f.clearing("channel", args[0]), f.date("date", args[1])
+	p := f.p
+	if p == nil && s.options.Channels == nil {
+		p = &problem{code: codeUnavailable}
+	}
+	if p != nil {
+		s.fail(ctx, p)
+		return
+	}
+	text, err := s.options.Channels.File(context.Background(), channel, day)
+	switch {
+	case errors.Is(err, bank.ErrNotFound):
+		s.fail(ctx, &problem{code: codeNoFile})
+	case err != nil:
+		s.fail(ctx, problemOfError(err))
+	default:
+		ctx.Response.Header.SetContentType("text/csv; charset=utf-8")
+		ctx.Response.SetBody(text)
 	}
 }
 

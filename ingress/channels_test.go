@@ -27,6 +27,10 @@ func (r reconciling) Reconcile(ctx context.Context, channel bank.Channel, file [
 	return report, err
 }
 
+func (r reconciling) File(context.Context, bank.Channel, bank.Date) ([]byte, error) {
+	return nil, bank.ErrNotFound
+}
+
 // approved posts as an operator, with another's approval if need be.
 func (h *house) approved(maker, checker, path, body string) answer {
 	h.Helper()
@@ -165,6 +169,9 @@ func TestAChannelsFileIsReconciledOverTheAPI(t *testing.T) {
 	}
 	if s := h.get("/v1/transfers/" + txn); s.body["status"] != "SUCCEEDED" || h.balance(no) != 41_000 {
 		t.Errorf("the transfer: %s, balance %d", s.raw, h.balance(no))
+	}
+	if a := h.readAs("finance", "/v1/channel/files/IBPS/2026-11-24"); a.status != 404 || a.code() != "FILE_UNKNOWN" {
+		t.Errorf("the channel's own file: %d %s", a.status, a.raw)
 	}
 	req := h.request(http.MethodPost, "/v1/channel/files/IBPS", string(file))
 	req.Header.Set("Authorization", "Bearer finance")

@@ -48,6 +48,7 @@ const (
 	codeInternal    = "INTERNAL"
 
 	codeFile       = "FILE_INVALID"
+	codeNoFile     = "FILE_UNKNOWN"
 	codeCredential = "CREDENTIAL_REQUIRED"
 	codeRole       = "ROLE_REQUIRED"
 	codeApproval   = "APPROVAL_REQUIRED"
@@ -96,6 +97,7 @@ var explanations = map[string]explanation{
 	codeLedger:      {503, "账务系统暂不可用", "The ledger is not available now", "未做任何处理,请稍后重试。", "Nothing was done. Try again in a moment."},
 	codeUnanswered:  {503, "账务系统暂未答复", "The ledger has not answered yet", "请求已记录。请稍后用同一个 Idempotency-Key 重试以获知结果,不会重复执行。", "The request is written down. Repeat it in a moment with the same Idempotency-Key to hear the outcome; it is not done twice."},
 	codeInternal:    {500, "内部错误", "Something went wrong here", "请用同一个 Idempotency-Key 重试;若仍失败,请联系运维。", "Try again with the same Idempotency-Key; if it goes on, tell the operators."},
+	codeNoFile:      {404, "渠道尚无该日文件", "The channel has no file of that day yet", "请稍后再取,或由渠道另行提供。", "Fetch it later, or have the channel send it."},
 	codeFile:        {422, "对账文件无效", "The file can't be used", "请核对文件格式与渠道(docs/channels.md)后重新发送。", "Check its form and channel (docs/channels.md), and send it again."},
 	codeCredential:  {401, "需要操作员凭证", "An operator's credential is needed", "请在 Authorization 头中以 Bearer 方式提供操作员令牌。", "Send an operator's token in the header: Authorization: Bearer …"},
 	codeRole:        {403, "操作员无此权限", "The operator's role does not allow that", "请由具备相应角色的操作员办理。", "Ask an operator in a role that may."},

@@ -61,7 +61,17 @@ func (s *server) closeChannels() error {
 // reconciliation lets the API have channels' files read.
 type reconciliation struct {
 	*cluster.Cluster
-	books channels.Books
+	books   channels.Books
+	tracker *channels.Tracker
+}
+
+// File implements ingress.Channels.
+func (r reconciliation) File(ctx context.Context, channel bank.Channel, day bank.Date) ([]byte, error) {
+	text, err := r.tracker.File(ctx, channel, day)
+	if errors.Is(err, channels.ErrNoFile) {
+		return nil, fmt.Errorf("%w: %w", bank.ErrNotFound, err)
+	}
+	return text, err
 }
 
 // Reconcile implements ingress.Channels.
@@ -79,9 +89,9 @@ func (r reconciliation) Reconcile(ctx context.Context, channel bank.Channel, fil
 // reconciliation is of the ledger the node has.
 func (s *server) reconciliation(bankOf *cluster.Cluster) ingress.Channels {
 	if s.books != nil {
-		return reconciliation{bankOf, s.books}
+		return reconciliation{bankOf, s.books, s.tracker}
 	}
-	return reconciliation{bankOf, s.ledger}
+	return reconciliation{bankOf, s.ledger, s.tracker}
 }
 
 // reconcileMax is how long a file may take to be read.
