@@ -200,10 +200,9 @@ func decideResult(c *Customer, m *ChannelResult, env *Env, d *Decision) *Refusal
 	if f.Out {
 		d.Legs = PushResult{f.PendingID, f.FeePendingID, f.AmountFen, f.FeeFen, pushCode(f.Bound, f.Payment), m.Success}.Legs(own, nil)
 	} else {
+		// No cap behind the answer: the request has been counted against it ever since, and what the card has paid
+		// must not bounce for the interest that was credited meanwhile.
 		d.Legs = PullResult{f.PendingID, f.AmountFen, m.Success}.Legs(own, nil)
-		if m.Success {
-			a.capped(d, own)
-		}
 	}
 	settled := TransferSettled{
 		TxnID: f.Txn, AccountNo: f.Account, AmountFen: f.AmountFen, FeeFen: f.FeeFen, Channel: f.Channel,
