@@ -226,7 +226,7 @@ func TestEveryDailyCheckSeesWhatItChecksBroken(t *testing.T) {
 	t.Run("R11, class III above its cap", func(t *testing.T) {
 		b := newDaybook(t)
 		b.check()
-		if err := b.day.Books.Add(&ledger.Account{ID: b.account(bank.DetailClassI+2, 2), Ledger: bank.LedgerCNY, CreditsPosted: ledger.U64(200_001)}); err != nil {
+		if err := b.day.Books.Add(&ledger.Account{ID: b.account(bank.DetailClassI+2, 2), Ledger: bank.LedgerCNY, CreditsPosted: ledger.U64(210_001)}); err != nil {
 			t.Fatal(err)
 		}
 		if c := b.day.eAccounts(); c.Result != bank.CheckBroken {
