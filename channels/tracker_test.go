@@ -144,6 +144,9 @@ func TestATransferIsNeverSentAgainUnlessTheChannelHasNeverHadIt(t *testing.T) {
 		tr.Answer(Answer{Transfer: txn, Outcome: c.answer})
 		tr.turn(t.Context())
 		_, settled := d.settled[txn]
+		if slices.ContainsFunc(slices.Concat(d.sent, d.queried), func(t bank.TxnID) bool { return t != txn }) {
+			t.Errorf("%s: another serial was used: sent %v, queried %v", name, d.sent, d.queried)
+		}
 		if len(d.sent) != c.sent || len(d.queried) != c.queried || settled != c.settled || (tr.Watched() == 1) != c.inHand {
 			t.Errorf("%s: sent %d, queried %d, settled %v, %d watched", name, len(d.sent), len(d.queried), settled, tr.Watched())
 		}
