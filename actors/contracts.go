@@ -93,8 +93,11 @@ func (c *comparing) take(a *customerActor) {
 			continue
 		}
 		c.sum.InFlight++
-		if !a.node.registry.isOpen(customer.No) {
+		switch {
+		case !a.node.registry.isOpen(customer.No):
 			c.sum.Overdue.Add("transfer %s of %s waits for its channel and is not among those to ask for", f.Txn, f.Date)
+		case f.UnknownSince == 0:
+			c.sum.Overdue.Add("transfer %s of %s waits for its channel and is not marked unknown", f.Txn, f.Date)
 		}
 	}
 }

@@ -137,8 +137,13 @@ func TestContractsThatDifferFromTheLedgerAreNamed(t *testing.T) {
 	d := o.days(c)
 	no := o.depositor("d").Customer()
 	account := o.node.slot(no).customer.Accounts[0].No
-	o.do(&bank.TransferIn{Account: account, AmountFen: 5})
+	txn := o.done(&bank.TransferIn{Account: account, AmountFen: 5}).Txn
 	found, err := d.Contracts(t.Context(), dayNext)
+	if err != nil || found.Overdue.Count != 1 { // nobody has noticed that its channel is silent
+		t.Fatalf("%+v, %v", found, err)
+	}
+	o.done(&bank.MarkUnknown{Transfer: txn})
+	found, err = d.Contracts(t.Context(), dayNext)
 	if err != nil || found.Contracts != 1 || found.InFlight != 1 || found.Principal.Count+found.Limits.Count+found.Overdue.Count != 0 {
 		t.Fatalf("%+v, %v", found, err)
 	}

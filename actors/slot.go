@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -37,15 +38,16 @@ func (n *Node) acquire(no bank.CustomerNo, registering bool) (*slot, error) {
 	if !no.IsHouse() && (no == 0 || no > n.registry.highest()) {
 		return nil, nil // a stranger takes no memory and no read
 	}
-	return n.bring(n.hold(no), no, registering)
+	return n.bring(n.hold(no), no, registering, nil)
 }
 
 // bring reads a customer's slot that is held, if need be; otherwise as acquire. It ends the hold when it returns none.
-func (n *Node) bring(s *slot, no bank.CustomerNo, registering bool) (*slot, error) {
+// Nil: nothing has been read ahead.
+func (n *Node) bring(s *slot, no bank.CustomerNo, registering bool, ahead *readAhead) (*slot, error) {
 	s.mu.Lock()
 	var err error
 	if !s.loaded {
-		n.workers.aside(func() { err = n.load(s) })
+		n.workers.aside(func() { err = n.load(s, ahead) })
 	}
 	nobody := s.eventSeq == 0 && !no.IsHouse()
 	s.mu.Unlock()
@@ -105,9 +107,12 @@ func (s *slot) release() { s.users.Add(-1) }
 
 // load reads the customer's saved state and the records after it; mu is held. All that concerns a customer
 // who is not in memory is durable.
-func (n *Node) load(s *slot) error {
+func (n *Node) load(s *slot, ahead *readAhead) error {
 	saved := n.journal.Saved() // before the snapshot: a newer one holds more, never less
-	if err := n.restore(s); err != nil {
+	if ahead != nil {
+		saved = ahead.saved
+	}
+	if err := n.restore(s, ahead); err != nil {
 		return err
 	}
 	head, err := n.journal.Head(uint64(s.customer.No))
@@ -137,10 +142,35 @@ func (n *Node) loaded(s *slot, head journal.Head) error {
 	return nil
 }
 
+// readAhead is saved states of neighbours, read in one go.
+type readAhead struct {
+	saved  journal.Position // what they hold, at the least
+	states map[bank.CustomerNo]journal.Snapshot
+}
+
+// readAhead reads the saved states of the customers from first to last.
+func (n *Node) readAhead(ctx context.Context, first, last bank.CustomerNo) (*readAhead, error) {
+	ahead := &readAhead{saved: n.journal.Saved(), states: make(map[bank.CustomerNo]journal.Snapshot, last-first+1)}
+	err := n.journal.Snapshots(ctx, uint64(first), func(s *journal.Snapshot) bool {
+		no := bank.CustomerNo(s.Customer)
+		if no > last {
+			return false
+		}
+		found := *s
+		found.State = slices.Clone(s.State)
+		ahead.states[no] = found
+		return true
+	})
+	return ahead, err
+}
+
 // restore reads the customer's newest saved state, or one that is about to be saved.
-func (n *Node) restore(s *slot) error {
+func (n *Node) restore(s *slot, ahead *readAhead) error {
 	no := s.customer.No
 	saved, ok := n.unsaved.find(no)
+	if !ok && ahead != nil {
+		saved, ok = ahead.states[no]
+	}
 	if !ok {
 		var err error
 		if saved, err = n.journal.Snapshot(uint64(no)); err != nil {

@@ -3,9 +3,9 @@ package actors
 // The sweep (日终扫描): every customer is asked once what is to be decided for him at a day's end or beginning.
 //
 // The problem: there are a million of them, most are on disk, few may be in memory at a time, and requests go on
-// meanwhile. So a few goroutines go through the numbers in order, as the saved states lie on disk. Each brings the
-// next customer to memory, or finds him there, and sends his shard a visit; at most visitsMax of them are under
-// way, so that requests stand behind few. The shard passes the visit on to the customer's actor; if he has none,
+// meanwhile. So a few goroutines go through the numbers in order, as the saved states lie on disk, and read a block
+// of them at a time. Each brings the next customer to memory, or finds him there, and sends his shard a visit; at
+// most visitsMax of them are under way, so that requests stand behind few. The shard passes the visit on to the customer's actor; if he has none,
 // which is the rule, it is the one who may read and change his state, and does what the actor would do. He who has
 // nothing to do has cost a read. A customer whom only the sweep has brought in leaves when his decisions are on
 // disk; whoever was there stays, and being visited does not count as being asked for.
@@ -119,8 +119,16 @@ func (s *sweep) work(ctx context.Context) error {
 			return ctx.Err()
 		}
 		begun := time.Now()
-		for i := first; i < min(first+sweepBlock, s.count); i++ {
-			if err := s.send(ctx, s.at(i)); err != nil {
+		last := min(first+sweepBlock, s.count) - 1
+		var ahead *readAhead
+		if s.only == nil {
+			var err error
+			if ahead, err = s.node.readAhead(ctx, s.at(first), s.at(last)); err != nil {
+				return err
+			}
+		}
+		for i := first; i <= last; i++ {
+			if err := s.send(ctx, s.at(i), ahead); err != nil {
 				return err
 			}
 		}
@@ -133,7 +141,7 @@ func (s *sweep) work(ctx context.Context) error {
 }
 
 // send brings a customer to memory and his shard to visit him.
-func (s *sweep) send(ctx context.Context, no bank.CustomerNo) error {
+func (s *sweep) send(ctx context.Context, no bank.CustomerNo, ahead *readAhead) error {
 	select {
 	case s.permits <- struct{}{}:
 	case <-s.node.stopped:
@@ -146,7 +154,7 @@ func (s *sweep) send(ctx context.Context, no bank.CustomerNo) error {
 		return err
 	}
 	found, made := s.node.find(no)
-	slot, err := s.node.bring(found, no, false)
+	slot, err := s.node.bring(found, no, false, ahead)
 	if err != nil {
 		return err
 	}

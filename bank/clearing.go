@@ -103,6 +103,9 @@ func (m *FinishReconciliation) decide(_ *Customer, _ *Env, d *Decision) *Refusal
 	return nil
 }
 
+// ClearingChannels are the channels that send a daily file.
+var ClearingChannels = []Channel{ChannelIBPS, ChannelUnionPay, ChannelNetsUnion, ChannelCore}
+
 // clearingDetail is the subject of a channel's clearing accounts (清算资金往来).
 func clearingDetail(channel Channel) uint32 {
 	switch channel {

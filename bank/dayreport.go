@@ -61,10 +61,18 @@ type TrialRow struct {
 	Accounts int    `json:"accounts"`
 }
 
-// DayTally is what records add up to: what the journal says that subjects and accruals come to.
+// DayTally is what records add up to: what the journal says that subjects, accruals and transfers in flight come to.
 type DayTally struct {
 	Subjects []SubjectTally `json:"subjects"`
 	Accrued  []AccruedTally `json:"accrued"`
+	InFlight []FlightTally  `json:"in_flight,omitempty"`
+}
+
+// FlightTally is what is under way to or from the channels of a clearing subject, by events.
+type FlightTally struct {
+	Clearing  uint32    `json:"clearing"` // detail subject
+	Direction Direction `json:"direction"`
+	Fen       int64     `json:"fen"`
 }
 
 // SubjectTally is a subject's posted sums by the journal's entries.

@@ -188,7 +188,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if err := s.openStream(at, catalogue, logger); err != nil {
 		return nil, err
 	}
-	if err := s.openDays(at, o); err != nil {
+	if err := s.openDays(s.reconciliation(bankOf), at, o); err != nil {
 		return nil, err
 	}
 	if o.keep.records > 0 {
@@ -196,7 +196,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	}
 	s.api = ingress.New(ingress.Options{
 		Bank: bankOf, Vault: vault, Operators: operators, Catalogue: catalogue, Clock: s.clock.Now, Logger: logger, Pages: s.pages(), Metrics: s.metrics(),
-		Day: s.day, MoveClock: s.moveClock(), Channels: s.reconciliation(bankOf),
+		Day: s.day, MoveClock: s.moveClock(), Channels: s.day.files,
 	})
 	go func() {
 		if err := s.api.Serve(s.http); err != nil {

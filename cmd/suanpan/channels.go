@@ -58,11 +58,15 @@ func (s *server) closeChannels() error {
 	return err
 }
 
-// reconciliation lets the API have channels' files read.
+// reconciliation lets the API and the end of day have channels' files read.
 type reconciliation struct {
 	*cluster.Cluster
 	books   channels.Books
 	tracker *channels.Tracker
+}
+
+func (r reconciliation) reconciler() *channels.Reconciler {
+	return &channels.Reconciler{Bank: r.Cluster, Books: r.books}
 }
 
 // File implements ingress.Channels.
@@ -76,7 +80,7 @@ func (r reconciliation) File(ctx context.Context, channel bank.Channel, day bank
 
 // Reconcile implements ingress.Channels.
 func (r reconciliation) Reconcile(ctx context.Context, channel bank.Channel, file []byte, by bank.By) (ingress.Report, error) {
-	report, err := (&channels.Reconciler{Bank: r.Cluster, Books: r.books}).Run(ctx, channel, file, by)
+	report, err := r.reconciler().Run(ctx, channel, file, by)
 	if errors.Is(err, channels.ErrFile) || errors.Is(err, channels.ErrChannel) {
 		return nil, fmt.Errorf("%w: %w", ingress.ErrFile, err)
 	}
@@ -87,7 +91,7 @@ func (r reconciliation) Reconcile(ctx context.Context, channel bank.Channel, fil
 }
 
 // reconciliation is of the ledger the node has.
-func (s *server) reconciliation(bankOf *cluster.Cluster) ingress.Channels {
+func (s *server) reconciliation(bankOf *cluster.Cluster) reconciliation {
 	if s.books != nil {
 		return reconciliation{bankOf, s.books, s.tracker}
 	}

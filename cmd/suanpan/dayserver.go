@@ -25,12 +25,15 @@ type accountingDay struct {
 	*actors.Days
 	server *server
 	dir    string // of the reports
+	files  reconciliation
 
-	counted atomic.Uint64 // the fence of the last report: the next one counts the records behind it
+	// Fences of the last report and of the one before it; zero: there is none. The next report counts the records behind
+	// the last, and the reconciliation of the next day asks for transfers behind the other.
+	counted, before atomic.Uint64
 }
 
 // openDays begins the accounting day. What its steps need is open.
-func (s *server) openDays(at layout, o serveOptions) error {
+func (s *server) openDays(files reconciliation, at layout, o serveOptions) error {
 	minute, err := cutMinute(o.dayCut)
 	if err != nil {
 		return err
@@ -38,10 +41,12 @@ func (s *server) openDays(at layout, o serveOptions) error {
 	if err := os.MkdirAll(at.days(), 0o700); err != nil {
 		return fmt.Errorf("directory of the days' reports: %w", err)
 	}
-	s.day = &accountingDay{server: s, dir: at.days()}
+	s.day = &accountingDay{server: s, dir: at.days(), files: files}
 	s.day.Days = actors.NewDays(s.node, actors.DayOptions{
 		Clock: s.clock, CutMinute: minute, Busy: s.load.Busy, Logger: s.logger,
-		Work: map[bank.DayStep]func(context.Context, actors.Closed) error{bank.StepCheck: s.day.checkClosed},
+		Work: map[bank.DayStep]func(context.Context, actors.Closed) error{
+			bank.StepReconcile: s.day.reconcileFiles, bank.StepCheck: s.day.checkClosed,
+		},
 	})
 	if err := s.day.findLast(); err != nil {
 		return err
@@ -53,28 +58,38 @@ func (s *server) openDays(at layout, o serveOptions) error {
 // findLast notes what the next report begins with.
 func (a *accountingDay) findLast() error {
 	names, err := filepath.Glob(filepath.Join(a.dir, "*.json")) // sorted, and so the dates are
-	if err != nil || len(names) == 0 {
+	if err != nil {
 		return err
 	}
-	date, err := bank.ParseDate(strings.TrimSuffix(filepath.Base(names[len(names)-1]), ".json"))
-	if err != nil {
-		return fmt.Errorf("%s is no day's report: %w", names[len(names)-1], err)
+	for _, name := range names[max(0, len(names)-2):] {
+		date, err := bank.ParseDate(strings.TrimSuffix(filepath.Base(name), ".json"))
+		if err != nil {
+			return fmt.Errorf("%s is no day's report: %w", name, err)
+		}
+		r, err := a.Report(date)
+		if err != nil {
+			return err
+		}
+		a.count(r)
 	}
-	r, err := a.Report(date)
-	if err == nil {
-		a.counted.Store(r.Fence)
+	return nil
+}
+
+// count notes the last report. One that is made anew, for a step that was repeated, has its fence already.
+func (a *accountingDay) count(r *bank.DayReport) {
+	if r.Fence != a.counted.Load() {
+		a.before.Store(a.counted.Swap(r.Fence))
 	}
-	return err
 }
 
 // needs is the first position of the journal that the day's work still reads.
 func (a *accountingDay) needs() journal.Position {
-	first := a.Needs()
-	if counted := journal.Position(a.counted.Load()); first == 0 || counted > 0 && counted < first {
-		first = counted
+	first := journal.Position(math.MaxInt64) // no day has ended: what is gone is taken from the ledger
+	if cut := a.Needs(); cut > 0 {
+		first = cut
 	}
-	if first == 0 {
-		return math.MaxInt64 // no day has ended: what is gone is taken from the ledger
+	if a.counted.Load() > 0 {
+		first = min(first, max(1, journal.Position(a.before.Load())))
 	}
 	return first
 }
@@ -151,7 +166,7 @@ func (a *accountingDay) keep(r *bank.DayReport) error {
 	if err := note(a.path(r.Date), string(text)); err != nil {
 		return fmt.Errorf("keep the report of %s: %w", r.Date, err)
 	}
-	a.counted.Store(r.Fence)
+	a.count(r)
 	return nil
 }
 

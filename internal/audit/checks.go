@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	"github.com/suanpan-bank/suanpan/bank"
 )
@@ -93,12 +95,55 @@ func (d *Day) controls() bank.DayCheck {
 	return checked("R5", "控制科目余额为零", "control accounts are zero", d.Books.control, "%d control accounts", d.Books.controls)
 }
 
-func (d *Day) clearing() bank.DayCheck {
-	return unchecked("R6", "清算科目与渠道对账一致", "clearing account = channel's file + in flight", "no channel's file is reconciled in the end of day yet")
+func (d *Day) clearing(t *tally) bank.DayCheck {
+	const zh, en = "清算科目与渠道对账一致", "clearing accounts = channels' files + in flight"
+	var found bank.Findings
+	var sum int64
+	keys := make(map[flight]bool)
+	for key := range d.Books.flight {
+		keys[key] = true
+	}
+	for key := range t.flight {
+		keys[key] = true
+	}
+	for key := range keys {
+		there, own := d.Books.flight[key], t.flight[key]
+		sum += own
+		if there != own {
+			found.Add("%08d %s: %s pending in the ledger, %s in flight by the events", key.clearing, key.direction, bank.Yuan(there), bank.Yuan(own))
+		}
+	}
+	var read, missing []string
+	waits := 0
+	for _, channel := range bank.ClearingChannels {
+		f := t.files[channel]
+		if f == nil {
+			missing = append(missing, channel.String())
+			continue
+		}
+		read = append(read, channel.String())
+		for _, difference := range f.Differences {
+			switch difference.Outcome {
+			case bank.ForAPerson:
+				found.Add("%s, line %d, serial %s: %s, %s here and %s there, waits for a person", channel, difference.Line, difference.Serial,
+					difference.Kind, bank.Yuan(difference.OursFen), bank.Yuan(difference.TheirsFen))
+			case bank.Waits:
+				waits++
+			}
+		}
+	}
+	detail := fmt.Sprintf("%s in flight; files of %s read: %s", bank.Yuan(sum), d.Date.AddDays(-1), cmp.Or(strings.Join(read, ", "), "none"))
+	if len(missing) > 0 {
+		detail += "; 未到 have not come: " + strings.Join(missing, ", ")
+	}
+	if waits > 0 {
+		detail += fmt.Sprintf("; %d transfers wait for the next file", waits)
+	}
+	return checked("R6", zh, en, found, "%s", detail)
 }
 
 func (d *Day) pendings() bank.DayCheck {
-	const zh, en = "隔日在途均在查询清单", "every transfer pending for more than a day is being asked for"
+	const zh, en = "隔日在途均在查询清单", "every transfer pending for more than a day is in the list of the unknown"
 	if d.Contracts.Unasked != "" {
 		return unchecked("R7", zh, en, d.Contracts.Unasked)
 	}

@@ -37,6 +37,7 @@ type Subledger struct {
 	subjects map[subject]*bank.TrialRow
 	pending  map[uint32]*streams.Balances // by ledger
 	payable  map[payable]int64            // credit balance of interest payable
+	flight   map[flight]int64             // pending on clearing accounts
 	control  bank.Findings                // control accounts that are not zero
 	negative bank.Findings                // e-accounts below zero or above the cap of their class
 	eAccount int
@@ -50,9 +51,18 @@ type payable struct {
 	shard  uint16
 }
 
+// flight is a side of a clearing subject: to channels or from them.
+type flight struct {
+	clearing  uint32 // detail
+	direction bank.Direction
+}
+
 // NewSubledger is empty.
 func NewSubledger() *Subledger {
-	return &Subledger{subjects: make(map[subject]*bank.TrialRow), pending: make(map[uint32]*streams.Balances), payable: make(map[payable]int64)}
+	return &Subledger{
+		subjects: make(map[subject]*bank.TrialRow), pending: make(map[uint32]*streams.Balances), payable: make(map[payable]int64),
+		flight: make(map[flight]int64),
+	}
 }
 
 // Details that a check is about.
@@ -83,6 +93,7 @@ func (s *Subledger) Add(a *ledger.Account) error {
 	}
 	p.DebitsPending += v.DebitsPending
 	p.CreditsPending += v.CreditsPending
+	s.fly(detail, v.DebitsPending, v.CreditsPending)
 	net, cap3 := v.CreditsPosted-v.DebitsPosted, bank.LimitsOfClass(3).CapFen+interestAboveCapFen
 	switch detail {
 	case detailCompound, detailCap:
@@ -120,8 +131,25 @@ func (s *Subledger) move(ledgerNo, detail uint32, owner uint64, debit, credit in
 	}
 }
 
+// fly adds to what is pending on clearing accounts: debits come from the channel.
+func (s *Subledger) fly(detail uint32, debit, credit int64) {
+	if bank.IsClearing(detail) {
+		s.flight[flight{detail, bank.In}] += debit
+		s.flight[flight{detail, bank.Out}] += credit
+	}
+}
+
 // undo takes an entry of a later date out again.
 func (s *Subledger) undo(e *streams.Entry) {
+	if pending := e.ReleasedFen; e.Phase != streams.Posted {
+		if e.Phase == streams.Pending {
+			pending = -e.AmountFen
+		}
+		debit, _, _ := bank.SplitLedgerID(bank.U128(e.Debit))
+		credit, _, _ := bank.SplitLedgerID(bank.U128(e.Credit))
+		s.fly(debit, pending, 0)
+		s.fly(credit, 0, pending)
+	}
 	if e.Phase != streams.Posted && e.Phase != streams.Post {
 		return
 	}
@@ -140,7 +168,7 @@ func (d *Day) Check(ctx context.Context) (*bank.DayReport, error) {
 	r := &bank.DayReport{Date: d.Date, Position: uint64(d.Position), Fence: uint64(d.Fence), Tally: t.figures()}
 	r.Ledgers = d.Books.trial()
 	r.Checks = []bank.DayCheck{
-		d.balanced(), d.subjects(t), d.accrued(t), d.principals(), d.controls(), d.clearing(), d.pendings(), d.lines(),
+		d.balanced(), d.subjects(t), d.accrued(t), d.principals(), d.controls(), d.clearing(t), d.pendings(), d.lines(),
 		d.holes(t), d.published(), d.eAccounts(), d.reversals(t),
 	}
 	r.Agrees = !slices.ContainsFunc(r.Checks, func(c bank.DayCheck) bool { return c.Result == bank.CheckBroken })
@@ -176,6 +204,8 @@ func (s *Subledger) trial() []bank.Trial {
 type tally struct {
 	subjects  map[subject]*bank.SubjectBalance
 	accrued   map[payable]int64
+	flight    map[flight]int64
+	files     map[bank.Channel]*bank.ReconciliationFinished // of the day before, the last of each channel
 	records   int64
 	hole      bank.Findings
 	reversed  int
@@ -186,7 +216,10 @@ type tally struct {
 // tally adds the date's records to what the report of the date before says. Records of later dates are taken out
 // of the books instead.
 func (d *Day) tally(ctx context.Context) (*tally, error) {
-	t := &tally{subjects: make(map[subject]*bank.SubjectBalance), accrued: make(map[payable]int64)}
+	t := &tally{
+		subjects: make(map[subject]*bank.SubjectBalance), accrued: make(map[payable]int64), flight: make(map[flight]int64),
+		files: make(map[bank.Channel]*bank.ReconciliationFinished),
+	}
 	from := journal.Position(1)
 	if d.Before != nil {
 		from = journal.Position(d.Before.Fence) + 1
@@ -196,6 +229,9 @@ func (d *Day) tally(ctx context.Context) (*tally, error) {
 		}
 		for _, a := range d.Before.Tally.Accrued {
 			t.accrued[payable{a.Payable, a.Shard}] = a.Fen
+		}
+		for _, f := range d.Before.Tally.InFlight {
+			t.flight[flight{f.Clearing, f.Direction}] = f.Fen
 		}
 	}
 	if first := d.Journal.First(); first > from {
@@ -235,6 +271,7 @@ func (d *Day) tally(ctx context.Context) (*tally, error) {
 func (t *tally) begin(books *Subledger) {
 	clear(t.subjects)
 	clear(t.accrued)
+	clear(t.flight)
 	for key, row := range books.subjects {
 		balance := row.SubjectBalance
 		t.subjects[key] = &balance
@@ -242,12 +279,21 @@ func (t *tally) begin(books *Subledger) {
 	for key, fen := range books.payable {
 		t.accrued[key] = fen
 	}
+	for key, fen := range books.flight {
+		t.flight[key] = fen
+	}
 }
 
 func (d *Day) take(t *tally, rec *journal.Record) error {
 	later := d.Fence > 0 && rec.Position > d.Fence && bank.Date(rec.AccountingDate) > d.Date
 	counted := d.Before != nil && uint64(rec.Position) <= d.Before.Position && bank.Date(rec.AccountingDate) <= d.Before.Date
-	if rec.Kind == journal.KindIntent || rec.Kind == journal.KindClaim || counted {
+	if rec.Kind == journal.KindIntent || rec.Kind == journal.KindClaim {
+		return nil
+	}
+	if err := d.reconciled(t, rec); err != nil {
+		return fmt.Errorf("position %d: %w", rec.Position, err)
+	}
+	if counted {
 		return nil
 	}
 	entries, err := streams.Entries(rec, d.entriesOf(rec))
@@ -265,7 +311,7 @@ func (d *Day) take(t *tally, rec *journal.Record) error {
 		return nil
 	}
 	for i := range rec.Events {
-		if err := d.accrue(t, &rec.Events[i]); err != nil {
+		if err := d.event(t, &rec.Events[i]); err != nil {
 			return fmt.Errorf("position %d: %w", rec.Position, err)
 		}
 	}
@@ -300,18 +346,39 @@ func (t *tally) balance(ledgerNo, detail uint32) *bank.SubjectBalance {
 	return b
 }
 
-// accrue adds what an event says that a contract has accrued or been paid of it.
-func (d *Day) accrue(t *tally, e *journal.Event) error {
-	if !bank.Accrues(bank.EventType(e.Type)) {
+// event adds what an event says that a contract has accrued or been paid of it, and what is under way to channels.
+func (d *Day) event(t *tally, e *journal.Event) error {
+	kind := bank.EventType(e.Type)
+	if !bank.Accrues(kind) && !bank.MovesFlight(kind) {
 		return nil
 	}
-	event, err := bank.DecodeEvent(bank.EventType(e.Type), e.Body)
+	event, err := bank.DecodeEvent(kind, e.Body)
 	if err != nil {
 		return err
 	}
 	shard := bank.CustomerNo(e.Customer).Shard()
 	for _, c := range bank.AccrualChanges(event, d.Catalogue) {
 		t.accrued[payable{c.Payable, shard}] += c.Fen
+	}
+	if f := bank.FlightChangeOf(event); f.Fen != 0 {
+		t.flight[flight{f.Clearing, f.Direction}] += f.Fen
+	}
+	return nil
+}
+
+// reconciled notes what came of comparing the channels' files of the day before, whenever that was.
+func (d *Day) reconciled(t *tally, rec *journal.Record) error {
+	for i := range rec.Events {
+		if bank.EventType(rec.Events[i].Type) != bank.EventReconciliationFinished {
+			continue
+		}
+		f := new(bank.ReconciliationFinished)
+		if err := bank.Decode(rec.Events[i].Body, f); err != nil {
+			return err
+		}
+		if f.Day == d.Date.AddDays(-1) {
+			t.files[f.Channel] = f
+		}
 	}
 	return nil
 }
@@ -372,6 +439,14 @@ func (t *tally) figures() (out bank.DayTally) {
 			out.Accrued = append(out.Accrued, bank.AccruedTally{Payable: key.detail, Shard: key.shard, Fen: fen})
 		}
 	}
+	for key, fen := range t.flight {
+		if fen != 0 {
+			out.InFlight = append(out.InFlight, bank.FlightTally{Clearing: key.clearing, Direction: key.direction, Fen: fen})
+		}
+	}
+	slices.SortFunc(out.InFlight, func(a, b bank.FlightTally) int {
+		return cmp.Or(cmp.Compare(a.Clearing, b.Clearing), cmp.Compare(a.Direction, b.Direction))
+	})
 	slices.SortFunc(out.Subjects, func(a, b bank.SubjectTally) int {
 		return cmp.Or(cmp.Compare(a.Ledger, b.Ledger), cmp.Compare(a.Detail, b.Detail))
 	})

@@ -51,6 +51,8 @@ type daybook struct {
 	engine *embedded.Engine
 	ids    uint64
 	day    Day
+	flags  ledger.TransferFlags // of the transfer written next
+	ends   uint64               // the pending transfer that it ends
 }
 
 func (b *daybook) account(detail uint32, owner uint64) ledger.Uint128 {
@@ -73,7 +75,8 @@ func (b *daybook) write(date bank.Date, code uint16, debit, credit ledger.Uint12
 	}
 	if fen > 0 {
 		rec.Transfers = []ledger.Transfer{{ID: ledger.U64(b.ids), DebitAccountID: debit, CreditAccountID: credit,
-			Amount: ledger.U64(uint64(fen)), Ledger: bank.LedgerCNY, Code: code, UserData128: ledger.U64(of)}}
+			Amount: ledger.U64(uint64(fen)), Ledger: bank.LedgerCNY, Code: code, UserData128: ledger.U64(of), Flags: b.flags, PendingID: ledger.U64(b.ends)}}
+		b.flags, b.ends = 0, 0
 		if r := b.engine.ExecuteTransfers(1, rec.Transfers, nil); r[0].Status != ledger.TransferCreated {
 			b.t.Fatal(r[0].Status)
 		}
@@ -179,6 +182,54 @@ func TestWithoutAReportBeforeAndAJournalsBeginningTheLedgerBegins(t *testing.T) 
 	}
 }
 
+// pending reserves an amount.
+func (b *daybook) pending(date bank.Date, debit, credit ledger.Uint128, fen int64, events ...bank.Event) (id uint64) {
+	b.flags = ledger.TransferPending
+	b.write(date, 1120, debit, credit, fen, 0, events...)
+	return b.ids
+}
+
+// complete counts all records that are written.
+func (b *daybook) complete() {
+	b.day.Position = journal.Position(len(b.diary.records))
+	b.day.Published = b.day.Position
+}
+
+// What is pending on clearing accounts must be what customers and courts wait for, at the end of the date: neither what
+// the next date has sent nor what it has ended may count. What the channels' files left to a person is a difference; a
+// file that has not come is none.
+func TestClearingAccountsHoldWhatIsInFlightAndWhatFilesExplain(t *testing.T) {
+	customer := func(b *daybook) ledger.Uint128 { return b.account(bank.DetailClassI, 1) }
+	clearing := func(b *daybook) ledger.Uint128 { return b.account(bank.DetailClearingIBPS, 9) }
+	b := newDaybook(t)
+	out := b.pending(dayD, customer(b), clearing(b), 5, &bank.TransferOutRequested{Channel: bank.ChannelIBPS, AmountFen: 5})
+	b.pending(dayD, clearing(b), customer(b), 6, &bank.TransferInRequested{Channel: bank.ChannelIBPS, AmountFen: 6})
+	b.pending(dayD, b.account(bank.DetailJudicial, 0), clearing(b), 7, &bank.HoldDeducted{AmountFen: 7})
+	b.pending(dayNext, customer(b), clearing(b), 4, &bank.TransferOutRequested{Channel: bank.ChannelIBPS, AmountFen: 4})
+	b.flags, b.ends = ledger.TransferPostPending, out
+	b.write(dayNext, 1120, customer(b), clearing(b), 5, 0,
+		&bank.TransferOutSucceeded{TransferSettled: bank.TransferSettled{Channel: bank.ChannelIBPS, AmountFen: 5}})
+	b.complete()
+	r := b.check()
+	if !r.Agrees || !strings.Contains(r.Checks[5].Detail, "0.18 in flight") || !strings.Contains(r.Checks[5].Detail, "have not come: IBPS") {
+		t.Fatalf("%v\n%s", broken(r), r.Text())
+	}
+	b.tomorrow(r)
+	finished := &bank.ReconciliationFinished{Channel: bank.ChannelIBPS, Day: dayD, DifferenceCount: 1,
+		Differences: []bank.Difference{{Kind: bank.OursOnly, Direction: bank.Out, Outcome: bank.Waits}}}
+	b.write(dayNext, 0, ledger.Uint128{}, ledger.Uint128{}, 0, 0, finished)
+	b.complete()
+	if r := b.check(); !r.Agrees || !strings.Contains(r.Checks[5].Detail, "0.17 in flight; files of 2026-01-15 read: IBPS") {
+		t.Errorf("the next day: %v\n%s", broken(r), r.Text())
+	}
+	finished.Differences[0].Kind, finished.Differences[0].Outcome = bank.AmountDiffers, bank.ForAPerson
+	b.write(dayNext, 0, ledger.Uint128{}, ledger.Uint128{}, 0, 0, finished)
+	b.complete()
+	if r := b.check(); !slices.Equal(broken(r), []string{"R6"}) || r.Checks[5].Differences != 1 {
+		t.Errorf("a difference for a person: %v\n%s", broken(r), r.Text())
+	}
+}
+
 // Each is something that could be wrong with a bank's books and that only this check would show.
 func TestEveryDailyCheckSeesWhatItChecksBroken(t *testing.T) {
 	for id, breakIt := range map[string]func(*daybook){
@@ -189,6 +240,7 @@ func TestEveryDailyCheckSeesWhatItChecksBroken(t *testing.T) {
 		},
 		"R4":  func(b *daybook) { b.day.Contracts.Principal.Add("a deposit") },
 		"R5":  func(b *daybook) { b.write(dayD, 1190, b.account(30019001, 5), b.account(30019102, 5), 1, 0) },
+		"R6":  func(b *daybook) { b.pending(dayD, b.account(bank.DetailClassI, 1), b.account(30010101, 9), 5) },
 		"R7":  func(b *daybook) { b.day.Contracts.Overdue.Add("a transfer") },
 		"R8":  func(b *daybook) { b.day.Contracts.Limits.Add("a line") },
 		"R9":  func(b *daybook) { b.diary.records = slices.Delete(b.diary.records, 2, 3) },
