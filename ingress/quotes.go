@@ -15,19 +15,13 @@ import (
 // a quote has no use for are passed over: it says back all that it has used.
 
 func (s *Server) quoteRoutes() []route {
-	quote := func(path, zh, en string, request, reply any, serve func(*fasthttp.RequestCtx)) route {
-		return route{
-			method: fasthttp.MethodPost, path: path, zh: zh, en: en, request: request, reply: reply,
-			serve: func(ctx *fasthttp.RequestCtx, _ []string) { serve(ctx) },
-		}
-	}
 	return []route{
-		quote("/v1/quotes/term-deposits", "定期存款试算", "What a term deposit pays; rates and terms of one's own with an operator's credential",
-			termQuoteRequest{}, bank.TermQuote{}, s.quoteTerm),
-		quote("/v1/quotes/demand-interest", "活期利息试算", "The interest of a demand account over a period; rates of one's own with an operator's credential",
-			demandQuoteRequest{}, bank.DemandQuote{}, s.quoteDemand),
-		quote("/v1/quotes/periods", "计息期间试算", "Whole months, odd days and interest of any period; a rate of one's own with an operator's credential",
-			periodQuoteRequest{}, bank.PeriodQuote{}, s.quotePeriod),
+		quote(s, "/v1/quotes/term-deposits", "定期存款试算", "What a term deposit pays; rates and terms of one's own with an operator's credential",
+			bank.TermQuote{}, s.quoteTerm),
+		quote(s, "/v1/quotes/demand-interest", "活期利息试算", "The interest of a demand account over a period; rates of one's own with an operator's credential",
+			bank.DemandQuote{}, s.quoteDemand),
+		quote(s, "/v1/quotes/periods", "计息期间试算", "Whole months, odd days and interest of any period; a rate of one's own with an operator's credential",
+			bank.PeriodQuote{}, s.quotePeriod),
 	}
 }
 
@@ -38,6 +32,36 @@ func decodeQuote(body []byte, into any) *problem {
 	}
 	return problemOfJSON(json.Unmarshal(body, into))
 }
+
+// quote is the route of a quote: reckon asks the quoter for its fields and, if none is at fault, the bank.
+func quote[T any](s *Server, path, zh, en string, reply any, reckon func(*quoter, *T) (any, *bank.Refusal)) route {
+	serve := func(ctx *fasthttp.RequestCtx, _ []string) {
+		var in T
+		p := decodeQuote(ctx.PostBody(), &in)
+		if p != nil {
+			s.fail(ctx, p)
+			return
+		}
+		q, p := s.quoter(ctx)
+		if p != nil {
+			s.fail(ctx, p)
+			return
+		}
+		out, r := reckon(q, &in)
+		switch {
+		case q.p != nil:
+			s.fail(ctx, q.p)
+		case r != nil:
+			s.fail(ctx, problemOf(r))
+		default:
+			s.reply(ctx, fasthttp.StatusOK, out)
+		}
+	}
+	return route{method: fasthttp.MethodPost, path: path, zh: zh, en: en, request: *new(T), reply: reply, serve: serve}
+}
+
+// reckoned is what the bank made of a quote.
+func reckoned[V any](out V, r *bank.Refusal) (any, *bank.Refusal) { return out, r }
 
 // quoter checks the fields of a quote and who may name them.
 type quoter struct {
@@ -133,32 +157,19 @@ type quotePoint struct {
 	Date  string `json:"accounting_date,omitzero"`
 }
 
-func (s *Server) quoteTerm(ctx *fasthttp.RequestCtx) {
-	var in termQuoteRequest
-	p := decodeQuote(ctx.PostBody(), &in)
-	if p != nil {
-		s.fail(ctx, p)
-		return
-	}
-	q, p := s.quoter(ctx)
-	if p != nil {
-		s.fail(ctx, p)
-		return
-	}
-	c, product := s.termCase(q, &in)
+func (s *Server) quoteTerm(q *quoter, in *termQuoteRequest) (any, *bank.Refusal) {
+	c, product := s.termCase(q, in)
 	if q.p != nil {
-		s.fail(ctx, q.p)
-		return
+		return nil, nil
 	}
 	out, r := bank.QuoteTerm(c)
 	if r != nil {
-		s.fail(ctx, problemOf(r))
-		return
+		return nil, r
 	}
 	if product != nil {
 		out.Product, out.ProductZh = product.Code, product.Zh
 	}
-	s.reply(ctx, fasthttp.StatusOK, out)
+	return out, nil
 }
 
 func (s *Server) termCase(q *quoter, in *termQuoteRequest) (c bank.TermCase, product *bank.DepositProduct) {
@@ -286,29 +297,12 @@ const (
 	quoteClose  = "CLOSE"  // 销户
 )
 
-func (s *Server) quoteDemand(ctx *fasthttp.RequestCtx) {
-	var in demandQuoteRequest
-	p := decodeQuote(ctx.PostBody(), &in)
-	if p != nil {
-		s.fail(ctx, p)
-		return
-	}
-	q, p := s.quoter(ctx)
-	if p != nil {
-		s.fail(ctx, p)
-		return
-	}
-	c := s.demandCase(q, &in)
+func (s *Server) quoteDemand(q *quoter, in *demandQuoteRequest) (any, *bank.Refusal) {
+	c := s.demandCase(q, in)
 	if q.p != nil {
-		s.fail(ctx, q.p)
-		return
+		return nil, nil
 	}
-	out, r := bank.QuoteDemand(c)
-	if r != nil {
-		s.fail(ctx, problemOf(r))
-		return
-	}
-	s.reply(ctx, fasthttp.StatusOK, out)
+	return reckoned(bank.QuoteDemand(c))
 }
 
 func (s *Server) demandCase(q *quoter, in *demandQuoteRequest) (c bank.DemandCase) {
@@ -392,29 +386,12 @@ type periodQuoteRequest struct {
 	InterestBase string `json:"interest_base,omitzero"`
 }
 
-func (s *Server) quotePeriod(ctx *fasthttp.RequestCtx) {
-	var in periodQuoteRequest
-	p := decodeQuote(ctx.PostBody(), &in)
-	if p != nil {
-		s.fail(ctx, p)
-		return
-	}
-	q, p := s.quoter(ctx)
-	if p != nil {
-		s.fail(ctx, p)
-		return
-	}
+func (s *Server) quotePeriod(q *quoter, in *periodQuoteRequest) (any, *bank.Refusal) {
 	start, end := q.day("start", in.Start, 0), q.day("end", in.End, 0)
 	rate := q.rate("rate_e6", in.RateE6, func() (int64, bool) { return s.options.Catalogue.RateOn(in.Product, start) })
 	principal, base := q.money("principal_fen", in.PrincipalFen), q.base(in.InterestBase, bank.BaseYuan)
 	if q.p != nil {
-		s.fail(ctx, q.p)
-		return
+		return nil, nil
 	}
-	out, r := bank.QuotePeriod(principal, rate, start, end, base)
-	if r != nil {
-		s.fail(ctx, problemOf(r))
-		return
-	}
-	s.reply(ctx, fasthttp.StatusOK, out)
+	return reckoned(bank.QuotePeriod(principal, rate, start, end, base))
 }
