@@ -64,3 +64,22 @@ func FuzzKeyFile(f *testing.F) {
 		}
 	})
 }
+
+// A file of operators is read or refused; what is read knows nobody by an empty token.
+func FuzzParseOperators(f *testing.F) {
+	f.Add([]byte(`{"operators":[{"name":"ming","roles":["TELLER"],"token":"0123456789abcdef"}]}`))
+	f.Add([]byte(`{"operators":[]}`))
+	f.Add([]byte(`{`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		o, err := parseOperators(b)
+		if err != nil {
+			if !errors.Is(err, ErrOperators) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if _, ok := o.Find(""); ok {
+			t.Fatalf("%q lets everybody in", b)
+		}
+	})
+}
