@@ -211,7 +211,7 @@ func TestAStateReadAheadIsUsedOnlyIfNothingHasHappenedSince(t *testing.T) {
 	leave := func() readAhead {
 		t.Helper()
 		o.passivateAll()
-		if err := o.node.save(t.Context(), 0); err != nil {
+		if err := o.node.save(t.Context(), o.node.journal.Last()); err != nil {
 			t.Fatal(err)
 		}
 		ahead, err := o.node.readAhead(t.Context(), no, no)
