@@ -149,9 +149,14 @@ type register struct {
 	open       []bank.CustomerNo // as registry.open, rising
 }
 
-const registerVersion = 1
+// registerVersion rises with the version of customers' states, so that a start with older ones says so.
+const registerVersion = 2
 
 var errRegister = errors.New("the saved register of customers is malformed")
+
+// errVersion: what an older program has saved lacks what this one reckons with; the records have it all.
+var errVersion = errors.New("customers were saved by another version of the program. If the journal has all its records (no --journal-keep), " +
+	"remove the directories index and ids in the journal's directory and start again: they are made anew from the records")
 
 // snapshot is the register to be saved. But for registered it may count more than the records up to the mark:
 // a number given out is not given again, and who is open is looked at again.
@@ -178,7 +183,10 @@ func (r *register) append(b []byte) []byte {
 }
 
 func decodeRegister(b []byte) (*register, error) {
-	if len(b) < 2 || b[0] != registerVersion || b[1] > 1 {
+	switch {
+	case len(b) > 0 && b[0] != registerVersion:
+		return nil, fmt.Errorf("%w (theirs is %d, this one reads %d)", errVersion, b[0], registerVersion)
+	case len(b) < 2 || b[1] > 1:
 		return nil, errRegister
 	}
 	r := &register{elsewhere: b[1] == 1}

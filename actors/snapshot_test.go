@@ -303,3 +303,15 @@ func FuzzDecodeRegister(f *testing.F) {
 		}
 	})
 }
+
+// What an older program saved lacks what this one reckons interest from: the start says so and what to do.
+func TestStatesOfAnOlderProgramAreNotRead(t *testing.T) {
+	b := (&register{registered: 1, last: 1}).append(nil)
+	if _, err := decodeRegister(b); err != nil {
+		t.Fatal(err)
+	}
+	b[0]--
+	if _, err := decodeRegister(b); !errors.Is(err, errVersion) {
+		t.Errorf("%v", err)
+	}
+}
