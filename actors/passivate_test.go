@@ -192,3 +192,48 @@ func TestAskingForABillionStrangersTakesNoMemory(t *testing.T) {
 		t.Errorf("%d customers in memory", n)
 	}
 }
+
+// What was read ahead may be old when it is used: the customer must come back as he is, not as he was.
+func TestAStateReadAheadIsUsedOnlyIfNothingHasHappenedSince(t *testing.T) {
+	o := openOffice(t, newMemoryJournal())
+	account := o.depositor("d")
+	no := account.Customer()
+	comeBack := func(ahead readAhead) *slot {
+		t.Helper()
+		found, made := o.node.find(no)
+		s, err := o.node.bring(found, no, false, ahead)
+		if err != nil || !made {
+			t.Fatal(made, err)
+		}
+		s.release()
+		return s
+	}
+	leave := func() readAhead {
+		t.Helper()
+		o.passivateAll()
+		if err := o.node.save(t.Context(), o.node.journal.Last()); err != nil {
+			t.Fatal(err)
+		}
+		ahead, err := o.node.readAhead(t.Context(), no, no)
+		if err != nil || len(ahead) != 1 {
+			t.Fatal(ahead, err)
+		}
+		return ahead
+	}
+	old := leave()
+	if s := comeBack(old); s.head() != old[no].Head {
+		t.Errorf("%+v, saved was %+v", s.head(), old[no].Head)
+	}
+	o.done(&bank.CreditInbound{Account: account, AmountFen: 7})
+	now := leave()
+	if s := comeBack(old); s.head() != now[no].Head || s.head() == old[no].Head {
+		t.Errorf("%+v, saved was %+v and then %+v", s.head(), old[no].Head, now[no].Head)
+	}
+	leave()
+	spoilt := now[no]
+	spoilt.State = []byte("no state")
+	found, _ := o.node.find(no)
+	if _, err := o.node.bring(found, no, false, readAhead{no: spoilt}); err == nil {
+		t.Error("what was read ahead is not used")
+	}
+}

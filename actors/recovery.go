@@ -162,7 +162,7 @@ func (r *recovery) concerns(no bank.CustomerNo, rec *journal.Record) error {
 	delete(r.records, no)
 	s := r.node.hold(no)
 	r.hot[no] = s
-	if err := r.node.restore(s, nil); err != nil {
+	if err := r.node.restore(s); err != nil {
 		return fmt.Errorf("customer %s: %w", no, err)
 	}
 	if err := r.node.catchUp(s, r.saved+1, rec.Position); err != nil {

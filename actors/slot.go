@@ -42,8 +42,8 @@ func (n *Node) acquire(no bank.CustomerNo, registering bool) (*slot, error) {
 }
 
 // bring reads a customer's slot that is held, if need be; otherwise as acquire. It ends the hold when it returns none.
-// Nil: nothing has been read ahead.
-func (n *Node) bring(s *slot, no bank.CustomerNo, registering bool, ahead *readAhead) (*slot, error) {
+// What has been read ahead may be nil.
+func (n *Node) bring(s *slot, no bank.CustomerNo, registering bool, ahead readAhead) (*slot, error) {
 	s.mu.Lock()
 	var err error
 	if !s.loaded {
@@ -107,15 +107,18 @@ func (s *slot) release() { s.users.Add(-1) }
 
 // load reads the customer's saved state and the records after it; mu is held. All that concerns a customer
 // who is not in memory is durable.
-func (n *Node) load(s *slot, ahead *readAhead) error {
-	saved := n.journal.Saved() // before the snapshot: a newer one holds more, never less
-	if ahead != nil {
-		saved = ahead.saved
-	}
-	if err := n.restore(s, ahead); err != nil {
+func (n *Node) load(s *slot, ahead readAhead) error {
+	head, err := n.journal.Head(uint64(s.customer.No))
+	if err != nil {
 		return err
 	}
-	head, err := n.journal.Head(uint64(s.customer.No))
+	// Before the snapshot: a newer one holds more, never less.
+	saved := n.journal.Saved()
+	if state, ok := ahead[s.customer.No]; ok && state.Head == head { // nothing has happened to him since
+		err = s.restore(state)
+	} else {
+		err = n.restore(s)
+	}
 	if err != nil {
 		return err
 	}
@@ -142,35 +145,10 @@ func (n *Node) loaded(s *slot, head journal.Head) error {
 	return nil
 }
 
-// readAhead is saved states of neighbours, read in one go.
-type readAhead struct {
-	saved  journal.Position // what they hold, at the least
-	states map[bank.CustomerNo]journal.Snapshot
-}
-
-// readAhead reads the saved states of the customers from first to last.
-func (n *Node) readAhead(ctx context.Context, first, last bank.CustomerNo) (*readAhead, error) {
-	ahead := &readAhead{saved: n.journal.Saved(), states: make(map[bank.CustomerNo]journal.Snapshot, last-first+1)}
-	err := n.journal.Snapshots(ctx, uint64(first), func(s *journal.Snapshot) bool {
-		no := bank.CustomerNo(s.Customer)
-		if no > last {
-			return false
-		}
-		found := *s
-		found.State = slices.Clone(s.State)
-		ahead.states[no] = found
-		return true
-	})
-	return ahead, err
-}
-
 // restore reads the customer's newest saved state, or one that is about to be saved.
-func (n *Node) restore(s *slot, ahead *readAhead) error {
+func (n *Node) restore(s *slot) error {
 	no := s.customer.No
 	saved, ok := n.unsaved.find(no)
-	if !ok && ahead != nil {
-		saved, ok = ahead.states[no]
-	}
 	if !ok {
 		var err error
 		if saved, err = n.journal.Snapshot(uint64(no)); err != nil {
@@ -180,6 +158,12 @@ func (n *Node) restore(s *slot, ahead *readAhead) error {
 	if saved.State == nil {
 		return nil
 	}
+	return s.restore(saved)
+}
+
+// restore makes the slot what was saved.
+func (s *slot) restore(saved journal.Snapshot) error {
+	no := s.customer.No
 	if err := bank.DecodeState(saved.State, &s.customer, &s.desk); err != nil {
 		return err
 	}
@@ -188,6 +172,25 @@ func (n *Node) restore(s *slot, ahead *readAhead) error {
 		return fmt.Errorf("the saved state is of customer %s at decision %d, not %d", s.customer.No, s.customer.Seq, saved.Head.Seq)
 	}
 	return nil
+}
+
+// readAhead is saved states of neighbours, read in one go. Any of them may be out of date when it is used.
+type readAhead map[bank.CustomerNo]journal.Snapshot
+
+// readAhead reads the saved states of the customers from first to last.
+func (n *Node) readAhead(ctx context.Context, first, last bank.CustomerNo) (readAhead, error) {
+	ahead := make(readAhead, last-first+1)
+	err := n.journal.Snapshots(ctx, uint64(first), func(s *journal.Snapshot) bool {
+		no := bank.CustomerNo(s.Customer)
+		if no > last {
+			return false
+		}
+		found := *s
+		found.State = slices.Clone(s.State)
+		ahead[no] = found
+		return true
+	})
+	return ahead, err
 }
 
 // catchUp folds the customer's records between the positions into the slot.

@@ -120,7 +120,7 @@ func (s *sweep) work(ctx context.Context) error {
 		}
 		begun := time.Now()
 		last := min(first+sweepBlock, s.count) - 1
-		var ahead *readAhead
+		var ahead readAhead
 		if s.only == nil {
 			var err error
 			if ahead, err = s.node.readAhead(ctx, s.at(first), s.at(last)); err != nil {
@@ -141,7 +141,7 @@ func (s *sweep) work(ctx context.Context) error {
 }
 
 // send brings a customer to memory and his shard to visit him.
-func (s *sweep) send(ctx context.Context, no bank.CustomerNo, ahead *readAhead) error {
+func (s *sweep) send(ctx context.Context, no bank.CustomerNo, ahead readAhead) error {
 	select {
 	case s.permits <- struct{}{}:
 	case <-s.node.stopped:

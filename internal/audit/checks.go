@@ -96,9 +96,14 @@ func (d *Day) controls() bank.DayCheck {
 }
 
 func (d *Day) clearing(t *tally) bank.DayCheck {
-	const zh, en = "清算科目与渠道对账一致", "clearing accounts = channels' files + in flight"
 	var found bank.Findings
-	var sum int64
+	inFlight := d.inFlight(t, &found)
+	files := d.readFiles(t, &found)
+	return checked("R6", "清算科目与渠道对账一致", "clearing accounts = channels' files + in flight", found, "%s in flight; %s", bank.Yuan(inFlight), files)
+}
+
+// inFlight compares what is pending on clearing accounts with what the events say is in flight, and adds it up.
+func (d *Day) inFlight(t *tally, found *bank.Findings) (fen int64) {
 	keys := make(map[flight]bool)
 	for key := range d.Books.flight {
 		keys[key] = true
@@ -108,11 +113,17 @@ func (d *Day) clearing(t *tally) bank.DayCheck {
 	}
 	for key := range keys {
 		there, own := d.Books.flight[key], t.flight[key]
-		sum += own
+		fen += own
 		if there != own {
 			found.Add("%08d %s: %s pending in the ledger, %s in flight by the events", key.clearing, key.direction, bank.Yuan(there), bank.Yuan(own))
 		}
 	}
+	return fen
+}
+
+// readFiles looks at what came of the channels' files of the day before, and tells which have been read. What only we
+// have is no difference yet: the next file may have it.
+func (d *Day) readFiles(t *tally, found *bank.Findings) string {
 	var read, missing []string
 	waits := 0
 	for _, channel := range bank.ClearingChannels {
@@ -132,14 +143,14 @@ func (d *Day) clearing(t *tally) bank.DayCheck {
 			}
 		}
 	}
-	detail := fmt.Sprintf("%s in flight; files of %s read: %s", bank.Yuan(sum), d.Date.AddDays(-1), cmp.Or(strings.Join(read, ", "), "none"))
+	text := fmt.Sprintf("files of %s read: %s", d.Date.AddDays(-1), cmp.Or(strings.Join(read, ", "), "none"))
 	if len(missing) > 0 {
-		detail += "; 未到 have not come: " + strings.Join(missing, ", ")
+		text += "; 未到 have not come: " + strings.Join(missing, ", ")
 	}
 	if waits > 0 {
-		detail += fmt.Sprintf("; %d transfers wait for the next file", waits)
+		text += fmt.Sprintf("; %d transfers wait for the next file", waits)
 	}
-	return checked("R6", zh, en, found, "%s", detail)
+	return text
 }
 
 func (d *Day) pendings() bank.DayCheck {

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -268,6 +269,13 @@ func (c *changes) product(product string, kind Kind) *productTotals {
 	return t
 }
 
+// customersAtOnce is how many customers' progress one statement stores: a day's end brings an event for everybody.
+const customersAtOnce = 50
+
+func upsertCustomers(rows int) string {
+	return `INSERT INTO customers VALUES (?, ?)` + strings.Repeat(`, (?, ?)`, rows-1) + ` ON CONFLICT DO UPDATE SET seq = excluded.seq`
+}
+
 // store adds the changes to the tables.
 func (c *changes) store(tx *sql.Tx) error {
 	s := &statements{tx: tx}
@@ -284,9 +292,13 @@ func (c *changes) store(tx *sql.Tx) error {
 			opened = opened + excluded.opened, closed = closed + excluded.closed, balance_fen = balance_fen + excluded.balance_fen`,
 			key.product, string(key.kind), t.opened, t.closed, t.balanceFen)
 	}
+	var rows []any
 	for customer, p := range c.customers {
 		if p.seq != p.stored {
-			s.run(`INSERT INTO customers VALUES (?, ?) ON CONFLICT DO UPDATE SET seq = excluded.seq`, customer, p.seq)
+			if rows = append(rows, customer, p.seq); len(rows) == 2*customersAtOnce {
+				s.run(upsertCustomers(customersAtOnce), rows...)
+				rows = rows[:0]
+			}
 		}
 		for seq, ahead := range p.ahead {
 			if ahead {
@@ -295,6 +307,9 @@ func (c *changes) store(tx *sql.Tx) error {
 				s.run(`DELETE FROM ahead WHERE customer = ? AND seq = ?`, customer, seq)
 			}
 		}
+	}
+	for ; len(rows) > 0; rows = rows[2:] {
+		s.run(upsertCustomers(1), rows[:2]...)
 	}
 	for at, next := range c.offsets {
 		s.run(`INSERT INTO offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next`, at.topic, at.partition, next)
