@@ -201,19 +201,6 @@ func (p CapBound) Legs(txn TxnID, legs []Leg) []Leg {
 	return c.legs
 }
 
-// BookTransferToClassIII (E09, 行内转账至Ⅲ类户) is a BookTransfer within the payee's cap.
-type BookTransferToClassIII struct {
-	BookTransfer
-	Control, Operator U128
-	CapFen            int64
-}
-
-// Legs appends E09, five legs without a fee.
-func (p BookTransferToClassIII) Legs(txn TxnID, legs []Leg) []Leg {
-	legs = p.BookTransfer.Legs(txn, legs)
-	return CapBound{p.Payee, p.Control, p.Operator, p.CapFen}.Legs(txn, legs)
-}
-
 // DepositPurchase (D01, 购买定期) moves money from an e-account into a new deposit.
 type DepositPurchase struct {
 	Customer, Deposit U128
