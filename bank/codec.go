@@ -52,6 +52,7 @@ var EventKinds = []EventKind{
 	{EventDepositRolledOver, "DepositRolledOver", "转存", TopicDeposit, func() Event { return new(DepositRolledOver) }},
 	{EventRolloverChanged, "DepositRolloverChanged", "变更转存方式", TopicDeposit, func() Event { return new(RolloverChanged) }},
 	{EventDepositPledged, "DepositPledged", "质押", TopicDeposit, func() Event { return new(DepositPledged) }},
+	{EventDepositFrozen, "DepositFrozen", "存单冻结", TopicDeposit, func() Event { return new(DepositFrozen) }},
 	{EventDepositProofIssued, "DepositProofIssued", "存款证明", TopicDeposit, func() Event { return new(DepositProofIssued) }},
 	{EventDepositHoldReleased, "DepositHoldReleased", "存单解押", TopicDeposit, func() Event { return new(DepositHoldReleased) }},
 	{EventLoanApplied, "LoanApplied", "贷款申请", TopicLoan, func() Event { return new(LoanApplied) }},

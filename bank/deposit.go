@@ -226,6 +226,8 @@ func (c *Customer) applyDeposit(e Event) bool {
 		c.deposit(m.DepositNo).hold(&m.DepositHeldAmount, DepositPledge)
 	case *DepositProofIssued:
 		c.deposit(m.DepositNo).hold(&m.DepositHeldAmount, DepositProof)
+	case *DepositFrozen:
+		c.deposit(m.DepositNo).hold(&m.DepositHeldAmount, DepositFreeze)
 	case *DepositHoldReleased:
 		c.deposit(m.DepositNo).release(m.HoldID)
 	case *CustomerDayClosed:

@@ -2,7 +2,7 @@ package bank
 
 import "slices"
 
-// DepositHold (存单质押, 存款证明, D09) is an amount of a deposit out of its owner's reach. Interest goes on.
+// DepositHold (存单质押, 存款证明, 司法冻结, D09, E12) is an amount of a deposit out of its owner's reach. Interest goes on.
 type DepositHold struct {
 	ID        TxnID           `cbor:"1,keyasint,omitempty" json:"hold_id"`
 	Kind      DepositHoldKind `cbor:"2,keyasint,omitempty" json:"kind"`
@@ -16,15 +16,16 @@ type DepositHoldKind string
 
 // The kinds.
 const (
-	DepositPledge DepositHoldKind = "PLEDGE" // 质押
-	DepositProof  DepositHoldKind = "PROOF"  // 存款证明
+	DepositPledge DepositHoldKind = "PLEDGE"   // 质押
+	DepositProof  DepositHoldKind = "PROOF"    // 存款证明
+	DepositFreeze DepositHoldKind = "JUDICIAL" // 司法冻结
 )
 
 // DepositHoldsMax is how many holds one deposit may have at once.
 const DepositHoldsMax = 20
 
-// HoldDeposit (存单质押, 开立存款证明) holds an amount of a deposit. A pledge needs two operators, a proof only its
-// owner.
+// HoldDeposit (存单质押, 开立存款证明, 冻结) holds an amount of a deposit. A pledge and a freeze need two operators, a
+// proof only its owner. A freeze takes what is free of the amount, and lasts a year unless it says less.
 type HoldDeposit struct {
 	Deposit      ContractNo      `cbor:"1,keyasint"`
 	Kind         DepositHoldKind `cbor:"2,keyasint"`
@@ -32,6 +33,8 @@ type HoldDeposit struct {
 	Until        Date            `cbor:"4,keyasint,omitempty"`
 	DocumentHash string          `cbor:"5,keyasint,omitempty"`
 	Channel      Channel         `cbor:"6,keyasint"`
+	Authority    string          `cbor:"7,keyasint,omitempty"` // of a freeze, as the next
+	DocumentNo   string          `cbor:"8,keyasint,omitempty"`
 	By
 }
 
@@ -63,6 +66,13 @@ type DepositHeldAmount struct {
 type (
 	DepositPledged     struct{ DepositHeldAmount } // 质押
 	DepositProofIssued struct{ DepositHeldAmount } // 存款证明
+	// DepositFrozen (存单冻结).
+	DepositFrozen struct {
+		DepositHeldAmount
+		AskedFen   int64  `cbor:"7,keyasint" json:"asked_fen"`
+		Authority  string `cbor:"8,keyasint,omitempty" json:"authority"`
+		DocumentNo string `cbor:"9,keyasint,omitempty" json:"document_no"`
+	}
 )
 
 // DepositHoldReleased (解除).
@@ -77,6 +87,7 @@ type DepositHoldReleased struct {
 // EventType of each event.
 func (*DepositPledged) EventType() EventType      { return EventDepositPledged }
 func (*DepositProofIssued) EventType() EventType  { return EventDepositProofIssued }
+func (*DepositFrozen) EventType() EventType       { return EventDepositFrozen }
 func (*DepositHoldReleased) EventType() EventType { return EventDepositHoldReleased }
 
 // HeldFen is what all holds of the deposit have.
@@ -93,8 +104,19 @@ func decideHoldDeposit(c *Customer, m *HoldDeposit, env *Env, d *Decision) *Refu
 		return r
 	}
 	free := t.PrincipalFen - t.HeldFen()
+	amountFen, until := m.AmountFen, m.Until
+	if m.Kind == DepositFreeze {
+		amountFen = min(amountFen, free)
+		last := env.Date.AddMonths(FreezeMonthsMax, 0)
+		if until == 0 {
+			until = last
+		}
+		if until > last {
+			return &Refusal{Code: DateNotAllowed, Field: "until"}
+		}
+	}
 	switch {
-	case m.AmountFen <= 0 || m.AmountFen > free:
+	case amountFen <= 0 || amountFen > free:
 		return &Refusal{Code: OverDeposit, Field: "amount_fen", LimitFen: free}
 	case m.Until != 0 && m.Until < env.Date, m.Kind == DepositProof && m.Until == 0:
 		return &Refusal{Code: DateNotAllowed, Field: "until"}
@@ -102,11 +124,14 @@ func decideHoldDeposit(c *Customer, m *HoldDeposit, env *Env, d *Decision) *Refu
 		return &Refusal{Code: ContractsMax, Field: "deposit_id"}
 	}
 	held := contractAccount(t.Subjects.Detail, t.No, d)
-	d.Legs = DepositHolding{held, bankAccount(DetailJudicial, 0, d), m.AmountFen}.Legs(d.Txn, nil)
-	amount := DepositHeldAmount{d.Txn, t.No, m.AmountFen, m.Until, m.DocumentHash, d.Legs[0].ID, m.By}
-	if m.Kind == DepositPledge {
+	d.Legs = DepositHolding{held, bankAccount(DetailJudicial, 0, d), amountFen}.Legs(d.Txn, nil)
+	amount := DepositHeldAmount{d.Txn, t.No, amountFen, until, m.DocumentHash, d.Legs[0].ID, m.By}
+	switch m.Kind {
+	case DepositPledge:
 		d.Events = []Event{&DepositPledged{amount}}
-	} else {
+	case DepositFreeze:
+		d.Events = []Event{&DepositFrozen{amount, m.AmountFen, m.Authority, m.DocumentNo}}
+	default:
 		d.Events = []Event{&DepositProofIssued{amount}}
 	}
 	return nil

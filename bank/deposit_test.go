@@ -239,6 +239,25 @@ func TestAProofOfDepositEndsAfterItsLastDay(t *testing.T) {
 	y.check()
 }
 
+// A court freezes what is there of what it asks for, behind what is held before, and for a year at most.
+func TestAFrozenDepositKeepsWhatTheCourtHolds(t *testing.T) {
+	y := newYear(t, 20260115)
+	a := y.open(1, 2, true)
+	y.fund(a, 1_000_000)
+	no := y.carried(&BuyDeposit{Account: a, Product: ProductJFC3M, AmountFen: 1_000_000}).Events[0].(*DepositOpened).DepositNo
+	y.carried(&HoldDeposit{Deposit: no, Kind: DepositPledge, AmountFen: 300_000})
+	y.refused(DateNotAllowed, &HoldDeposit{Deposit: no, Kind: DepositFreeze, AmountFen: 1, Until: 20270116})
+	frozen := y.carried(&HoldDeposit{Deposit: no, Kind: DepositFreeze, AmountFen: 5_000_000, Authority: "court", DocumentNo: "1"}).Events[0].(*DepositFrozen)
+	if frozen.AmountFen != 700_000 || frozen.AskedFen != 5_000_000 || frozen.Until != 20270115 {
+		t.Errorf("frozen %+v", frozen)
+	}
+	y.refused(OverDeposit, &HoldDeposit{Deposit: no, Kind: DepositFreeze, AmountFen: 1})
+	y.refused(DepositHeld, &RedeemDeposit{Deposit: no, AmountFen: 1})
+	y.carried(&ReleaseDepositHold{Deposit: no, Hold: frozen.HoldID})
+	y.carried(&RedeemDeposit{Deposit: no, AmountFen: 700_000})
+	y.check()
+}
+
 func TestAProductIsSoldWhereWhenAndAsFarAsItIs(t *testing.T) {
 	y := newYear(t, 20260115)
 	a := y.open(1, 2, true) // region 220113

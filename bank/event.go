@@ -29,6 +29,7 @@ const (
 	EventDepositPledged               EventType = 48
 	EventDepositProofIssued           EventType = 49
 	EventDepositHoldReleased          EventType = 50
+	EventDepositFrozen                EventType = 51
 
 	EventLoanApplied       EventType = 60
 	EventRiskDecided       EventType = 61

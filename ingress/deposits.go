@@ -67,6 +67,26 @@ func pledgeDeposit(_ *Server, in *depositHoldRequest, args []string) (bank.Comma
 	return cmd, f.p
 }
 
+type depositFreezeRequest struct {
+	AmountFen  int64  `json:"amount_fen"`
+	Authority  string `json:"authority"`
+	DocumentNo string `json:"document_no"`
+	Until      string `json:"until,omitzero"` // the last day; none: a year
+	Channel    string `json:"channel,omitzero"`
+}
+
+func freezeDeposit(_ *Server, in *depositFreezeRequest, args []string) (bank.Command, *problem) {
+	cmd, f := holdDeposit(bank.DepositFreeze, &depositHoldRequest{AmountFen: in.AmountFen, Until: in.Until, Channel: in.Channel}, args)
+	cmd.Authority = f.text("authority", in.Authority, true, authorityMax)
+	cmd.DocumentNo = f.text("document_no", in.DocumentNo, true, documentMax)
+	return cmd, f.p
+}
+
+func depositFrozen(r *bank.Receipt) any {
+	e, _ := find[*bank.DepositFrozen](r)
+	return depositHoldReply{e.DepositNo, e.HoldID, bank.DepositFreeze, e.AmountFen, e.Until}
+}
+
 func holdDeposit(kind bank.DepositHoldKind, in *depositHoldRequest, args []string) (*bank.HoldDeposit, *fields) {
 	var f fields
 	return &bank.HoldDeposit{
