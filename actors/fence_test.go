@@ -108,7 +108,7 @@ func TestADayIsClosedWhenTheLastPaymentOfItIsAnswered(t *testing.T) {
 	before := b.journal.Last()
 	old := b.call(&bank.TransferInternal{Payer: x, Payee: z, AmountFen: 1})
 	waitOld := b.send(old)
-	until(t, "the intent of the old day", func() bool { return b.journal.Last() > before })
+	until(t, "the intent of the old day, and its request", func() bool { return b.journal.Last() > before && asked.Load() })
 	b.cutDay(dayD)
 	drained := make(chan error, 1)
 	go func() { drained <- b.node.Drained(context.Background()) }()
