@@ -4,7 +4,43 @@ import (
 	"github.com/suanpan-bank/suanpan/bank"
 )
 
-// Operations on a term deposit between its purchase and its end.
+// Operations on a term deposit, from its purchase to its end.
+
+type depositRequest struct {
+	AccountNo string `json:"account_no"`
+	Product   string `json:"product"`
+	AmountFen int64  `json:"amount_fen"`
+	Rollover  string `json:"rollover,omitzero"`
+	Channel   string `json:"channel,omitzero"`
+	// AgreementVersion is that of the agreement the customer has accepted.
+	AgreementVersion string `json:"agreement_version,omitzero"`
+}
+
+func buyDeposit(_ *Server, in *depositRequest, _ []string) (bank.Command, *problem) {
+	var f fields
+	cmd := &bank.BuyDeposit{
+		Account: f.account("account_no", in.AccountNo, bank.AccountUnknown), Product: f.text("product", in.Product, true, codeMax),
+		AmountFen: f.money("amount_fen", in.AmountFen), Rollover: f.rollover(in.Rollover), Channel: f.channel(in.Channel),
+		AgreementVersion: f.text("agreement_version", in.AgreementVersion, false, codeMax),
+	}
+	return cmd, f.p
+}
+
+type redemptionRequest struct {
+	AmountFen int64  `json:"amount_fen,omitzero"`
+	All       bool   `json:"all,omitzero"`
+	Channel   string `json:"channel,omitzero"`
+}
+
+func redeemDeposit(_ *Server, in *redemptionRequest, args []string) (bank.Command, *problem) {
+	var f fields
+	cmd := &bank.RedeemDeposit{
+		Deposit:   f.contract("deposit_id", args[0], bank.DepositContract, bank.DepositUnknown),
+		AmountFen: in.AmountFen, All: in.All, Channel: f.channel(in.Channel),
+	}
+	f.eitherAmountOr("all", in.All, in.AmountFen)
+	return cmd, f.p
+}
 
 type rolloverRequest struct {
 	Rollover string `json:"rollover"`

@@ -1,7 +1,8 @@
 // Package ingress is the HTTP API: routes, limits, decoding, problem documents. It reads a request once,
 // makes a bank.Command of it, waits for the outcome and writes the reply. Start here: New and Server.
 //
-// request.go decodes, reply.go writes, problem.go turns refusals and errors into RFC 9457 documents,
+// request.go decodes and lists the operations, each in the file of its part of the bank (customers.go, accounts.go,
+// transfers.go, channels.go, deposits.go, loans.go); reply.go writes, problem.go turns refusals and errors into RFC 9457 documents,
 // guard.go keeps hostile requests out, operators.go asks who operators are, openapi.go describes it all.
 package ingress
 
