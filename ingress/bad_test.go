@@ -310,10 +310,15 @@ func FuzzDecode(f *testing.F) {
 	f.Add(0, []byte(`{"name":"张三","id_number":"220113198506150001","mobile":"13800138000"}`))
 	f.Add(2, []byte(`{"kind":"internal","from_account":"9990221000000000105","to_account":"9990221000000000204","amount_fen":1}`))
 	f.Add(6, []byte(`{"customer_id":"C0000000018","product":"NJD","amount_fen":1,"term_months":1,"purpose":"x"}`))
+	for i := range operations { // none is left to chance
+		f.Add(i, []byte(`{}`))
+		f.Add(i, []byte(`{"channel":"APP"}`))
+	}
+	args := []string{"C0000000018", "01KEZP37S70000000100000006"}
 	s := New(Options{Bank: noBank{}, Vault: plain{}, Catalogue: bank.DefaultCatalogue(), Clock: func() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }})
 	f.Fuzz(func(t *testing.T, n int, body []byte) {
 		o := &operations[uint(n)%uint(len(operations))]
-		cmd, p := o.command(s, body, []string{"C0000000018"})
+		cmd, p := o.command(s, body, args[:strings.Count(o.path, "{")])
 		if p != nil {
 			if _, ok := explanations[p.code]; !ok {
 				t.Fatalf("problem %q is not explained", p.code)
