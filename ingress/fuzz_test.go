@@ -88,6 +88,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("POST", "/v1/batches", "key", []byte(`{"operations":[{"operation":"transfer","idempotency_key":"1","body":`+fuzzedPayment+`}]}`))
 	f.Add("POST", "/v1/customers/C0000000018/accounts", "key", []byte(`{"class":"I","face_to_face":true}`))
 	f.Add("GET", "/v1/accounts/9990221000000000105/transactions?limit=2&after=1", "", []byte{})
+	f.Add("GET", "/v1/accounts/9990221000000000105/transactions?li\x8fit=2", "", []byte{})
 	f.Add("GET", "/v1/transfers/01M8323B800000000200000005", "", []byte{})
 	s := fuzzedServer()
 	f.Fuzz(func(t *testing.T, method, uri, key string, body []byte) {

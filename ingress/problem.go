@@ -213,6 +213,8 @@ func (p *problem) document(zh bool) document {
 	if p.because != "" {
 		d.Detail = fmt.Sprintf("%s (%s)", d.Detail, p.because)
 	}
+	// Both may say back what the caller sent, such as the name of a parameter: JSON has no room for bad UTF-8.
+	d.Field, d.Detail = strings.ToValidUTF8(d.Field, "\uFFFD"), strings.ToValidUTF8(d.Detail, "\uFFFD")
 	return d
 }
 
