@@ -90,7 +90,11 @@ type RemoveCard struct {
 func (*AddCard) Operation() string    { return "add_card" }
 func (*RemoveCard) Operation() string { return "remove_card" }
 
-func decideAddCard(c *Customer, m *AddCard, env *Env, d *Decision) *Refusal {
+func (m *AddCard) decider() CustomerNo { return m.Account.Customer() }
+func (*AddCard) unknown() RefusalCode  { return AccountUnknown }
+func (m *AddCard) through() Channel    { return m.Channel }
+
+func (m *AddCard) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	a, r := ownAccount(c, m.Account, "account_no")
 	switch {
 	case r != nil:
@@ -106,7 +110,11 @@ func decideAddCard(c *Customer, m *AddCard, env *Env, d *Decision) *Refusal {
 	return nil
 }
 
-func decideRemoveCard(c *Customer, m *RemoveCard, env *Env, d *Decision) *Refusal {
+func (m *RemoveCard) decider() CustomerNo { return m.Account.Customer() }
+func (*RemoveCard) unknown() RefusalCode  { return AccountUnknown }
+func (m *RemoveCard) through() Channel    { return m.Channel }
+
+func (m *RemoveCard) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	a, r := ownAccount(c, m.Account, "account_no")
 	switch {
 	case r != nil:

@@ -47,7 +47,11 @@ func (*PrepareClosing) Operation() string  { return "prepare_closing" }
 func (*WithdrawClosing) Operation() string { return "withdraw_closing" }
 func (*CloseAccount) Operation() string    { return "close_account" }
 
-func decidePrepareClosing(c *Customer, m *PrepareClosing, env *Env, d *Decision) *Refusal {
+func (m *PrepareClosing) decider() CustomerNo { return m.Account.Customer() }
+func (*PrepareClosing) unknown() RefusalCode  { return AccountUnknown }
+func (m *PrepareClosing) through() Channel    { return m.Channel }
+
+func (m *PrepareClosing) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	a, r := ownAccount(c, m.Account, "account_no")
 	if r != nil {
 		return r
@@ -72,7 +76,11 @@ func (c *Customer) unbound(a *EAccount, env *Env) *Refusal {
 	return nil
 }
 
-func decideWithdrawClosing(c *Customer, m *WithdrawClosing, d *Decision) *Refusal {
+func (m *WithdrawClosing) decider() CustomerNo { return m.Account.Customer() }
+func (*WithdrawClosing) unknown() RefusalCode  { return AccountUnknown }
+func (m *WithdrawClosing) through() Channel    { return m.Channel }
+
+func (m *WithdrawClosing) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 	a, r := ownAccount(c, m.Account, "account_no")
 	switch {
 	case r != nil:
@@ -84,7 +92,11 @@ func decideWithdrawClosing(c *Customer, m *WithdrawClosing, d *Decision) *Refusa
 	return nil
 }
 
-func decideClose(c *Customer, m *CloseAccount, env *Env, d *Decision) *Refusal {
+func (m *CloseAccount) decider() CustomerNo { return m.Account.Customer() }
+func (*CloseAccount) unknown() RefusalCode  { return AccountUnknown }
+func (m *CloseAccount) through() Channel    { return m.Channel }
+
+func (m *CloseAccount) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	a, r := ownAccount(c, m.Account, "account_no")
 	switch {
 	case r != nil:

@@ -248,7 +248,12 @@ func (c *Customer) accountingDay() AccountingDay {
 	return *c.Day
 }
 
-func decideOpenDay(c *Customer, m *OpenDay, d *Decision) *Refusal {
+func (*OpenDay) decider() CustomerNo  { return BankHouse }
+func (*OpenDay) unknown() RefusalCode { return CustomerUnknown }
+func (*OpenDay) through() Channel     { return ChannelBatch }
+func (*OpenDay) ofHouse()             {}
+
+func (m *OpenDay) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 	if c.Day != nil {
 		return &Refusal{Code: DateClosed}
 	}
@@ -256,7 +261,12 @@ func decideOpenDay(c *Customer, m *OpenDay, d *Decision) *Refusal {
 	return nil
 }
 
-func decideStartCut(c *Customer, m *StartDayCut, d *Decision) *Refusal {
+func (*StartDayCut) decider() CustomerNo  { return BankHouse }
+func (*StartDayCut) unknown() RefusalCode { return CustomerUnknown }
+func (*StartDayCut) through() Channel     { return ChannelBatch }
+func (*StartDayCut) ofHouse()             {}
+
+func (m *StartDayCut) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 	day := c.accountingDay()
 	switch {
 	case day.Current != m.Date:
@@ -268,7 +278,12 @@ func decideStartCut(c *Customer, m *StartDayCut, d *Decision) *Refusal {
 	return nil
 }
 
-func decideFinishCut(c *Customer, m *FinishDayCut, d *Decision) *Refusal {
+func (*FinishDayCut) decider() CustomerNo  { return BankHouse }
+func (*FinishDayCut) unknown() RefusalCode { return CustomerUnknown }
+func (*FinishDayCut) through() Channel     { return ChannelBatch }
+func (*FinishDayCut) ofHouse()             {}
+
+func (m *FinishDayCut) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 	day := c.accountingDay()
 	if day.Closing != m.Date {
 		return &Refusal{Code: DateClosed}
@@ -277,7 +292,12 @@ func decideFinishCut(c *Customer, m *FinishDayCut, d *Decision) *Refusal {
 	return nil
 }
 
-func decideFinishStep(c *Customer, m *FinishDayStep, d *Decision) *Refusal {
+func (*FinishDayStep) decider() CustomerNo  { return BankHouse }
+func (*FinishDayStep) unknown() RefusalCode { return CustomerUnknown }
+func (*FinishDayStep) through() Channel     { return ChannelBatch }
+func (*FinishDayStep) ofHouse()             {}
+
+func (m *FinishDayStep) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 	day := c.accountingDay()
 	switch {
 	case day.Working != m.Date:
@@ -289,7 +309,12 @@ func decideFinishStep(c *Customer, m *FinishDayStep, d *Decision) *Refusal {
 	return nil
 }
 
-func decideAccruals(m *PostAccruals, env *Env, d *Decision) *Refusal {
+func (m *PostAccruals) decider() CustomerNo { return HouseNo(m.Shard) }
+func (*PostAccruals) unknown() RefusalCode  { return CustomerUnknown }
+func (*PostAccruals) through() Channel      { return ChannelBatch }
+func (*PostAccruals) ofHouse()              {}
+
+func (m *PostAccruals) decide(_ *Customer, env *Env, d *Decision) *Refusal {
 	c := chain{txn: d.Txn}
 	for _, a := range m.Accruals {
 		accrued := InterestAccrued{d.Txn, m.Date, a.Product, m.Shard, a.DeltaFen}
@@ -305,7 +330,12 @@ func decideAccruals(m *PostAccruals, env *Env, d *Decision) *Refusal {
 	return nil
 }
 
-func decideTrialBalance(m *RecordTrialBalance, d *Decision) *Refusal {
+func (*RecordTrialBalance) decider() CustomerNo  { return BankHouse }
+func (*RecordTrialBalance) unknown() RefusalCode { return CustomerUnknown }
+func (*RecordTrialBalance) through() Channel     { return ChannelBatch }
+func (*RecordTrialBalance) ofHouse()             {}
+
+func (m *RecordTrialBalance) decide(_ *Customer, _ *Env, d *Decision) *Refusal {
 	e := &TrialBalanced{Date: m.Date, Ledger: m.Ledger, Subjects: m.Subjects}
 	for _, s := range m.Subjects {
 		e.DebitTotalFen += s.DebitFen

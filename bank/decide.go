@@ -81,12 +81,7 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 		r = m.decide(c, env, &rare)
 		d = rare
 	default:
-		var ok bool
-		rare := d
-		if r, ok = decideAccount(c, cmd, env, &rare); !ok {
-			panic("bank: no rule for command " + cmd.Operation())
-		}
-		d = rare
+		panic("bank: no rule for command " + cmd.Operation())
 	}
 	return d, r
 }

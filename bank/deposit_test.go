@@ -63,7 +63,7 @@ func (y *year) passDay(closed bool) (decisions []Decision) {
 			}
 			y.env.Millis++
 			d := Decision{Txn: NewTxnID(y.env.Millis, HouseNo(no.Shard()), 1)}
-			if r := decideAccruals(&post, &y.env, &d); r != nil {
+			if r := post.decide(nil, &y.env, &d); r != nil {
 				y.t.Fatal(r)
 			}
 			y.books.post(d.Legs)

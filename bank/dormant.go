@@ -60,7 +60,11 @@ func (*ConfirmIdentity) Operation() string { return "confirm_identity" }
 func (*SuspendUnused) Operation() string   { return "suspend_unused" }
 func (*TurnDormant) Operation() string     { return "turn_dormant" }
 
-func decideConfirm(c *Customer, m *ConfirmIdentity, d *Decision) *Refusal {
+func (m *ConfirmIdentity) decider() CustomerNo { return m.Customer }
+func (*ConfirmIdentity) unknown() RefusalCode  { return CustomerUnknown }
+func (m *ConfirmIdentity) through() Channel    { return m.Channel }
+
+func (m *ConfirmIdentity) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 	d.Events = []Event{&IdentityVerified{
 		CustomerNo: c.No, IDToken: c.Person.IDToken, Region: c.Region, FaceToFace: true, By: m.By,
 	}}
@@ -83,7 +87,11 @@ func decideConfirm(c *Customer, m *ConfirmIdentity, d *Decision) *Refusal {
 	return nil
 }
 
-func decideSuspendUnused(c *Customer, m *SuspendUnused, env *Env, d *Decision) *Refusal {
+func (m *SuspendUnused) decider() CustomerNo { return m.Account.Customer() }
+func (*SuspendUnused) unknown() RefusalCode  { return CustomerUnknown }
+func (*SuspendUnused) through() Channel      { return 0 }
+
+func (m *SuspendUnused) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	a, r := ownAccount(c, m.Account, "account_no")
 	switch {
 	case r != nil:
@@ -97,7 +105,11 @@ func decideSuspendUnused(c *Customer, m *SuspendUnused, env *Env, d *Decision) *
 	return nil
 }
 
-func decideTurnDormant(c *Customer, m *TurnDormant, env *Env, d *Decision) *Refusal {
+func (m *TurnDormant) decider() CustomerNo { return m.Account.Customer() }
+func (*TurnDormant) unknown() RefusalCode  { return CustomerUnknown }
+func (*TurnDormant) through() Channel      { return 0 }
+
+func (m *TurnDormant) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	a, r := ownAccount(c, m.Account, "account_no")
 	if r != nil {
 		return r

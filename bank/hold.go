@@ -201,7 +201,11 @@ func (*FillHolds) Operation() string      { return "fill_holds" }
 func (*DeductHold) Operation() string     { return "deduct_hold" }
 func (*RemitDeduction) Operation() string { return "remit_deduction" }
 
-func decidePlaceHold(c *Customer, m *PlaceHold, env *Env, d *Decision) *Refusal {
+func (m *PlaceHold) decider() CustomerNo { return m.Account.Customer() }
+func (*PlaceHold) unknown() RefusalCode  { return AccountUnknown }
+func (m *PlaceHold) through() Channel    { return m.Channel }
+
+func (m *PlaceHold) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	a, r := payer(c, m.Account, m.AmountFen, 0, env, "account_no")
 	switch {
 	case r != nil:
@@ -231,7 +235,11 @@ func (c *Customer) holding(id TxnID) (*EAccount, *Hold, *Refusal) {
 	return nil, nil, &Refusal{Code: HoldUnknown, Field: "hold_id"}
 }
 
-func decideHoldRelease(c *Customer, m *ReleaseHold, d *Decision) *Refusal {
+func (m *ReleaseHold) decider() CustomerNo { return m.Hold.Customer() }
+func (*ReleaseHold) unknown() RefusalCode  { return HoldUnknown }
+func (m *ReleaseHold) through() Channel    { return m.Channel }
+
+func (m *ReleaseHold) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 	a, h, r := c.holding(m.Hold)
 	switch {
 	case r != nil:
@@ -243,7 +251,11 @@ func decideHoldRelease(c *Customer, m *ReleaseHold, d *Decision) *Refusal {
 	return nil
 }
 
-func decideLapseHold(c *Customer, m *LapseHold, env *Env, d *Decision) *Refusal {
+func (m *LapseHold) decider() CustomerNo { return m.Hold.Customer() }
+func (*LapseHold) unknown() RefusalCode  { return CustomerUnknown }
+func (*LapseHold) through() Channel      { return 0 }
+
+func (m *LapseHold) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	a, h, r := c.holding(m.Hold)
 	switch {
 	case r != nil:
@@ -263,7 +275,11 @@ func (a *EAccount) endHold(h *Hold, why ReleaseReason, by By, d *Decision) {
 	d.Affects = []Affected{a.affected()}
 }
 
-func decideFillHolds(c *Customer, m *FillHolds, env *Env, d *Decision) *Refusal {
+func (m *FillHolds) decider() CustomerNo { return m.Account.Customer() }
+func (*FillHolds) unknown() RefusalCode  { return CustomerUnknown }
+func (*FillHolds) through() Channel      { return 0 }
+
+func (m *FillHolds) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	a, r := ownAccount(c, m.Account, "account_no")
 	if r != nil {
 		return r
@@ -295,7 +311,11 @@ func decideFillHolds(c *Customer, m *FillHolds, env *Env, d *Decision) *Refusal 
 	return nil
 }
 
-func decideDeduct(c *Customer, m *DeductHold, d *Decision) *Refusal {
+func (m *DeductHold) decider() CustomerNo { return m.Hold.Customer() }
+func (*DeductHold) unknown() RefusalCode  { return HoldUnknown }
+func (m *DeductHold) through() Channel    { return m.Channel }
+
+func (m *DeductHold) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 	a, h, r := c.holding(m.Hold)
 	switch {
 	case r != nil:
@@ -332,7 +352,11 @@ func decideDeduct(c *Customer, m *DeductHold, d *Decision) *Refusal {
 	return nil
 }
 
-func decideRemit(c *Customer, m *RemitDeduction, d *Decision) *Refusal {
+func (m *RemitDeduction) decider() CustomerNo { return m.Deduction.Customer() }
+func (*RemitDeduction) unknown() RefusalCode  { return DeductionUnknown }
+func (m *RemitDeduction) through() Channel    { return m.Channel }
+
+func (m *RemitDeduction) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 	x := c.deduction(m.Deduction)
 	if x == nil {
 		return &Refusal{Code: DeductionUnknown, Field: "deduction_id"}

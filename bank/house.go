@@ -29,24 +29,10 @@ type houseCommand interface {
 
 // decideHouse answers a command for a house; those of customers find nobody there.
 func decideHouse(c *Customer, cmd Command, env *Env, d Decision) (Decision, *Refusal) {
-	var r *Refusal
-	switch m := cmd.(type) {
-	case *OpenDay:
-		r = decideOpenDay(c, m, &d)
-	case *StartDayCut:
-		r = decideStartCut(c, m, &d)
-	case *FinishDayCut:
-		r = decideFinishCut(c, m, &d)
-	case *FinishDayStep:
-		r = decideFinishStep(c, m, &d)
-	case *PostAccruals:
-		r = decideAccruals(m, env, &d)
-	case *RecordTrialBalance:
-		r = decideTrialBalance(m, &d)
-	case houseCommand:
-		r = m.decide(c, env, &d)
-	default:
-		r = &Refusal{Code: UnknownTo(cmd)}
+	m, ok := cmd.(houseCommand)
+	if !ok {
+		return d, &Refusal{Code: UnknownTo(cmd)}
 	}
+	r := m.decide(c, env, &d)
 	return d, r
 }

@@ -68,7 +68,11 @@ type SetLimits struct {
 // Operation name, stable.
 func (*SetLimits) Operation() string { return "set_limits" }
 
-func decideSetLimits(c *Customer, m *SetLimits, d *Decision) *Refusal {
+func (m *SetLimits) decider() CustomerNo { return m.Account.Customer() }
+func (*SetLimits) unknown() RefusalCode  { return AccountUnknown }
+func (m *SetLimits) through() Channel    { return m.Channel }
+
+func (m *SetLimits) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 	a, r := ownAccount(c, m.Account, "account_no")
 	switch {
 	case r != nil:

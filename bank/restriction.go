@@ -209,7 +209,11 @@ func (*LapseRestriction) Operation() string   { return "lapse_restriction" }
 // restrictable are the kinds that can be put on an account; the others are its states.
 var restrictable = []Restriction{DebitStop, FrozenAll, PartialFrozen, AllStop, EmergencyStop, NonCounterSuspended, ReportedLost}
 
-func decideRestrict(c *Customer, m *RestrictAccount, env *Env, d *Decision) *Refusal {
+func (m *RestrictAccount) decider() CustomerNo { return m.Account.Customer() }
+func (*RestrictAccount) unknown() RefusalCode  { return AccountUnknown }
+func (m *RestrictAccount) through() Channel    { return m.Channel }
+
+func (m *RestrictAccount) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	a, r := ownAccount(c, m.Account, "account_no")
 	if r != nil {
 		return r
@@ -289,7 +293,11 @@ func (c *Customer) restricted(id TxnID) (*EAccount, *AccountRestriction, *Refusa
 	return nil, nil, &Refusal{Code: RestrictionUnknown, Field: "restriction_id"}
 }
 
-func decideRenew(c *Customer, m *RenewRestriction, env *Env, d *Decision) *Refusal {
+func (m *RenewRestriction) decider() CustomerNo { return m.Restriction.Customer() }
+func (*RenewRestriction) unknown() RefusalCode  { return RestrictionUnknown }
+func (m *RenewRestriction) through() Channel    { return m.Channel }
+
+func (m *RenewRestriction) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	a, r, refusal := c.restricted(m.Restriction)
 	if refusal != nil {
 		return refusal
@@ -310,7 +318,11 @@ func decideRenew(c *Customer, m *RenewRestriction, env *Env, d *Decision) *Refus
 	return nil
 }
 
-func decideRelease(c *Customer, m *ReleaseRestriction, env *Env, d *Decision) *Refusal {
+func (m *ReleaseRestriction) decider() CustomerNo { return m.Restriction.Customer() }
+func (*ReleaseRestriction) unknown() RefusalCode  { return RestrictionUnknown }
+func (m *ReleaseRestriction) through() Channel    { return m.Channel }
+
+func (m *ReleaseRestriction) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	a, r, refusal := c.restricted(m.Restriction)
 	if refusal != nil {
 		return refusal
@@ -319,7 +331,11 @@ func decideRelease(c *Customer, m *ReleaseRestriction, env *Env, d *Decision) *R
 	return nil
 }
 
-func decideLapse(c *Customer, m *LapseRestriction, env *Env, d *Decision) *Refusal {
+func (m *LapseRestriction) decider() CustomerNo { return m.Restriction.Customer() }
+func (*LapseRestriction) unknown() RefusalCode  { return CustomerUnknown }
+func (*LapseRestriction) through() Channel      { return 0 }
+
+func (m *LapseRestriction) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	a, r, refusal := c.restricted(m.Restriction)
 	switch {
 	case refusal != nil:

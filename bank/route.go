@@ -40,15 +40,8 @@ func DeciderOf(cmd Command) CustomerNo {
 		return m.Line.Customer()
 	case *RepayLoan:
 		return m.Loan.Customer()
-	case *PostAccruals:
-		return HouseNo(m.Shard)
-	case *OpenDay, *StartDayCut, *FinishDayCut, *FinishDayStep, *RecordTrialBalance:
-		return BankHouse
 	case ruled:
 		return m.decider()
-	}
-	if no, ok := accountDecider(cmd); ok {
-		return no
 	}
 	panic("bank: nobody decides " + cmd.Operation())
 }
@@ -56,15 +49,8 @@ func DeciderOf(cmd Command) CustomerNo {
 // UnknownTo is the refusal of a command whose decider is not a customer.
 func UnknownTo(cmd Command) RefusalCode {
 	switch m := cmd.(type) {
-	case *TransferIn, *TransferOut, *TransferInternal, *CreditInbound, *BuyDeposit,
-		*RestrictAccount, *PlaceHold, *AddCard, *RemoveCard, *SetLimits, *PrepareClosing, *WithdrawClosing, *CloseAccount:
+	case *TransferIn, *TransferOut, *TransferInternal, *CreditInbound, *BuyDeposit:
 		return AccountUnknown
-	case *RenewRestriction, *ReleaseRestriction:
-		return RestrictionUnknown
-	case *ReleaseHold, *DeductHold:
-		return HoldUnknown
-	case *RemitDeduction:
-		return DeductionUnknown
 	case *ChannelResult:
 		return TransferUnknown
 	case *RedeemDeposit, *ChangeRollover, *HoldDeposit, *ReleaseDepositHold, *MatureDeposit:
@@ -112,12 +98,10 @@ func ChannelOf(cmd Command) Channel {
 		return m.Channel
 	case *RepayLoan:
 		return m.Channel
-	case *OpenDay, *StartDayCut, *FinishDayCut, *FinishDayStep, *PostAccruals, *RecordTrialBalance:
-		return ChannelBatch
 	case ruled:
 		return m.through()
 	}
-	return accountChannel(cmd)
+	return 0
 }
 
 // NeedsDesk reports whether the command's rules look at the customer's own desk.
