@@ -83,7 +83,7 @@ func ReadFile(in io.Reader) (*File, error) {
 	case total == nil:
 		return nil, fmt.Errorf("%w: the line %s is missing: the file is cut short", ErrFile, totalWord)
 	case *total != sum:
-		return nil, fmt.Errorf("%w: the lines come to %+v, the total says %+v", ErrFile, sum, *total)
+		return nil, fmt.Errorf("%w: the lines come to %s, the total says %s", ErrFile, &sum, total)
 	}
 	return f, nil
 }
@@ -108,6 +108,10 @@ func (f *File) head(fields []string) (err error) {
 type totals struct {
 	Count                 int
 	InFen, OutFen, FeeFen int64
+}
+
+func (t *totals) String() string {
+	return fmt.Sprintf("%d rows with %d fen in, %d out and %d of fees", t.Count, t.InFen, t.OutFen, t.FeeFen)
 }
 
 // sumMax bounds a file's sums.

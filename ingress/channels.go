@@ -27,7 +27,7 @@ type Channels interface {
 type Report interface{ Text(w io.Writer) error }
 
 // ErrFile is wrapped by Channels' errors about the file itself.
-var ErrFile = errors.New("ingress: the file can't be used")
+var ErrFile = errors.New("the file can't be used")
 
 type openReply struct {
 	Transfers []bank.Open `json:"transfers"`

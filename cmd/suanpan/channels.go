@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -102,12 +100,14 @@ func (s *server) reconciliation(bankOf *cluster.Cluster) reconciliation {
 const reconcileMax = 10 * time.Minute
 
 func reconcileCommand() *cobra.Command {
-	var url, channel, token string
+	var a asking
+	var channel string
 	cmd := &cobra.Command{
 		Use:   "reconcile FILE",
 		Short: "Have a running bank compare a payment channel's daily file with its books",
 		Long: `Sends a channel's daily file (对账文件) to a running bank, which puts right what does not agree and
-settles the day's net; prints the report. Sending a file again does nothing twice.`,
+settles the day's net; prints the report. Sending a file again does nothing twice. The token is that of an operator
+in the role FINANCE.`,
 		Example: `  suanpan reconcile ibps-20261124.csv --channel IBPS --token "$TOKEN"`,
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -117,32 +117,13 @@ settles the day's net; prints the report. Sending a file again does nothing twic
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), reconcileMax)
 			defer cancel()
-			return sendFile(ctx, strings.TrimRight(url, "/")+"/v1/channel/files/"+channel, token, text, cmd.OutOrStdout())
+			return a.asOperator(ctx, http.MethodPost, "/v1/channel/files/"+channel, "text/plain", text, func(r io.Reader) error {
+				_, err := io.Copy(cmd.OutOrStdout(), r)
+				return err
+			})
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&url, "server", "http://127.0.0.1:8080", "`URL` of the bank")
-	f.StringVar(&channel, "channel", "IBPS", "whose file it is: IBPS, UNIONPAY, NETSUNION or CORE")
-	f.StringVar(&token, "token", os.Getenv("SUANPAN_TOKEN"), "`token` of an operator in the role FINANCE; also SUANPAN_TOKEN")
+	a.flags(cmd.Flags())
+	cmd.Flags().StringVar(&channel, "channel", "IBPS", "whose file it is: IBPS, UNIONPAY, NETSUNION or CORE")
 	return cmd
-}
-
-func sendFile(ctx context.Context, url, token string, text []byte, out io.Writer) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Accept", "text/plain")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		problem, err := io.ReadAll(resp.Body)
-		return errors.Join(fmt.Errorf("%s: %s", resp.Status, problem), err)
-	}
-	_, err = io.Copy(out, resp.Body)
-	return err
 }

@@ -1,25 +1,18 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/suanpan-bank/suanpan/bank"
 )
 
-// dayClient asks a running server about its day.
-type dayClient struct{ url, token string }
-
 func dayCommand() *cobra.Command {
-	var c dayClient
+	var a asking
 	cmd := &cobra.Command{
 		Use:   "day",
 		Short: "See and move the accounting day of a running bank (会计日, 日切, 日终)",
@@ -29,11 +22,10 @@ directory's operators.json, and taken from the environment as SUANPAN_TOKEN if -
   suanpan day cut
   suanpan day check`,
 	}
-	cmd.PersistentFlags().StringVar(&c.url, "server", "http://127.0.0.1:8080", "`URL` of the server's API")
-	cmd.PersistentFlags().StringVar(&c.token, "token", "", "an operator's `token`; empty: SUANPAN_TOKEN")
+	a.flags(cmd.PersistentFlags())
 	act := func(use, short, method, path string, show func(io.Reader, io.Writer) error) *cobra.Command {
 		return &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.ask(cmd.Context(), method, path, func(r io.Reader) error { return show(r, cmd.OutOrStdout()) })
+			return a.asOperator(cmd.Context(), method, path, "application/json", nil, func(r io.Reader) error { return show(r, cmd.OutOrStdout()) })
 		}}
 	}
 	cmd.AddCommand(
@@ -42,36 +34,10 @@ directory's operators.json, and taken from the environment as SUANPAN_TOKEN if -
 		act("run", "Go on with the end of the day now", http.MethodPost, "/v1/day/run", showStatus),
 		act("check", "Check the books now (R1 to R12); exits 1 when a check is broken", http.MethodPost, "/v1/day/check", showCheck),
 		&cobra.Command{Use: "report DATE", Short: "The report of a day's end", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-			return c.ask(cmd.Context(), http.MethodGet, "/v1/days/"+args[0]+"/report", func(r io.Reader) error { return showCheck(r, cmd.OutOrStdout()) })
+			return a.asOperator(cmd.Context(), http.MethodGet, "/v1/days/"+args[0]+"/report", "application/json", nil, func(r io.Reader) error { return showCheck(r, cmd.OutOrStdout()) })
 		}},
 	)
 	return cmd
-}
-
-// ask sends a request and shows the answer; a problem is told as it is.
-func (c *dayClient) ask(ctx context.Context, method, path string, show func(io.Reader) error) error {
-	token := c.token
-	if token == "" {
-		token = os.Getenv("SUANPAN_TOKEN")
-	}
-	if token == "" {
-		return errors.New("an operator's token is needed: --token, or SUANPAN_TOKEN (operators.json in the data directory)")
-	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.url, "/")+path, nil)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	r, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer r.Body.Close()
-	if r.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(r.Body, 4096))
-		return fmt.Errorf("%s: %s", r.Status, text)
-	}
-	return show(r.Body)
 }
 
 func showStatus(r io.Reader, out io.Writer) error {

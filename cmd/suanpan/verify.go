@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -81,22 +80,16 @@ const askTimeout = 10 * time.Minute
 func askEvidence(ctx context.Context, url string) (*audit.Evidence, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(url, "/")+evidencePath, nil)
-	if err != nil {
-		return nil, err
-	}
-	r, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer r.Body.Close()
-	if r.StatusCode != http.StatusOK {
-		text, _ := io.ReadAll(io.LimitReader(r.Body, 4096))
-		return nil, fmt.Errorf("the node can't say: %s: %s", r.Status, text)
-	}
 	e := new(audit.Evidence)
-	if err := json.UnmarshalRead(r.Body, e); err != nil {
-		return nil, fmt.Errorf("what the node says can't be read: %w", err)
+	from := asking{url: url}
+	err := from.ask(ctx, http.MethodGet, evidencePath, "application/json", nil, func(r io.Reader) error {
+		if err := json.UnmarshalRead(r, e); err != nil {
+			return fmt.Errorf("what the node says can't be read: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return e, nil
 }
