@@ -246,11 +246,12 @@ func (r *Reconciler) do(ctx context.Context, calls []*bank.Call) error {
 	return nil
 }
 
-// settle books the channel's charges (K07) and the day's net (K01), once a day.
+// settle books the channel's charges (K07) and the day's net (K01), once a day: a corrected file does not do it
+// again, and what it says otherwise stays owed on the clearing account, for a person.
 func (r *Reconciler) settle(ctx context.Context, c *bank.Comparison, net []bank.ShardNet, report *Report, by bank.By) error {
 	var calls []*bank.Call
 	if c.TheirsFee > 0 {
-		calls = append(calls, callOf(bank.ChannelKey(c.Channel, c.Day, "charge_channel_fee", "", bank.TxnID{}, fmt.Sprint(c.TheirsFee)),
+		calls = append(calls, callOf(bank.ChannelKey(c.Channel, c.Day, "charge_channel_fee", "", bank.TxnID{}, ""),
 			&bank.ChargeChannelFee{By: by, House: bank.HouseNo(0), Channel: c.Channel, Day: c.Day, FeeFen: c.TheirsFee}))
 	}
 	for _, n := range net {
@@ -265,8 +266,11 @@ func (r *Reconciler) settle(ctx context.Context, c *bank.Comparison, net []bank.
 			return fmt.Errorf("%s: %w", call.Command.Operation(), refusal)
 		}
 		for _, e := range call.Receipt.Events {
-			if settled, ok := e.(*bank.ClearingSettled); ok {
-				report.NetFen += settled.NetFen
+			switch m := e.(type) {
+			case *bank.ClearingSettled:
+				report.NetFen += m.NetFen
+			case *bank.ChannelFeeCharged:
+				report.FeeBookedFen = m.FeeFen
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package channels
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"slices"
@@ -103,13 +104,19 @@ func (b *branch) row(serial string, txn bank.TxnID, direction bank.Direction, fe
 	})
 }
 
-func (b *branch) reconcile() *Report {
+// file is the channel's, of the rows so far.
+func (b *branch) file() []byte {
 	b.Helper()
 	text, err := WholeFile(bank.ChannelIBPS, theDay, b.rows)
 	if err != nil {
 		b.Fatal(err)
 	}
-	report, err := (&Reconciler{Bank: b, Books: b.engine}).Run(b.Context(), bank.ChannelIBPS, text, bank.By{Operator: "finance"})
+	return text
+}
+
+func (b *branch) reconcile() *Report {
+	b.Helper()
+	report, err := (&Reconciler{Bank: b, Books: b.engine}).Run(b.Context(), bank.ChannelIBPS, b.file(), bank.By{Operator: "finance"})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -137,9 +144,15 @@ func (b *branch) available(no bank.AccountNo) int64 {
 	return v.AvailableFen
 }
 
-// A day on which everything goes wrong that can: afterwards each fen is where the rules say, what is owed to the
-// channel is nothing, and reading the file again changes nothing.
-func TestEveryDifferenceIsPutRightOnce(t *testing.T) {
+// badDay is a day on which everything goes wrong that can.
+type badDay struct {
+	*branch
+	a                   bank.AccountNo
+	waits, voided, only bank.TxnID
+}
+
+func openBadDay(t *testing.T) *badDay {
+	t.Helper()
 	b := openBranch(t)
 	a := b.customer("a", "IN-1", 10_000_000)
 	good, waits := b.out(a, 1_000, true), b.out(a, 2_000)
@@ -160,7 +173,34 @@ func TestEveryDifferenceIsPutRightOnce(t *testing.T) {
 	b.row("LESS", less, bank.Out, 7_900, true, "")
 	b.row("G2", good, bank.Out, 1_000, true, "") // the channel has it twice
 	b.row("NONE", bank.TxnID{}, bank.In, 99, false, a.String())
+	return &badDay{b, a, waits, voided, only}
+}
 
+// badDayBalance: 10,000,000 in; out: good 1,000, waits 2,000 held, paid 3,000, more 7,000, less 8,000, only 9,000;
+// late credit 11,000.
+const badDayBalance int64 = 10_000_000 - 1_000 - 2_000 - 3_000 - 7_000 - 8_000 - 9_000 + 11_000
+
+// check looks whether each fen is where the rules say.
+func (b *badDay) check() {
+	b.Helper()
+	ibps := uint64(bank.ChannelIBPS)
+	for what, c := range map[string][2]int64{
+		"the customer":          {b.available(b.a), badDayBalance},
+		"shortage":              {b.booked(bank.DetailShortage, ibps), 4_000 + 13_000 + 500},
+		"surplus":               {b.booked(bank.DetailSurplus, ibps), 12_000 + 100},
+		"channel cost":          {b.booked(bank.DetailChannelCost, 0), 13},
+		"compound control (R5)": {b.booked(bank.DetailCompound, 0), 0},
+	} {
+		if c[0] != c[1] {
+			b.Errorf("%s: %d, want %d", what, c[0], c[1])
+		}
+	}
+}
+
+// Afterwards each fen is where the rules say, what is owed to the channel is nothing, and reading the file again
+// changes nothing.
+func TestEveryDifferenceIsPutRightOnce(t *testing.T) {
+	b := openBadDay(t)
 	report := b.reconcile()
 	var text strings.Builder
 	if err := report.Text(&text); err != nil {
@@ -179,35 +219,18 @@ func TestEveryDifferenceIsPutRightOnce(t *testing.T) {
 			t.Errorf("%s %s: %s %s", d.Serial, d.Kind, d.Outcome, d.Code)
 		}
 	}
-	if i := slices.IndexFunc(report.Differences, func(d bank.Difference) bool { return d.Kind == bank.OursOnly }); i < 0 || report.Differences[i].Transfer != only {
+	if i := slices.IndexFunc(report.Differences, func(d bank.Difference) bool { return d.Kind == bank.OursOnly }); i < 0 || report.Differences[i].Transfer != b.only {
 		t.Error("what only we have is not listed")
 	}
 
-	// 10,000,000 in; out: good 1,000, waits 2,000 held, paid 3,000, more 7,000, less 8,000, only 9,000; late credit 11,000.
-	balance := int64(10_000_000 - 1_000 - 2_000 - 3_000 - 7_000 - 8_000 - 9_000 + 11_000)
-	check := func() {
-		t.Helper()
-		ibps := uint64(bank.ChannelIBPS)
-		for what, c := range map[string][2]int64{
-			"the customer":          {b.available(a), balance},
-			"shortage":              {b.booked(bank.DetailShortage, ibps), 4_000 + 13_000 + 500},
-			"surplus":               {b.booked(bank.DetailSurplus, ibps), 12_000 + 100},
-			"channel cost":          {b.booked(bank.DetailChannelCost, 0), 13},
-			"compound control (R5)": {b.booked(bank.DetailCompound, 0), 0},
-		} {
-			if c[0] != c[1] {
-				t.Errorf("%s: %d, want %d", what, c[0], c[1])
-			}
-		}
-	}
-	check()
+	b.check()
 	// Only what the channel does not have yet is still owed to it; and what it has twice, it is to explain.
-	if c := report.Clearing; c.OwedFen != 9_000-1_000 || !c.Agrees() || c.PendingOutFen != 2_000 || report.InFlight[0].TransferID != waits {
+	if c := report.Clearing; c.OwedFen != 9_000-1_000 || !c.Agrees() || c.PendingOutFen != 2_000 || report.InFlight[0].TransferID != b.waits {
 		t.Errorf("clearing: %+v", c)
 	}
 
 	again := b.reconcile()
-	check()
+	b.check()
 	for _, d := range again.Differences {
 		if d.Outcome == bank.Resolved {
 			t.Errorf("%s %s is resolved once more", d.Serial, d.Kind)
@@ -220,9 +243,65 @@ func TestEveryDifferenceIsPutRightOnce(t *testing.T) {
 	if err != nil || len(suspense) != 4 {
 		t.Errorf("%d in suspense, %v", len(suspense), err)
 	}
-	b.must(&bank.RepayShortage{Transfer: voided})
-	if got := b.available(a); got != balance-4_000 {
+	b.must(&bank.RepayShortage{Transfer: b.voided})
+	if got := b.available(b.a); got != badDayBalance-4_000 {
 		t.Errorf("after the shortage is made good: %d", got)
+	}
+}
+
+// dying is a bank whose process dies when so many commands have been carried out, before the answer to the last
+// is heard.
+type dying struct {
+	Bank
+	left int
+}
+
+var errDead = errors.New("the process died")
+
+func (d *dying) DoAll(ctx context.Context, calls []*bank.Call) {
+	for _, call := range calls {
+		if d.left > 0 {
+			d.left--
+			d.Bank.DoAll(ctx, []*bank.Call{call})
+		}
+		if d.left == 0 {
+			call.Receipt, call.Err = bank.Receipt{}, errDead
+		}
+	}
+}
+
+// Wherever a reconciliation dies, also behind a command whose answer nobody heard, sending the file again ends it
+// as if nothing had happened.
+func TestAReconciliationThatDiesAnywhereIsFinishedByTheNext(t *testing.T) {
+	for commands := 0; ; commands++ {
+		b := openBadDay(t)
+		_, err := (&Reconciler{Bank: &dying{b, commands}, Books: b.engine}).Run(t.Context(), bank.ChannelIBPS, b.file(), bank.By{Operator: "finance"})
+		if err != nil && !errors.Is(err, errDead) {
+			t.Fatal(err)
+		}
+		report := b.reconcile()
+		b.check()
+		if c := report.Clearing; c.OwedFen != 9_000-1_000 || !c.Agrees() {
+			t.Errorf("dead after %d commands: clearing %+v", commands, c)
+		}
+		if t.Failed() || err == nil {
+			if commands < 10 {
+				t.Fatalf("only %d commands", commands)
+			}
+			return
+		}
+	}
+}
+
+// A channel that corrects its file does not have its charges paid twice; the report says what was booked.
+func TestACorrectedFileDoesNotChargeTheDayAgain(t *testing.T) {
+	b := openBranch(t)
+	a := b.customer("a", "IN-1", 10_000)
+	first := b.reconcile()
+	b.row("LATE", bank.TxnID{}, bank.In, 500, true, a.String())
+	corrected := b.reconcile()
+	if first.FeeBookedFen != 1 || corrected.FeeFen != 2 || corrected.FeeBookedFen != 1 || b.booked(bank.DetailChannelCost, 0) != 1 {
+		t.Errorf("charged %d, then %d of %d; cost %d", first.FeeBookedFen, corrected.FeeBookedFen, corrected.FeeFen, b.booked(bank.DetailChannelCost, 0))
 	}
 }
 

@@ -9,17 +9,19 @@ import (
 
 // Report (对账报告) is what came of comparing a channel's file.
 type Report struct {
-	Channel     bank.Channel      `json:"channel"`
-	Day         bank.Date         `json:"date"`
-	FileHash    string            `json:"file_sha256"`
-	Matched     int               `json:"matched"`
-	Ours        bank.Side         `json:"ours"`   // succeeded or in flight here
-	Theirs      bank.Side         `json:"theirs"` // succeeded there
-	FeeFen      int64             `json:"channel_fee_fen"`
-	NetFen      int64             `json:"net_settled_fen"` // what we paid the central bank's clearing account; negative: received
-	Differences []bank.Difference `json:"differences"`
-	InFlight    []bank.Open       `json:"in_flight"`
-	Clearing    Clearing          `json:"clearing"`
+	Channel  bank.Channel `json:"channel"`
+	Day      bank.Date    `json:"date"`
+	FileHash string       `json:"file_sha256"`
+	Matched  int          `json:"matched"`
+	Ours     bank.Side    `json:"ours"`            // succeeded or in flight here
+	Theirs   bank.Side    `json:"theirs"`          // succeeded there
+	FeeFen   int64        `json:"channel_fee_fen"` // by the file
+	// FeeBookedFen is what was booked for the day; another file of the day does not change it.
+	FeeBookedFen int64             `json:"channel_fee_booked_fen"`
+	NetFen       int64             `json:"net_settled_fen"` // what we paid the central bank's clearing account; negative: received
+	Differences  []bank.Difference `json:"differences"`
+	InFlight     []bank.Open       `json:"in_flight"`
+	Clearing     Clearing          `json:"clearing"`
 
 	by bank.By
 }
@@ -94,7 +96,7 @@ func (r *Report) Text(w io.Writer) error {
 	out.line("%-22s %8d %18s %18s", "本行 ours", r.Ours.Count, yuan(r.Ours.InFen), yuan(r.Ours.OutFen))
 	out.line("%-22s %8d %18s %18s", "渠道 theirs", r.Theirs.Count, yuan(r.Theirs.InFen), yuan(r.Theirs.OutFen))
 	out.line("相符 matched %d,差异 differences %d,待处理 open %d", r.Matched, len(r.Differences), r.open())
-	out.line("渠道手续费 channel fee %s,清算净额(付) net paid %s", yuan(r.FeeFen), yuan(r.NetFen))
+	out.line("渠道手续费 channel fee %s(已入账 booked %s),清算净额(付) net paid %s", yuan(r.FeeFen), yuan(r.FeeBookedFen), yuan(r.NetFen))
 	if len(r.Differences) > 0 {
 		out.line("")
 		out.line("差异 Differences")
