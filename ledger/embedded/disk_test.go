@@ -443,7 +443,7 @@ func TestQueriesByFieldFindWhatAFullScanFinds(t *testing.T) {
 				}
 			}
 			e.fields.ended.Wait()
-			if len(e.fields.runs) == 0 || len(e.fields.fill.of[byCode]) == 0 || e.transfers.n == e.fields.filled {
+			if len(e.fields.runs) == 0 || len(e.fields.fill.of[byCode].pairs) == 0 || !e.fields.fill.of[byLedger].alike || e.transfers.n == e.fields.filled {
 				t.Fatal("the test was to have runs, pairs not yet in a run and transfers not yet in either")
 			}
 			checkQueries(t, e)

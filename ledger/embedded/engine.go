@@ -337,6 +337,19 @@ func (e *Engine) finish() {
 	e.seal()
 }
 
+// rowList is what the snapshot of a list of rows needs of it.
+type rowList interface {
+	tail() []byte
+	restore(n uint32, tail []byte) error
+}
+
+const rowLists = 5
+
+// lists are the lists of rows, in the order in which a snapshot has them.
+func (e *Engine) lists() [rowLists]rowList {
+	return [rowLists]rowList{&e.transfers, &e.burnt, &e.marks, &e.wide, &e.expiries}
+}
+
 func (e *Engine) seal() {
 	e.transfers.seal()
 	e.marks.seal()

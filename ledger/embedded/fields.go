@@ -17,8 +17,9 @@ import (
 // fields finds transfers by the fields a query may name. For every runRows transfers there is a run:
 // for each field, the pairs (hash of the value, row) in order, so that a query reads one page per run
 // and field and then only rows that very likely match. Runs are built beside the engine and lie on disk,
-// with the first pair of each page in memory: 0.08 bytes a transfer. The pairs of the transfers that have
-// no run yet, up to five runs' worth, are in memory and searched one by one.
+// with the first pair of each page in memory: 0.08 bytes a transfer. A field that is the same in all of a run's
+// transfers, as currency and accounting date often are, has no pairs but its value. The pairs of the transfers
+// that have no run yet, up to five runs' worth, are in memory and searched one by one.
 //
 // Runs are derived from the rows: one that is missing or damaged at start is built again.
 type fields struct {
@@ -54,23 +55,32 @@ const (
 	runShift = 18
 	runRows  = 1 << runShift
 
-	pageBytes = 4096
 	pagePairs = pageBytes/8 - 1 // the last word is the page's checksum
 )
 
-// pairs are hash<<32 | row of up to runRows transfers, in order of rows. Zero values have no pair: they
-// can't be asked for.
+// pairs are those of up to runRows transfers, from row first on. Zero values have none: they can't be asked for.
 type pairs struct {
 	first   uint32
-	readers int // who looks through them now; fields.mu guards it
-	of      [fieldCount][]uint64
+	rows    uint32 // transfers entered
+	readers int    // who looks through them now; fields.mu guards it
+	of      [fieldCount]column
+}
+
+// column is one field of some transfers.
+type column struct {
+	alike bool           // all have the value key, and no pairs are needed
+	named bool           // key is not zero
+	key   ledger.Uint128 // of the last transfer entered
+	hash  uint64         // its upper half is the key's hash, the lower one zero
+	pairs []uint64       // hash<<32 | row, in order of rows
 }
 
 // run is the sorted pairs of runRows transfers.
 type run struct {
 	first  uint32
-	file   *os.File // nil: the pairs are in memory
+	disk   *disk // nil: the pairs are in memory
 	of     [fieldCount][]uint64
+	alike  [fieldCount]bool // all transfers have the one hash, which is that of the only fence
 	counts [fieldCount]int
 	starts [fieldCount]int64    // offset of the first page
 	fences [fieldCount][]uint64 // first pair of each page
@@ -100,7 +110,7 @@ func fieldHashes(user128 ledger.Uint128, user64 uint64, user32, book uint32, cod
 }
 
 // enter takes a block of transfers that is full. Blocks come in order.
-func (f *fields) enter(block []transferRow) error {
+func (f *fields) enter(block []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for len(f.sorting) >= sortingMax && f.fault == nil {
@@ -109,20 +119,45 @@ func (f *fields) enter(block []transferRow) error {
 	if f.fault != nil {
 		return f.fault
 	}
-	for i := range block {
-		t := &block[i]
-		hashes, ok := fieldHashes(t.userData128, t.userData64, t.userData32, t.ledger, t.code)
-		for field, hash := range hashes {
-			if ok[field] {
-				f.fill.of[field] = append(f.fill.of[field], pairOf(hash, f.filled+uint32(i)))
-			}
-		}
+	for i := range uint32(blockRows) {
+		f.fill.enter(rowIn[transferRow](block, i))
 	}
 	f.filled += blockRows
 	if f.filled&(runRows-1) == 0 {
 		f.turn()
 	}
 	return nil
+}
+
+func (p *pairs) enter(t *transferRow) {
+	row := p.first + p.rows
+	p.of[byUser128].enter(t.userData128, row, p.first)
+	p.of[byUser64].enter(ledger.U64(t.userData64), row, p.first)
+	p.of[byUser32].enter(ledger.U64(uint64(t.userData32)), row, p.first)
+	p.of[byCode].enter(ledger.U64(uint64(t.code)), row, p.first)
+	p.of[byLedger].enter(ledger.U64(uint64(t.ledger)), row, p.first)
+	p.rows++
+}
+
+// enter adds the value of the next row; first is the first row of all.
+func (c *column) enter(key ledger.Uint128, row, first uint32) {
+	if key != c.key || row == first {
+		c.turn(key, row, first)
+	}
+	if c.named && !c.alike {
+		c.pairs = append(c.pairs, c.hash|uint64(row))
+	}
+}
+
+// turn sets the value from this row on.
+func (c *column) turn(key ledger.Uint128, row, first uint32) {
+	if c.alike && row != first {
+		for i := first; i < row; i++ {
+			c.pairs = append(c.pairs, c.hash|uint64(i))
+		}
+	}
+	c.key, c.named, c.hash = key, !key.IsZero(), pairOf(hashOf(key), 0)
+	c.alike = row == first && c.named
 }
 
 // turn gives the pairs gathered so far to be sorted and begins anew. The lock is held.
@@ -144,8 +179,10 @@ func (f *fields) empty() *pairs {
 	}
 	p := f.spare[i]
 	f.spare = slices.Delete(f.spare, i, i+1)
+	p.rows = 0
 	for field := range p.of {
-		p.of[field] = p.of[field][:0]
+		p.of[field].alike = false
+		p.of[field].pairs = p.of[field].pairs[:0]
 	}
 	return p
 }
@@ -178,12 +215,18 @@ func (f *fields) build() {
 
 func (f *fields) make(p *pairs) (*run, error) {
 	r := &run{first: p.first}
-	for field, of := range p.of {
-		r.counts[field] = len(of)
+	for field := range p.of {
+		of := &p.of[field]
+		r.alike[field] = of.alike
+		r.counts[field] = len(of.pairs)
+		if of.alike {
+			r.counts[field] = int(p.rows)
+			r.fences[field] = []uint64{of.hash | uint64(p.first)}
+		}
 	}
 	if f.dir == "" {
-		for field, of := range p.of {
-			r.of[field] = new(sorter).sort(of)
+		for field := range p.of {
+			r.of[field] = new(sorter).sort(p.of[field].pairs)
 		}
 		return r, nil
 	}
@@ -202,75 +245,108 @@ type sorter struct {
 // sort returns the pairs in order of hash, then row, valid until the next call: a radix sort of the upper
 // halves, which keeps the rows of equal hashes as they are.
 func (s *sorter) sort(of []uint64) []uint64 {
-	const bits = 11
-	s.a = append(s.a[:0], of...)
+	const bits, passes = 11, 3
+	var counts [passes][1 << bits]uint32
+	for _, pair := range of {
+		counts[0][pair>>32&(1<<bits-1)]++
+		counts[1][pair>>(32+bits)&(1<<bits-1)]++
+		counts[2][pair>>(32+2*bits)]++
+	}
+	from := of
+	s.a = slices.Grow(s.a[:0], len(of))[:len(of)]
 	s.b = slices.Grow(s.b[:0], len(of))[:len(of)]
-	for shift := 32; shift < 64; shift += bits {
-		var starts [1 << bits]int
-		for _, pair := range s.a {
-			starts[pair>>shift&(1<<bits-1)]++
+	for pass := range passes {
+		starts, shift := &counts[pass], 32+pass*bits
+		if len(of) > 0 && starts[of[0]>>shift&(1<<bits-1)] == uint32(len(of)) {
+			continue // all alike
 		}
-		if len(of) > 0 && starts[of[0]>>shift&(1<<bits-1)] == len(of) {
-			continue // all alike, as dates and codes often are
-		}
-		sum := 0
+		sum := uint32(0)
 		for i, n := range starts {
 			starts[i], sum = sum, sum+n
 		}
-		for _, pair := range s.a {
+		for _, pair := range from {
 			bucket := pair >> shift & (1<<bits - 1)
-			s.b[starts[bucket]] = pair
+			s.a[starts[bucket]] = pair
 			starts[bucket]++
 		}
+		from = s.a
 		s.a, s.b = s.b, s.a
 	}
-	return s.a
+	return from
 }
 
 func (f *fields) path(first uint32) string {
 	return filepath.Join(f.dir, fmt.Sprintf("fields-%06d.run", first>>runShift))
 }
 
-// write puts the run on disk: pages, then a trailer with counts and fences. The file is whole once it has
-// its name.
+// alikeMark is set in a stored count if the field is the same in all transfers: it has one fence and no pages.
+const alikeMark = 1 << 63
+
+// write puts the run on disk: pages, then, at the end of the last one, a trailer with counts and fences. The file
+// is whole once it has its name.
 func (r *run) write(path string, p *pairs, sorter *sorter) (err error) {
-	file, err := os.OpenFile(path+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	d, err := openDisk(path+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, file.Close())
+			err = errors.Join(err, d.Close())
 		}
 	}()
-	b := sorter.out[:0]
+	b := sorter.pages(r.counts, r.alike)
+	at := 0
 	var trailer []byte
 	for field := range p.of {
-		of := sorter.sort(p.of[field])
-		r.starts[field] = int64(len(b))
-		trailer = binary.LittleEndian.AppendUint64(trailer, uint64(len(of)))
-		for page := range slices.Chunk(of, pagePairs) {
+		r.starts[field] = int64(at)
+		if r.alike[field] {
+			trailer = binary.LittleEndian.AppendUint64(trailer, uint64(r.counts[field])|alikeMark)
+			trailer = binary.LittleEndian.AppendUint64(trailer, r.fences[field][0])
+			continue
+		}
+		trailer = binary.LittleEndian.AppendUint64(trailer, uint64(r.counts[field]))
+		for page := range slices.Chunk(sorter.sort(p.of[field].pairs), pagePairs) {
 			r.fences[field] = append(r.fences[field], page[0])
 			trailer = binary.LittleEndian.AppendUint64(trailer, page[0])
-			at := len(b)
-			for _, pair := range page {
-				b = binary.LittleEndian.AppendUint64(b, pair)
+			out := b[at : at+pageBytes]
+			for i, pair := range page {
+				binary.LittleEndian.PutUint64(out[8*i:], pair)
 			}
-			b = append(b, make([]byte, at+pageBytes-8-len(b))...)
-			b = binary.LittleEndian.AppendUint64(b, uint64(crc32.Checksum(b[at:], castagnoli)))
+			clear(out[8*len(page):])
+			binary.LittleEndian.PutUint64(out[pageBytes-8:], uint64(crc32.Checksum(out[:pageBytes-8], castagnoli)))
+			at += pageBytes
 		}
 	}
 	trailer = binary.LittleEndian.AppendUint32(trailer, uint32(len(trailer)))
 	trailer = binary.LittleEndian.AppendUint32(trailer, crc32.Checksum(trailer, castagnoli))
-	sorter.out = append(b, trailer...)
-	if _, err := file.WriteAt(sorter.out, 0); err != nil {
+	clear(b[at : len(b)-len(trailer)])
+	copy(b[len(b)-len(trailer):], trailer)
+	if err := d.write(b, 0); err != nil {
 		return err
 	}
-	if err := errors.Join(file.Sync(), os.Rename(path+".tmp", path)); err != nil {
+	if err := errors.Join(d.sync(), os.Rename(path+".tmp", path)); err != nil {
 		return err
 	}
-	r.file = file
+	r.disk = d
 	return nil
+}
+
+// pages is the memory for a run's file, used again.
+func (s *sorter) pages(counts [fieldCount]int, alike [fieldCount]bool) []byte {
+	fences, pages := 0, 0
+	for field, n := range counts {
+		if alike[field] {
+			fences++
+			continue
+		}
+		pages += (n + pagePairs - 1) / pagePairs
+	}
+	trailer := 8*(fieldCount+fences+pages) + 8
+	length := pages*pageBytes + (trailer+pageBytes-1)/pageBytes*pageBytes
+	if len(s.out) < length {
+		s.out = alignedBytes(length)
+	}
+	return s.out[:length]
 }
 
 // openRun opens a run on disk, or reports that it must be built again.
@@ -279,7 +355,7 @@ func openRun(path string, first uint32) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{first: first, file: file}
+	r := &run{first: first, disk: &disk{File: file}}
 	if err := r.readTrailer(); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -287,16 +363,16 @@ func openRun(path string, first uint32) (*run, error) {
 }
 
 func (r *run) readTrailer() error {
-	stat, err := r.file.Stat()
+	stat, err := r.disk.Stat()
 	if err != nil {
 		return err
 	}
-	damaged := fmt.Errorf("%w: %s", ErrDamaged, r.file.Name())
+	damaged := fmt.Errorf("%w: %s", ErrDamaged, r.disk.Name())
 	var end [8]byte
 	if stat.Size() < int64(len(end)) {
 		return damaged
 	}
-	if _, err := r.file.ReadAt(end[:], stat.Size()-8); err != nil {
+	if _, err := r.disk.ReadAt(end[:], stat.Size()-8); err != nil {
 		return err
 	}
 	length := int64(binary.LittleEndian.Uint32(end[:]))
@@ -304,7 +380,7 @@ func (r *run) readTrailer() error {
 		return damaged
 	}
 	b := make([]byte, length+4)
-	if _, err := r.file.ReadAt(b, stat.Size()-8-length); err != nil {
+	if _, err := r.disk.ReadAt(b, stat.Size()-8-length); err != nil {
 		return err
 	}
 	if crc32.Checksum(b, castagnoli) != binary.LittleEndian.Uint32(end[4:]) {
@@ -313,22 +389,27 @@ func (r *run) readTrailer() error {
 	b = b[:length]
 	at := int64(0)
 	for field := range fieldCount {
-		if len(b) < 8 || binary.LittleEndian.Uint64(b) > runRows {
+		if len(b) < 8 || binary.LittleEndian.Uint64(b)&^alikeMark > runRows {
 			return damaged
 		}
-		r.counts[field] = int(binary.LittleEndian.Uint64(b))
+		r.alike[field] = binary.LittleEndian.Uint64(b)&alikeMark != 0
+		r.counts[field] = int(binary.LittleEndian.Uint64(b) &^ alikeMark)
 		pages := (r.counts[field] + pagePairs - 1) / pagePairs
-		if b = b[8:]; len(b) < 8*pages {
+		fences := pages
+		if r.alike[field] {
+			pages, fences = 0, 1
+		}
+		if b = b[8:]; len(b) < 8*fences {
 			return damaged
 		}
 		r.starts[field] = at
-		for i := range pages {
+		for i := range fences {
 			r.fences[field] = append(r.fences[field], binary.LittleEndian.Uint64(b[8*i:]))
 		}
-		b = b[8*pages:]
+		b = b[8*fences:]
 		at += int64(pages) * pageBytes
 	}
-	if len(b) != 0 || at != stat.Size()-8-length {
+	if end := at + length + 8; len(b) != 0 || (end+pageBytes-1)/pageBytes*pageBytes != stat.Size() {
 		return damaged
 	}
 	return nil
@@ -336,17 +417,20 @@ func (r *run) readTrailer() error {
 
 // pair returns pair i of a field, reading its page into space unless it is there.
 func (r *run) pair(field, i int, space *page) uint64 {
-	if r.file == nil {
+	switch {
+	case r.alike[field]:
+		return r.fences[field][0] + uint64(i)
+	case r.disk == nil:
 		return r.of[field][i]
 	}
 	number := i / pagePairs
 	if space.run != r || space.field != field || space.number != number {
 		offset := r.starts[field] + int64(number)*pageBytes
-		if _, err := r.file.ReadAt(space.bytes[:], offset); err != nil {
-			panic(fmt.Errorf("%w: %s at offset %d: %w", ErrDamaged, r.file.Name(), offset, err))
+		if _, err := r.disk.ReadAt(space.bytes[:], offset); err != nil {
+			panic(fmt.Errorf("%w: %s at offset %d: %w", ErrDamaged, r.disk.Name(), offset, err))
 		}
 		if uint64(crc32.Checksum(space.bytes[:pageBytes-8], castagnoli)) != binary.LittleEndian.Uint64(space.bytes[pageBytes-8:]) {
-			panic(fmt.Errorf("%w: %s at offset %d: wrong checksum", ErrDamaged, r.file.Name(), offset))
+			panic(fmt.Errorf("%w: %s at offset %d: wrong checksum", ErrDamaged, r.disk.Name(), offset))
 		}
 		space.run, space.field, space.number = r, field, number
 	}
@@ -364,7 +448,7 @@ type page struct {
 // from is the first pair of a field that is at least the one given.
 func (r *run) from(field int, pair uint64, space *page) int {
 	low, high := 0, r.counts[field]
-	if r.file != nil {
+	if r.disk != nil && !r.alike[field] {
 		number := sort.Search(len(r.fences[field]), func(i int) bool { return r.fences[field][i] >= pair })
 		low, high = max(0, number-1)*pagePairs, min(number*pagePairs, high)
 	}
@@ -442,10 +526,17 @@ func (r *run) offer(q *fieldQuery, hashes [fieldCount]uint64, named [fieldCount]
 // offer looks through the pairs of the named field that usually selects most.
 func (p *pairs) offer(q *fieldQuery, hashes [fieldCount]uint64, named [fieldCount]bool, low, high uint32, take func(row uint32) bool) bool {
 	field := slices.Index(named[:], true)
-	of, hash := p.of[field], hashes[field]>>32
-	return q.scan(0, uint32(len(of)), func(i uint32) bool {
-		row := uint32(of[i])
-		return of[i]>>32 != hash || row < low || row >= high || take(row)
+	c, hash := &p.of[field], hashes[field]>>32
+	if c.alike {
+		if c.hash>>32 != hash {
+			return true
+		}
+		from := max(low, p.first)
+		return q.scan(from, max(from, min(high, p.first+p.rows)), take)
+	}
+	return q.scan(0, uint32(len(c.pairs)), func(i uint32) bool {
+		row := uint32(c.pairs[i])
+		return c.pairs[i]>>32 != hash || row < low || row >= high || take(row)
 	})
 }
 
@@ -464,10 +555,10 @@ func (f *fields) restore(e *Engine) error {
 	}
 	f.filled = uint32(len(f.runs)) << runShift
 	f.fill.first = f.filled
-	block := make([]transferRow, blockRows)
+	block := alignedBytes(blockBytes[transferRow]())
 	for first := f.filled; first < full; first += blockRows {
-		for i := range block {
-			block[i] = *e.transfers.get(first+uint32(i), &block[i])
+		if err := e.transfers.file.loadBlock(first>>blockShift, block); err != nil {
+			return err
 		}
 		if err := f.enter(block); err != nil {
 			return err
@@ -496,8 +587,8 @@ func (f *fields) close() error {
 	f.ended.Wait()
 	errs := []error{f.fault}
 	for _, r := range f.runs {
-		if r.file != nil {
-			errs = append(errs, r.file.Close())
+		if r.disk != nil {
+			errs = append(errs, r.disk.Close())
 		}
 	}
 	return errors.Join(errs...)

@@ -42,7 +42,7 @@ func Attach(dir string, options Options) (e *Engine, mark uint64, err error) {
 		open(s, &e.wide, "wide", 0), open(s, &e.expiries, "expiries", 0)); err != nil {
 		return e, 0, err
 	}
-	e.transfers.file.entered = func(block []byte) error { return e.fields.enter(sliceOf[transferRow](block)) }
+	e.transfers.file.entered = e.fields.enter
 	paths, err := snapshots(dir)
 	if err != nil {
 		return e, 0, fmt.Errorf("ledger: %w", err)
@@ -104,6 +104,7 @@ type loading struct {
 	accounts    uint32 // rows read so far
 	owners      uint32
 	pendings    uint32
+	tails       [rowLists][]byte
 	accountIDs  *shardEntries
 	transferIDs *shardEntries
 }
@@ -150,9 +151,15 @@ func (l *loading) take(what, number uint32, body []byte) error {
 			return err
 		}
 		if l.meta.Version != snapshotVersion {
-			return fmt.Errorf("version %d is not known to this program", l.meta.Version)
+			return fmt.Errorf("version %d is not known to this program, which has %d: without its directory the ledger is made again from the log, if that is whole",
+				l.meta.Version, snapshotVersion)
 		}
 		return nil
+	case sectionTail:
+		if number >= rowLists {
+			return errSnapshot
+		}
+		l.tails[number] = body
 	case sectionExpiring:
 		e.expiring = expiryQueue{heap: rowsIn[expiryEntry](body), waiting: l.meta.Waiting}
 	case sectionFences:
@@ -266,10 +273,10 @@ func (l *loading) finish() error {
 	for row := range e.accounts.n {
 		e.linkAccountUser(*e.owners.at(row), row+1)
 	}
-	if err := errors.Join(
-		e.transfers.restore(m.Transfers), e.burnt.restore(m.Burnt), e.marks.restore(m.Marks),
-		e.wide.restore(m.Wide), e.expiries.restore(m.Expiries)); err != nil {
-		return err
+	for i, n := range [rowLists]uint32{m.Transfers, m.Burnt, m.Marks, m.Wide, m.Expiries} {
+		if err := e.lists()[i].restore(n, l.tails[i]); err != nil {
+			return err
+		}
 	}
 	return e.fields.restore(e)
 }

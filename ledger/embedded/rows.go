@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
 // rows is an append-only list whose older part is on disk. The newest blocks are in memory; a full
@@ -17,13 +15,15 @@ import (
 // Without a store everything stays in memory. Rows hold no pointers and never change once the batch
 // that made them is over.
 //
-// On disk each row is followed by a CRC-32C of its number and its bytes, so that a read tells a
-// damaged or misplaced row from a good one. The files are not flushed by themselves: a snapshot says up
-// to where they count, and what lies behind is made again from the log.
+// A block is laid out in memory as it is on disk, so that writing one copies nothing: pages of as many rows as
+// fit before a CRC-32C of the page's number and bytes, which tells a damaged or misplaced page from a good one. A
+// block is written once, when it is full. The files are not flushed by themselves: a snapshot says up to where
+// they count and has itself the rows of the block that was not full, and what lies behind is made again from
+// the log.
 type rows[T any] struct {
 	n      uint32
-	blocks [][]T // by number; nil: only on disk
-	first  uint32
+	blocks [][]byte // by number; nil: only on disk
+	first  uint32   // block in memory
 	file   *rowFile // nil: no store
 	sealed uint32   // blocks handed to the store
 }
@@ -31,7 +31,34 @@ type rows[T any] struct {
 const (
 	blockShift = 12
 	blockRows  = 1 << blockShift
+
+	// pageBytes is the unit of what is written, read and checked: direct writes are aligned with it on any disk
+	// of today.
+	pageBytes = 4096
+	// checkBytes is the length of the checksum at the end of a page.
+	checkBytes = 4
 )
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// pageRows is how many rows a page holds.
+func pageRows[T any]() int {
+	var row T
+	return (pageBytes - checkBytes) / int(unsafe.Sizeof(row))
+}
+
+// blockBytes is the length of a block, in memory and on disk.
+func blockBytes[T any]() int {
+	return (blockRows + pageRows[T]() - 1) / pageRows[T]() * pageBytes
+}
+
+// rowIn returns row i of the list from the block it lies in.
+func rowIn[T any](block []byte, i uint32) *T {
+	var row T
+	per := uint32(pageBytes-checkBytes) / uint32(unsafe.Sizeof(row))
+	i &= blockRows - 1
+	return (*T)(unsafe.Pointer(&block[i/per*pageBytes+i%per*uint32(unsafe.Sizeof(row))]))
+}
 
 // add appends a row and returns its place. The row holds whatever was there before: the caller writes
 // all of it. Pointers to other rows are not valid any more.
@@ -45,13 +72,13 @@ func (r *rows[T]) add() (uint32, *T) {
 		r.blocks = append(r.blocks, r.memory())
 	}
 	r.n++
-	return i, &r.blocks[block][i&(blockRows-1)]
+	return i, rowIn[T](r.blocks[block], i)
 }
 
 // memory for another block: that of the oldest one, if so many are in memory, or new.
-func (r *rows[T]) memory() []T {
+func (r *rows[T]) memory() []byte {
 	if r.file == nil || len(r.blocks)-int(r.first) < r.file.residentMax {
-		return make([]T, blockRows)
+		return alignedBytes(blockBytes[T]())
 	}
 	r.file.store.wait(r.file, int64(r.first)+1)
 	oldest := r.blocks[r.first]
@@ -60,13 +87,22 @@ func (r *rows[T]) memory() []T {
 	return oldest
 }
 
+// alignedBytes allocates n bytes that begin at a page, as direct writes want them.
+func alignedBytes(n int) []byte {
+	b := make([]byte, n+pageBytes)
+	skip := -int(uintptr(unsafe.Pointer(unsafe.SliceData(b)))) & (pageBytes - 1)
+	return b[skip : skip+n : skip+n]
+}
+
 // get returns row i, read into the given space if it is on disk only. The pointer is valid until the
 // next add.
 func (r *rows[T]) get(i uint32, into *T) *T {
 	if block := r.blocks[i>>blockShift]; block != nil {
-		return &block[i&(blockRows-1)]
+		return rowIn[T](block, i)
 	}
-	r.file.read(i, bytesOf(unsafe.Slice(into, 1)))
+	if err := r.file.load(i, bytesOf(unsafe.Slice(into, 1))); err != nil {
+		panic(err) // it can't be answered otherwise than by stopping; a read catches it
+	}
 	return into
 }
 
@@ -77,67 +113,63 @@ func (r *rows[T]) seal() {
 		return
 	}
 	for ; r.sealed < r.n>>blockShift; r.sealed++ {
-		r.file.store.queue(job{r.file, r.sealed << blockShift, bytesOf(r.blocks[r.sealed]), int64(r.sealed) + 1})
+		r.file.store.queue(job{r.file, r.sealed, r.blocks[r.sealed]})
 	}
 }
 
-// flushTo hands everything up to now to the store, the last block as far as it is filled.
-func (r *rows[T]) flushTo() {
-	if r.file == nil {
-		return
+// tail copies the rows that are in no full block, which a snapshot keeps. Called between batches.
+func (r *rows[T]) tail() []byte {
+	var out []T
+	for i := r.sealed << blockShift; i < r.n; i++ {
+		out = append(out, *rowIn[T](r.blocks[i>>blockShift], i))
 	}
-	r.seal()
-	if rest := r.n & (blockRows - 1); rest != 0 {
-		part := append([]T(nil), r.blocks[r.n>>blockShift][:rest]...)
-		r.file.store.queue(job{r.file, r.n &^ (blockRows - 1), bytesOf(part), 0})
-	}
+	return bytesOf(out)
 }
 
-// restore makes the list the first n rows of its file.
-func (r *rows[T]) restore(n uint32) error {
+// restore makes the list the first n rows of its file, the last of them given by a snapshot.
+func (r *rows[T]) restore(n uint32, tail []byte) error {
 	r.n, r.sealed = n, n>>blockShift
 	r.first = r.sealed
-	r.blocks = make([][]T, r.sealed)
+	r.blocks = make([][]byte, r.sealed)
 	r.file.written.Store(int64(r.sealed))
-	if n&(blockRows-1) == 0 {
-		return r.file.holds(n)
+	last := rowsIn[T](tail)
+	if len(last) != int(n&(blockRows-1)) {
+		return fmt.Errorf("%w: %s: the snapshot has %d of the last %d rows", ErrDamaged, r.file.disk.Name(), len(last), n&(blockRows-1))
 	}
-	block := make([]T, blockRows)
-	r.blocks = append(r.blocks, block)
-	for i := r.sealed << blockShift; i < n; i++ {
-		if err := r.file.load(i, bytesOf(block[i&(blockRows-1):][:1])); err != nil {
-			return err
+	if len(last) > 0 {
+		r.blocks = append(r.blocks, alignedBytes(blockBytes[T]()))
+		for i := range last {
+			*rowIn[T](r.blocks[r.sealed], uint32(i)) = last[i]
 		}
 	}
-	return nil
+	return r.file.holds(r.sealed)
 }
 
 // rowFile is the part of a list of rows on disk.
 type rowFile struct {
 	store       *store
-	file        *os.File
+	disk        *disk
 	size        int                      // bytes of a row
+	pageRows    int                      // rows of a page
+	blockBytes  int                      // bytes of a block
 	residentMax int                      // blocks in memory
 	written     atomic.Int64             // blocks on disk, counted from the first
 	entered     func(block []byte) error // called with each block once it is written; nil: nothing to do
-	buffers     sync.Pool
+	pages       sync.Pool
 }
-
-// checkBytes is the length of the checksum behind each row.
-const checkBytes = 4
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func openRows[T any](s *store, path string, residentBytes int) (rows[T], error) {
 	var row T
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	d, err := openDisk(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return rows[T]{}, fmt.Errorf("ledger: %w", err)
 	}
-	size := int(unsafe.Sizeof(row))
-	file := &rowFile{store: s, file: f, size: size, residentMax: max(residentBytesMin, residentBytes) / (size * blockRows)}
+	file := &rowFile{
+		store: s, disk: d, size: int(unsafe.Sizeof(row)), pageRows: pageRows[T](), blockBytes: blockBytes[T](),
+		residentMax: max(residentBytesMin, residentBytes) / blockBytes[T](),
+	}
 	file.residentMax = max(file.residentMax, residentBlocksMin)
-	file.buffers.New = func() any { b := make([]byte, size+checkBytes); return &b }
+	file.pages.New = func() any { return new([pageBytes]byte) }
 	s.files = append(s.files, file)
 	return rows[T]{file: file}, nil
 }
@@ -148,44 +180,69 @@ const (
 	residentBytesMin  = 1 << 20
 )
 
-func sumOf(i uint32, row []byte) uint32 {
-	var number [4]byte
-	binary.LittleEndian.PutUint32(number[:], i)
-	return crc32.Update(crc32.Checksum(number[:], castagnoli), castagnoli, row)
+// sumOf is the checksum of the page with this number in its file.
+func sumOf(number int64, page []byte) uint32 {
+	var head [8]byte
+	binary.LittleEndian.PutUint64(head[:], uint64(number))
+	return crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, page[:pageBytes-checkBytes])
+}
+
+// write puts a block on disk with the checksums of its pages. Only this goroutine touches those.
+func (f *rowFile) write(number uint32, block []byte) error {
+	first := int64(number) * int64(f.blockBytes/pageBytes)
+	for at := 0; at < len(block); at += pageBytes {
+		page := block[at : at+pageBytes]
+		binary.LittleEndian.PutUint32(page[pageBytes-checkBytes:], sumOf(first+int64(at/pageBytes), page))
+	}
+	return f.disk.write(block, first*pageBytes)
+}
+
+// check compares the page with this number with its checksum.
+func (f *rowFile) check(number int64, page []byte) error {
+	if sumOf(number, page) != binary.LittleEndian.Uint32(page[pageBytes-checkBytes:]) {
+		return fmt.Errorf("%w: %s at offset %d: wrong checksum", ErrDamaged, f.disk.Name(), number*pageBytes)
+	}
+	return nil
 }
 
 // load reads row i into b.
 func (f *rowFile) load(i uint32, b []byte) error {
-	buffer := f.buffers.Get().(*[]byte)
-	defer f.buffers.Put(buffer)
-	stored := *buffer
-	if _, err := f.file.ReadAt(stored, int64(i)*int64(len(stored))); err != nil {
-		return fmt.Errorf("%w: %s, row %d: %w", ErrDamaged, f.file.Name(), i, err)
+	page := f.pages.Get().(*[pageBytes]byte)
+	defer f.pages.Put(page)
+	place := int(i & (blockRows - 1))
+	number := int64(i>>blockShift)*int64(f.blockBytes/pageBytes) + int64(place/f.pageRows)
+	if _, err := f.disk.ReadAt(page[:], number*pageBytes); err != nil {
+		return fmt.Errorf("%w: %s, row %d: %w", ErrDamaged, f.disk.Name(), i, err)
 	}
-	if sumOf(i, stored[:f.size]) != binary.LittleEndian.Uint32(stored[f.size:]) {
-		return fmt.Errorf("%w: %s, row %d at offset %d: wrong checksum", ErrDamaged, f.file.Name(), i, int64(i)*int64(len(stored)))
+	if err := f.check(number, page[:]); err != nil {
+		return err
 	}
-	copy(b, stored)
+	copy(b, page[place%f.pageRows*f.size:][:f.size])
 	return nil
 }
 
-// read is load where a fault can't be answered otherwise than by stopping.
-func (f *rowFile) read(i uint32, b []byte) {
-	if err := f.load(i, b); err != nil {
-		panic(err)
+// loadBlock reads a block that is on disk.
+func (f *rowFile) loadBlock(number uint32, block []byte) error {
+	first := int64(number) * int64(f.blockBytes/pageBytes)
+	if _, err := f.disk.ReadAt(block, first*pageBytes); err != nil {
+		return fmt.Errorf("%w: %s, block %d: %w", ErrDamaged, f.disk.Name(), number, err)
 	}
+	for at := 0; at < len(block); at += pageBytes {
+		if err := f.check(first+int64(at/pageBytes), block[at:at+pageBytes]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// holds reports whether n rows are there.
-func (f *rowFile) holds(n uint32) error {
-	stat, err := f.file.Stat()
+// holds reports whether so many blocks are there.
+func (f *rowFile) holds(blocks uint32) error {
+	stat, err := f.disk.Stat()
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	if need := int64(n) * int64(f.size+checkBytes); stat.Size() < need {
-		return fmt.Errorf("%w: %s has %d bytes, its snapshot counts on %d", ErrDamaged, f.file.Name(), stat.Size(), need)
+	if need := int64(blocks) * int64(f.blockBytes); stat.Size() < need {
+		return fmt.Errorf("%w: %s has %d bytes, its snapshot counts on %d", ErrDamaged, f.disk.Name(), stat.Size(), need)
 	}
 	return nil
 }
-
-func (f *rowFile) sync() error { return unix.Fdatasync(int(f.file.Fd())) }

@@ -18,8 +18,8 @@ import (
 
 // A snapshot is the state of an engine at one moment, written while the engine goes on.
 //
-// At that moment (BeginSnapshot, between two batches) only counts, the queue of expiries and the last
-// block of each list of rows are copied. Everything append-only needs no more: what is behind the counts
+// At that moment (BeginSnapshot, between two batches) only counts, the queue of expiries and the rows
+// in no full block of each list are copied. Everything append-only needs no more: what is behind the counts
 // is left out, when it is written or when it is read. What changes in place, accounts and the states of
 // pending transfers, is copied piece by piece while the engine works; before it changes a row that has
 // not been copied yet it puts the row aside as it was (touch, setPending), and these images go to the
@@ -33,7 +33,8 @@ type Snapshot struct {
 	meta      snapshotMeta
 	expiring  []expiryEntry
 	fences    []uint64
-	images    chan []byte // to the file of images; capacity: see imagesMax
+	tails     [rowLists][]byte // the rows that are in no full block
+	images    chan []byte      // to the file of images; capacity: see imagesMax
 	imageFile *os.File
 	imageDone chan error // capacity 1: the writer never waits for who reads it
 }
@@ -53,7 +54,8 @@ type snapshotMeta struct {
 	Waiting   int
 }
 
-const snapshotVersion = 1
+// snapshotVersion 2 has the last rows of each list in the snapshot; the files of rows have pages since then.
+const snapshotVersion = 2
 
 const (
 	imageBytes = 1 << 20
@@ -133,11 +135,6 @@ func (e *Engine) beginSnapshot(mark uint64) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ledger: snapshot: %w", err)
 	}
-	e.transfers.flushTo()
-	e.marks.flushTo()
-	e.expiries.flushTo()
-	e.burnt.flushTo()
-	e.wide.flushTo()
 	s := &Snapshot{
 		e: e,
 		meta: snapshotMeta{
@@ -156,6 +153,9 @@ func (e *Engine) beginSnapshot(mark uint64) (*Snapshot, error) {
 		pendings: imagedRows{limit: e.pendings.n, seen: make([]uint64, (e.pendings.n+63)/64)},
 		buffer:   make([]byte, 0, imageBytes),
 		out:      s.images,
+	}
+	for i, list := range e.lists() {
+		s.tails[i] = list.tail()
 	}
 	go s.writeImages()
 	return s, nil
@@ -192,7 +192,7 @@ func (s *Snapshot) Write(ctx context.Context, logged func(context.Context) error
 		return err
 	}
 	w := bufio.NewWriterSize(file, imageBytes)
-	for _, part := range []func(context.Context, io.Writer) error{s.writeMeta, s.writeAccounts, s.writePendings, s.writeIDs, s.writeImaged} {
+	for _, part := range []func(context.Context, io.Writer) error{s.writeMeta, s.writeTails, s.writeAccounts, s.writePendings, s.writeIDs, s.writeImaged} {
 		if err := part(ctx, w); err != nil {
 			return err
 		}
@@ -240,6 +240,7 @@ const (
 	sectionFences
 	sectionImages
 	sectionEnd
+	sectionTail
 )
 
 // sectionHeader: what it is (4), its number (4), length of the body (8), CRC-32C of these and the body (4).
@@ -267,6 +268,15 @@ func (s *Snapshot) writeMeta(_ context.Context, w io.Writer) error {
 		writeSection(w, sectionMeta, 0, meta),
 		writeSection(w, sectionExpiring, 0, bytesOf(s.expiring)),
 		writeSection(w, sectionFences, 0, bytesOf(s.fences)))
+}
+
+func (s *Snapshot) writeTails(_ context.Context, w io.Writer) error {
+	for i, tail := range s.tails {
+		if err := writeSection(w, sectionTail, uint32(i), tail); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Snapshot) writeAccounts(ctx context.Context, w io.Writer) error {

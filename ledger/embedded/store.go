@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -27,13 +26,11 @@ type store struct {
 	fault  error
 }
 
-// job is rows to write: those from first on, bytes without checksums, at the end of which so many blocks
-// of the file are complete (0: says nothing about blocks).
+// job is a full block to write.
 type job struct {
 	file   *rowFile
-	first  uint32
-	bytes  []byte
-	blocks int64
+	number uint32 // of the block
+	block  []byte
 }
 
 // jobsMax is how many blocks may wait to be written before the engine waits for the disk. They are in
@@ -73,35 +70,22 @@ func (s *store) queue(j job) {
 
 func (s *store) run() {
 	defer close(s.ended)
-	var buffer []byte
 	for j := range s.jobs {
-		buffer = j.stored(buffer[:0])
-		_, err := j.file.file.WriteAt(buffer, int64(j.first)*int64(j.file.size+checkBytes))
-		if err == nil && j.blocks != 0 && j.file.entered != nil {
-			err = j.file.entered(j.bytes)
+		err := j.file.write(j.number, j.block)
+		if err == nil && j.file.entered != nil {
+			err = j.file.entered(j.block)
 		}
 		s.mu.Lock()
 		s.done++
 		if err != nil && s.fault == nil {
 			s.fault = fmt.Errorf("ledger: write rows: %w", err)
 		}
-		if j.blocks != 0 && s.fault == nil {
-			j.file.written.Store(j.blocks)
+		if s.fault == nil {
+			j.file.written.Store(int64(j.number) + 1)
 		}
 		s.moved.Broadcast()
 		s.mu.Unlock()
 	}
-}
-
-// stored appends the rows with their checksums.
-func (j *job) stored(b []byte) []byte {
-	size := j.file.size
-	for i := 0; i < len(j.bytes); i += size {
-		row := j.bytes[i : i+size]
-		b = append(b, row...)
-		b = binary.LittleEndian.AppendUint32(b, sumOf(j.first+uint32(i/size), row))
-	}
-	return b
 }
 
 // wait returns when so many blocks of the file are written. A disk that doesn't take them leaves the
@@ -131,7 +115,7 @@ func (s *store) settled() error {
 	s.mu.Unlock()
 	for _, f := range s.files {
 		if err == nil {
-			err = f.sync()
+			err = f.disk.sync()
 		}
 	}
 	return err
@@ -142,7 +126,7 @@ func (s *store) close() error {
 	<-s.ended
 	errs := []error{s.fault}
 	for _, f := range s.files {
-		errs = append(errs, f.file.Close())
+		errs = append(errs, f.disk.Close())
 	}
 	return errors.Join(append(errs, s.lock.Close())...)
 }
