@@ -54,8 +54,10 @@ func open(dir string, options Options, write bool) (_ *Journal, err error) {
 	}
 	j.durable.Store(uint64(j.last))
 	j.active = newBatch(j.last + 1)
+	j.waits.Store(&underWay{first: j.active.first, active: j.active.flushed})
 	if j.readOnly {
 		j.closing = true
+		j.active.tell()
 	}
 	return j, nil
 }
