@@ -47,6 +47,7 @@ func (j *Journal) freeze() *frozen {
 	if !j.checkpointDue() {
 		return nil
 	}
+	j.recent.spread()
 	j.frozen = &frozen{ids: j.recent, last: j.last, epochs: maps.Clone(j.epochs)}
 	j.recent, j.emptied = j.emptied, nil
 	j.heads.saving, j.heads.young = j.heads.young, j.heads.emptied

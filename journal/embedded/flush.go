@@ -22,7 +22,7 @@ type batch struct {
 	bytes   []byte
 	offsets []uint32      // of each record's header in bytes
 	records uint32        // checksum of the records' headers
-	flushed chan struct{} // closed when it is on disk, or never will be; nil when nobody waits
+	flushed chan struct{} // closed when it is on disk, or never will be; nil: it is closed, or there is no batch
 }
 
 // tell wakes those who wait for the batch.
@@ -33,6 +33,13 @@ func (b *batch) tell() {
 	}
 }
 
+// underWay is what to wait for until a position is durable: the active batch, which begins at first, or the one
+// before it that is being written.
+type underWay struct {
+	first            journal.Position
+	active, flushing chan struct{}
+}
+
 // batchKeep is the largest buffer kept for reuse, batchStart the smallest there is.
 const (
 	batchKeep  = 4 << 20
@@ -40,13 +47,13 @@ const (
 )
 
 func newBatch(first journal.Position) batch {
-	return batch{first: first, bytes: alignedBytes(batchStart)[:batchHeader]}
+	return batch{first: first, bytes: alignedBytes(batchStart)[:batchHeader], flushed: make(chan struct{})}
 }
 
 // reset makes a batch that begins at first, of the memory if it is worth keeping.
 func (b *batch) reset(first journal.Position, memory []byte) {
 	offsets := b.offsets[:0]
-	*b = batch{first: first, offsets: offsets}
+	*b = batch{first: first, offsets: offsets, flushed: make(chan struct{})}
 	if memory == nil || cap(memory) > batchKeep {
 		memory = alignedBytes(batchStart)
 	}
@@ -68,48 +75,65 @@ func (b *batch) pad() []byte {
 func (j *Journal) flush() {
 	defer j.ended.Done()
 	defer close(j.checkpoints)
+	b, due := j.await(newBatch(0))
 	spare := newBatch(0)
-	for {
-		j.mu.Lock()
-		for (len(j.active.offsets) == 0 || j.crowded()) && !j.closing {
-			j.work.Wait()
-		}
-		if len(j.active.offsets) == 0 || j.fault != nil {
-			j.stopped()
-			j.mu.Unlock()
-			return
-		}
-		spare.first = j.last + 1
-		j.flushing, j.active = j.active, spare
-		taken := j.flushing
-		due := j.freeze()
-		j.room.Broadcast()
-		j.mu.Unlock()
-
-		s, out, err := j.write(&taken)
+	for len(b.offsets) > 0 {
+		s, out, err := j.write(&b)
 		if err != nil {
 			j.stop(err)
 			return
 		}
-		j.settle(s, &taken, out)
+		written := j.before
 		if due != nil {
-			due.at = j.before
+			due.at = written
 			j.checkpoints <- due
 		}
+		done := b
+		done.flushed, b, due = j.settle(s, &done, out, spare)
+		done.tell()
 		if j.options.OnDurable != nil {
-			j.options.OnDurable(j.before.last)
+			j.options.OnDurable(written.last)
 		}
-		if err := j.witness.note(j.before.last); err != nil {
+		if err := j.witness.note(written.last); err != nil {
 			j.stop(err)
 			return
 		}
-		spare = batch{offsets: taken.offsets}
-		spare.reset(0, j.tail.push(flushed{s.first, j.before.offset, out}))
+		memory := j.tail.push(flushed{s.first, written.offset, out})
+		if len(b.offsets) == 0 { // settle took nothing
+			b, due = j.await(spare)
+		}
+		spare = batch{offsets: done.offsets}
+		spare.reset(0, memory)
 	}
 }
 
-// settle notes that the batch is on disk.
-func (j *Journal) settle(s *segment, b *batch, out []byte) {
+// await waits until there is something to flush and takes it; nothing: the journal ends.
+func (j *Journal) await(spare batch) (batch, *frozen) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for (len(j.active.offsets) == 0 || j.crowded()) && !j.closing {
+		j.work.Wait()
+	}
+	if len(j.active.offsets) == 0 || j.fault != nil {
+		j.stopped()
+		return batch{}, nil
+	}
+	return j.take(spare)
+}
+
+// take begins the flush of what has gathered; the spare takes what comes. The lock is held.
+func (j *Journal) take(spare batch) (batch, *frozen) {
+	spare.first = j.last + 1
+	j.flushing, j.active = j.active, spare
+	j.waits.Store(&underWay{spare.first, spare.flushed, j.flushing.flushed})
+	due := j.freeze()
+	j.room.Broadcast()
+	return j.flushing, due
+}
+
+// settle notes that the batch is on disk, and takes what has gathered meanwhile, so that the lock is asked for once. It
+// returns whom to tell.
+func (j *Journal) settle(s *segment, b *batch, out []byte, spare batch) (chan struct{}, batch, *frozen) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for i, offset := range b.offsets {
@@ -117,9 +141,14 @@ func (j *Journal) settle(s *segment, b *batch, out []byte) {
 	}
 	s.end = j.before.offset + int64(len(out))
 	j.durable.Store(uint64(j.before.last))
-	j.flushing.tell()
+	waiting := j.flushing.flushed
 	j.flushing = batch{}
 	j.full = nil
+	if len(j.active.offsets) == 0 || j.crowded() || j.fault != nil {
+		return waiting, batch{}, nil
+	}
+	next, due := j.take(spare)
+	return waiting, next, due
 }
 
 // stop ends the journal after a fault.
@@ -329,9 +358,13 @@ func (j *Journal) prepare() {
 	_ = os.Remove(path) // the room is needed elsewhere
 }
 
+// zeroBytes is how much of a segment is zeroed at once: the disk does one thing after the other, and a commit waits for
+// what is before it. Beside writes of 1 MiB a commit took 770 µs, beside these 250, alone 170.
+const zeroBytes = 64 << 10
+
 // zero fills the file up to size.
 func (j *Journal) zero(f file, from, size int64) error {
-	zeros := alignedBytes(1 << 20)
+	zeros := alignedBytes(zeroBytes)
 	for at := from; at < size; at += int64(len(zeros)) {
 		n := min(int64(len(zeros)), size-at)
 		if _, err := f.WriteAt(zeros[:n], at); err != nil {

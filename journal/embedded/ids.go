@@ -1,7 +1,7 @@
 package embedded
 
 import (
-	"cmp"
+	"math/bits"
 	"slices"
 
 	"github.com/suanpan-bank/suanpan/journal"
@@ -10,25 +10,36 @@ import (
 
 // idIndex finds positions by the hash of a command or a subject, for records since the last checkpoint. It keeps
 // 64 bits of hash and the position, 16 bytes an entry and no pointer for the garbage collector; a hit is
-// confirmed by reading the record. It is split so that growing never copies more than a small part of it at once.
+// confirmed by reading the record.
+//
+// A hash table of half a million entries lies beyond the processor's caches, and each entry and each look would wait
+// for memory. Here whoever looks for an id that is not there, nearly always the case, looks into a filter alone, and
+// entries gather before they go to their parts: many at once, so that the waits for memory overlap.
 type idIndex struct {
-	parts [1 << idPartBits]idPart
-	used  int
+	newest []idEntry                  // not in their parts yet
+	parts  [1 << idPartBits][]idEntry // by the first bits of the hash, each in the order of entering
+	filter []uint64                   // of each id some bits in one word; the length is a power of two
+	shift  uint                       // of a hash to its word
+	used   int
 }
 
 const (
-	idPartBits    = 10
-	idPartMinimum = 16
+	idPartBits = 11
+	idsNewest  = 1024
+	// idsPerWord is how many ids share a word of the filter when a checkpoint is due: one look in thirty is then wrong
+	// and costs going through a part.
+	idsPerWord = 8
 )
-
-type idPart struct {
-	slots []idEntry // length a power of two, never full
-	used  int
-}
 
 type idEntry struct {
 	hash     uint64
-	position journal.Position // zero: empty
+	position journal.Position
+}
+
+// newIDIndex makes an index for so many records, which may have two ids each; more are taken as well, at a price.
+func newIDIndex(records int) *idIndex {
+	words := bits.Len(uint(2 * records / idsPerWord))
+	return &idIndex{newest: make([]idEntry, 0, idsNewest), filter: make([]uint64, 1<<words), shift: uint(64 - words)}
 }
 
 // commandHash and subjectHash mix an id's halves; the high bits choose the part, the next ones the slot.
@@ -46,70 +57,56 @@ func mixed(h uint64) uint64 {
 }
 
 func (x *idIndex) add(hash uint64, position journal.Position) {
-	p := &x.parts[hash>>(64-idPartBits)]
-	if 4*(p.used+1) > 3*len(p.slots) {
-		p.grow()
-	}
-	p.put(idEntry{hash, position})
-	p.used++
+	x.newest = append(x.newest, idEntry{hash, position})
+	x.filter[hash>>x.shift] |= filterBits(hash)
 	x.used++
-}
-
-func (p *idPart) grow() {
-	old := p.slots
-	p.slots = make([]idEntry, max(idPartMinimum, 2*len(old)))
-	for _, s := range old {
-		if s.position != 0 {
-			p.put(s)
-		}
+	if len(x.newest) == idsNewest {
+		x.spread()
 	}
 }
 
-func (p *idPart) put(s idEntry) {
-	mask := uint64(len(p.slots) - 1)
-	i := s.hash >> 20 & mask
-	for p.slots[i].position != 0 {
-		i = (i + 1) & mask
+// spread brings the newest entries to their parts.
+func (x *idIndex) spread() {
+	for _, e := range x.newest {
+		part := &x.parts[e.hash>>(64-idPartBits)]
+		*part = append(*part, e)
 	}
-	p.slots[i] = s
+	x.newest = x.newest[:0]
 }
+
+// filterBits are the bits of an id in its word, by the last bits of its hash.
+func filterBits(hash uint64) uint64 { return 1<<(hash&63) | 1<<(hash>>6&63) | 1<<(hash>>12&63) }
 
 // clear empties the index and keeps its memory.
 func (x *idIndex) clear() {
 	for i := range x.parts {
-		clear(x.parts[i].slots)
-		x.parts[i].used = 0
+		x.parts[i] = x.parts[i][:0]
 	}
-	x.used = 0
+	clear(x.filter)
+	x.newest, x.used = x.newest[:0], 0
 }
 
-// find appends the positions entered under the hash, in no particular order.
+// find appends the positions entered under the hash, in order.
 func (x *idIndex) find(hash uint64, out []journal.Position) []journal.Position {
-	p := &x.parts[hash>>(64-idPartBits)]
-	if len(p.slots) == 0 {
+	if is := filterBits(hash); x.filter[hash>>x.shift]&is != is {
 		return out
 	}
-	mask := uint64(len(p.slots) - 1)
-	for i := hash >> 20 & mask; p.slots[i].position != 0; i = (i + 1) & mask {
-		if p.slots[i].hash == hash {
-			out = append(out, p.slots[i].position)
+	for _, entries := range [...][]idEntry{x.parts[hash>>(64-idPartBits)], x.newest} {
+		for i := range entries {
+			if entries[i].hash == hash {
+				out = append(out, entries[i].position)
+			}
 		}
 	}
 	return out
 }
 
-// sorted calls each entry by rising hash, and by position where hashes are equal.
+// sorted calls each entry that is in its part by rising hash, and by position where hashes are equal.
 func (x *idIndex) sorted(each func(idEntry) error) error {
-	var entries []idEntry
+	var sorted []idEntry
 	for i := range x.parts {
-		entries = entries[:0]
-		for _, s := range x.parts[i].slots {
-			if s.position != 0 {
-				entries = append(entries, s)
-			}
-		}
-		slices.SortFunc(entries, compareEntries)
-		for _, e := range entries {
+		sorted = sortPart(x.parts[i], sorted)
+		for _, e := range sorted {
 			if err := each(e); err != nil {
 				return err
 			}
@@ -118,9 +115,32 @@ func (x *idIndex) sorted(each func(idEntry) error) error {
 	return nil
 }
 
-func compareEntries(a, b idEntry) int {
-	if c := cmp.Compare(a.hash, b.hash); c != 0 {
-		return c
+// sortPart returns the entries of a part by hash, in the memory if it suffices. Hashes are even, so putting each into
+// its place by the first bits that differ leaves hardly more to do than to see that it is in order.
+func sortPart(part, memory []idEntry) []idEntry {
+	const places = 256
+	var ends [places]int
+	place := func(e idEntry) uint64 { return e.hash << idPartBits >> (64 - 8) }
+	for _, e := range part {
+		ends[place(e)]++
 	}
-	return cmp.Compare(a.position, b.position)
+	sum := 0
+	for i, n := range ends {
+		ends[i] = sum
+		sum += n
+	}
+	sorted := slices.Grow(memory[:0], len(part))[:len(part)]
+	for _, e := range part {
+		at := &ends[place(e)]
+		sorted[*at] = e
+		*at++
+	}
+	for i := 1; i < len(sorted); i++ {
+		e, k := sorted[i], i
+		for ; k > 0 && sorted[k-1].hash > e.hash; k-- {
+			sorted[k] = sorted[k-1]
+		}
+		sorted[k] = e
+	}
+	return sorted
 }

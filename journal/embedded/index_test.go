@@ -353,6 +353,49 @@ func TestAnIndexOfAnotherHistoryIsRefused(t *testing.T) {
 	}
 }
 
+// A command whose id the index forgot would be carried out twice.
+func TestTheNewestIdsAreFoundInOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hash := rapid.OneOf(rapid.Uint64(), rapid.Uint64Range(0, 3), rapid.Map(rapid.Uint64Range(0, 7), func(n uint64) uint64 { return n << 60 }))
+		x := newIDIndex(rapid.IntRange(1, 1000).Draw(t, "records"))
+		for range 2 { // again after clear
+			want := map[uint64][]journal.Position{}
+			n := rapid.IntRange(0, 3*idsNewest).Draw(t, "ids")
+			some := rapid.SliceOfN(hash, 1, 50).Draw(t, "hashes")
+			for i := range n {
+				h := some[i%len(some)]
+				x.add(h, journal.Position(i+1))
+				want[h] = append(want[h], journal.Position(i+1))
+			}
+			if x.used != n {
+				t.Fatalf("%d used, want %d", x.used, n)
+			}
+			for h, positions := range want {
+				if got := x.find(h, nil); !slices.Equal(got, positions) {
+					t.Fatalf("hash %x: %v, want %v", h, got, positions)
+				}
+			}
+			if absent := hash.Draw(t, "absent"); want[absent] == nil && len(x.find(absent, nil)) > 0 {
+				t.Fatalf("hash %x is not there and was found", absent)
+			}
+			x.spread()
+			var before idEntry
+			all := 0
+			if err := x.sorted(func(e idEntry) error {
+				if all > 0 && (e.hash < before.hash || e.hash == before.hash && e.position <= before.position) {
+					t.Fatalf("%x at %d comes after %x at %d", e.hash, e.position, before.hash, before.position)
+				}
+				before = e
+				all++
+				return nil
+			}); err != nil || all != n {
+				t.Fatalf("%d sorted of %d: %v", all, n, err)
+			}
+			x.clear()
+		}
+	})
+}
+
 func TestRunsAnswerForWhatIsInThem(t *testing.T) {
 	dir := t.TempDir()
 	n := 0
@@ -363,11 +406,12 @@ func TestRunsAnswerForWhatIsInThem(t *testing.T) {
 		want := map[uint64][]journal.Position{}
 		for i, half := range [][]uint64{hashes[:len(hashes)/2], hashes[len(hashes)/2:]} {
 			name := runName{first: journal.Position(n*10_000 + i*5000), last: journal.Position(n*10_000 + i*5000 + 4999)}
-			var x idIndex
+			x := newIDIndex(len(half))
 			for k, h := range half {
 				x.add(h, name.first+journal.Position(k))
 				want[h] = append(want[h], name.first+journal.Position(k))
 			}
+			x.spread()
 			w, err := newRunWriter(openDisk, dir, name, len(half))
 			if err != nil {
 				t.Fatal(err)

@@ -72,6 +72,7 @@ type Journal struct {
 	flushing batch // being written
 	last     journal.Position
 	durable  atomic.Uint64 // position; written under mu
+	waits    atomic.Pointer[underWay]
 	fault    error
 	full     error // why the disk takes nothing more for now
 	closing  bool
@@ -270,29 +271,37 @@ func (j *Journal) Last() journal.Position {
 // WaitDurable implements journal.Journal.
 func (j *Journal) WaitDurable(ctx context.Context, position journal.Position) error {
 	for j.Durable() < position {
-		j.mu.Lock()
-		if j.Durable() >= position { // since then
-			j.mu.Unlock()
-			return nil
+		flushed := j.flushOf(position)
+		if flushed == nil { // since then
+			continue
 		}
-		if err := j.usable(); err != nil {
-			j.mu.Unlock()
-			return err
-		}
-		b := &j.active
-		if position < b.first {
-			b = &j.flushing
-		}
-		if b.flushed == nil {
-			b.flushed = make(chan struct{})
-		}
-		flushed := b.flushed
-		j.mu.Unlock()
 		select {
 		case <-flushed:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if j.Durable() >= position {
+			break
+		}
+		j.mu.Lock()
+		err := j.usable()
+		j.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flushOf is closed when the position has been flushed or will not be; nil: it is durable. It takes no lock, for which
+// all who wait would stand in line with those who append.
+func (j *Journal) flushOf(position journal.Position) chan struct{} {
+	waits := j.waits.Load()
+	switch {
+	case position >= waits.first:
+		return waits.active
+	case j.Durable() < position: // said before the batch behind the next was begun
+		return waits.flushing
 	}
 	return nil
 }

@@ -54,8 +54,10 @@ func open(dir string, options Options, write bool) (_ *Journal, err error) {
 	}
 	j.durable.Store(uint64(j.last))
 	j.active = newBatch(j.last + 1)
+	j.waits.Store(&underWay{first: j.active.first, active: j.active.flushed})
 	if j.readOnly {
 		j.closing = true
+		j.active.tell()
 	}
 	return j, nil
 }
@@ -118,7 +120,7 @@ func (j *Journal) listSegments() error {
 // openIndex opens what checkpoints left. Without any, everything is read.
 func (j *Journal) openIndex() (err error) {
 	j.epochs, j.heads, j.runs = make(map[uint16]uint64), newHeads(), newRuns(nil)
-	j.recent, j.emptied, j.frozen = new(idIndex), new(idIndex), nil
+	j.recent, j.emptied, j.frozen = newIDIndex(j.options.CheckpointEvery), newIDIndex(j.options.CheckpointEvery), nil
 	if j.store, err = openStore(j.dir, j.readOnly); err != nil {
 		return &indexError{err}
 	}

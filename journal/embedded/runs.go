@@ -243,14 +243,23 @@ func (r *run) read() error {
 	return nil
 }
 
-// mayHave asks the filter.
-func (r *run) mayHave(hash uint64) bool {
+// prints are those of a bucket, and the one looked for.
+type prints struct {
+	rest  []uint16
+	first uint16 // of the bucket; that of another id than the one looked for if the bucket is empty
+	want  uint16
+	all   bool // there is no filter
+}
+
+func (r *run) bucket(hash uint64) prints {
 	if r.buckets == nil {
-		return true
+		return prints{all: true}
 	}
 	bucket, print := bucketOf(hash, r.count)
-	return slices.Contains(r.prints[r.buckets[bucket]:r.buckets[bucket+1]], print)
+	return prints{rest: r.prints[r.buckets[bucket]:r.buckets[bucket+1]], first: ^print, want: print}
 }
+
+func (p *prints) mayHave() bool { return p.all || p.first == p.want || slices.Contains(p.rest, p.want) }
 
 // page reads the entries of a page.
 func (r *run) page(i int, buf, out []byte) ([]byte, error) {
@@ -271,11 +280,8 @@ func (r *run) entryAt(page []byte, i int) idEntry {
 	return idEntry{binary.LittleEndian.Uint64(at), r.first + journal.Position(binary.LittleEndian.Uint32(at[8:]))}
 }
 
-// find appends the positions under the hash.
+// find reads the positions under the hash and appends them.
 func (r *run) find(hash uint64, out []journal.Position) ([]journal.Position, error) {
-	if !r.mayHave(hash) {
-		return out, nil
-	}
 	i, _ := slices.BinarySearch(r.fences, hash)
 	var buf [blockBytes]byte
 	var page []byte
@@ -398,15 +404,33 @@ func (rs *runs) release() {
 	}
 }
 
+// find appends the positions under the hash. What the filters say of it lies in two places of memory for each run; all
+// of the first are read, then all of the second, because reads that don't depend on each other go on at once.
 func (rs *runs) find(hash uint64, out []journal.Position) ([]journal.Position, error) {
-	var err error
-	for _, r := range slices.Backward(rs.all) {
+	var memory [runsUsual]prints
+	buckets := memory[:0]
+	for _, r := range rs.all {
+		buckets = append(buckets, r.bucket(hash))
+	}
+	for i := range buckets {
+		if b := &buckets[i]; len(b.rest) > 0 {
+			b.first, b.rest = b.rest[0], b.rest[1:]
+		}
+	}
+	for i, r := range slices.Backward(rs.all) {
+		if !buckets[i].mayHave() {
+			continue
+		}
+		var err error
 		if out, err = r.find(hash, out); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
+
+// runsUsual is how many runs there are at most up to a billion records, with checkpoints as usual.
+const runsUsual = 4 * runsMerged
 
 func (rs *runs) names() []runName {
 	var out []runName
