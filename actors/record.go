@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/suanpan-bank/suanpan/bank"
@@ -100,7 +101,9 @@ func (d *draft) compose() error {
 		rec.Transfers = append(rec.Transfers, transferOf(&d.decision.Legs[i], d.decision.Txn, rec.AccountingDate, stamp, !last))
 	}
 	for i := range d.decision.Opens {
-		rec.Accounts = append(rec.Accounts, accountOf(&d.decision.Opens[i]))
+		if a := accountOf(&d.decision.Opens[i]); !slices.ContainsFunc(rec.Accounts, func(b ledger.Account) bool { return b.ID == a.ID }) {
+			rec.Accounts = append(rec.Accounts, a) // several legs may need the same one
+		}
 	}
 	for _, e := range d.decision.Events {
 		if err := d.addEvent(rec.Customer, e); err != nil {
