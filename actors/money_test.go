@@ -157,3 +157,25 @@ func TestWhatTheHouseKeepsIsThereAfterARestart(t *testing.T) {
 		t.Errorf("%d customers: the house is none", n)
 	}
 }
+
+// Whoever pays himself is payer and payee. When he repeats his command he must be told what he was told first, not
+// also what happened to him as the payee.
+func TestARepeatedReversalBetweenOnesOwnAccountsIsToldTheSame(t *testing.T) {
+	both(t, func(t *testing.T, o *office) {
+		a := o.customer("a", 1000)
+		b := o.more(a, 2)
+		twice := func(cmd bank.Command) {
+			call := o.call(cmd)
+			o.send(call)()
+			repeat := again(call)
+			o.send(repeat)()
+			if call.Err != nil || repeat.Err != nil || len(call.Receipt.Events) != 1 || len(repeat.Receipt.Events) != 1 {
+				t.Errorf("first %+v %v, repeated %+v %v", call.Receipt.Events, call.Err, repeat.Receipt.Events, repeat.Err)
+			}
+		}
+		paid := o.accept(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 600})
+		o.accept(&bank.TransferOut{Account: b, AmountFen: 100, Bound: true}) // so that he will owe it
+		twice(&bank.ReverseTransaction{Transfer: paid.Txn, Reason: "mistake"})
+		twice(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 70}) // which collects it
+	})
+}

@@ -207,17 +207,26 @@ func receiptOf(rec *journal.Record) (bank.Receipt, error) {
 		if err != nil {
 			return bank.Receipt{}, fmt.Errorf("event at position %d: %w", rec.Position, err)
 		}
-		if !received(e) {
+		if !received(r.Events, e) {
 			r.Events = append(r.Events, e)
 		}
 	}
 	return r, nil
 }
 
-// received tells the payee's event from those of the customer who decided, who may be the same person.
-func received(e bank.Event) bool {
-	m, ok := e.(*bank.InternalTransferred)
-	return ok && m.Role == bank.RolePayee
+// received tells the payee's events from those of the customer who decided, who may be the same person. They come
+// behind his own, those before this one.
+func received(own []bank.Event, e bank.Event) bool {
+	return slices.ContainsFunc(own, func(first bank.Event) bool {
+		switch first.(type) {
+		case *bank.InternalTransferred: // with a fee of the payer's behind it
+			_, fee := e.(*bank.FeeCharged)
+			return !fee
+		case *bank.TransactionReversed:
+			return true
+		}
+		return false
+	})
 }
 
 func transferOf(leg *bank.Leg, txn bank.TxnID, date uint32, stamp uint64, linked bool) ledger.Transfer {
