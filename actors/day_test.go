@@ -103,6 +103,20 @@ func TestEveryDaysEndAccruesOnceOverEitherLedger(t *testing.T) {
 	}
 }
 
+// The products whose interest stands in one account open it together on the first night. If the record opened it twice
+// the ledger would refuse the second, and the process stop, again each time that it comes to the step.
+func TestProductsThatShareAnAccountOpenItOnce(t *testing.T) {
+	both(t, func(t *testing.T, o *office) {
+		o.accept(&bank.PostAccruals{Date: dayD, Accruals: []bank.AccrualSum{
+			{Product: bank.ProductClassI, DeltaFen: 10, Contracts: 1}, {Product: bank.ProductClassII, DeltaFen: 5, Contracts: 1},
+		}})
+		found, err := o.node.options.Books.LookupAccounts(t.Context(), []ledger.Uint128{ledger.Uint128(bank.LedgerID(bank.DetailDemandPayable, 0, 0))})
+		if err != nil || len(found) != 1 || net(found[0].CreditsPosted, found[0].DebitsPosted) != 15 {
+			t.Errorf("%+v, %v", found, err)
+		}
+	})
+}
+
 // A customer whom only the end of day has brought to memory leaves it again: the bank's million must not gather there.
 func TestCustomersWhomOnlyTheSweepNeedsLeaveMemory(t *testing.T) {
 	c := clock.NewMovable(testClock())

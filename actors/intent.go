@@ -220,7 +220,7 @@ func (n *Node) adopt(rec *journal.Record) (*draft, error) {
 		if err != nil {
 			return nil, fmt.Errorf("intent at position %d: %w", rec.Position, err)
 		}
-		if rec.Events[i].Customer == rec.Customer && !received(e) {
+		if rec.Events[i].Customer == rec.Customer && !received(d.decision.Events, e) {
 			d.decision.Events = append(d.decision.Events, e)
 		} else {
 			d.decision.Payee, d.decision.PayeeEvents = bank.CustomerNo(rec.Events[i].Customer), append(d.decision.PayeeEvents, e)

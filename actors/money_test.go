@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"github.com/suanpan-bank/suanpan/bank"
@@ -155,5 +156,102 @@ func TestWhatTheHouseKeepsIsThereAfterARestart(t *testing.T) {
 	}
 	if n := again.node.Customers(); n != 1 {
 		t.Errorf("%d customers: the house is none", n)
+	}
+}
+
+// Whoever pays himself is payer and payee. When he repeats his command he must be told what he was told first, not
+// also what happened to him as the payee.
+func TestARepeatedReversalBetweenOnesOwnAccountsIsToldTheSame(t *testing.T) {
+	both(t, func(t *testing.T, o *office) {
+		a := o.customer("a", 1000)
+		b := o.more(a, 2)
+		twice := func(cmd bank.Command) {
+			call := o.call(cmd)
+			o.send(call)()
+			repeat := again(call)
+			o.send(repeat)()
+			if call.Err != nil || repeat.Err != nil || len(call.Receipt.Events) != 1 || len(repeat.Receipt.Events) != 1 {
+				t.Errorf("first %+v %v, repeated %+v %v", call.Receipt.Events, call.Err, repeat.Receipt.Events, repeat.Err)
+			}
+		}
+		paid := o.accept(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 600})
+		o.accept(&bank.TransferOut{Account: b, AmountFen: 100, Bound: true}) // so that he will owe it
+		twice(&bank.ReverseTransaction{Transfer: paid.Txn, Reason: "mistake"})
+		twice(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 70}) // which collects it
+	})
+}
+
+// A reversal takes money off an account whose owner decides at the same time how much of it is to be frozen, or paid
+// out as the account is closed. What his event says must be what the ledger found: a deduction of what was not held
+// would stop the process.
+func TestWhatAReversalTakesMeanwhileIsNotHeldOrPaidOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		cmd   func(bank.AccountNo) bank.Command
+		check func(*testing.T, bank.Receipt)
+	}{
+		"frozen": {
+			func(no bank.AccountNo) bank.Command {
+				return &bank.RestrictAccount{Account: no, Kind: bank.FrozenAll, Authority: "court", DocumentNo: "1"}
+			},
+			func(t *testing.T, r bank.Receipt) {
+				placed := r.Events[1].(*bank.HoldPlaced)
+				if placed.AmountFen != 400 || placed.ShortfallFen != bank.AmountMaxFen-400 {
+					t.Errorf("%+v", placed)
+				}
+			},
+		},
+		"pledged": {
+			func(no bank.AccountNo) bank.Command {
+				return &bank.PlaceHold{Account: no, Kind: bank.Pledge, AmountFen: 500}
+			},
+			func(t *testing.T, r bank.Receipt) {
+				if r.Refusal == nil || r.Refusal.Code != bank.InsufficientFunds {
+					t.Errorf("%+v", r)
+				}
+			},
+		},
+		"closed": {
+			func(no bank.AccountNo) bank.Command { return &bank.CloseAccount{Account: no} },
+			func(t *testing.T, r bank.Receipt) {
+				if closed := r.Events[0].(*bank.AccountClosure); closed.PayoutFen != 400 {
+					t.Errorf("%+v", closed)
+				}
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := openBranch(t, newMemoryJournal(), newEngine())
+			payer, no := b.customer("a", 1000), b.customer("b", 400)
+			paid := b.accept(&bank.TransferInternal{Payer: payer, Payee: no, AmountFen: 1000})
+			if name == "closed" {
+				b.accept(&bank.PrepareClosing{Account: no})
+			}
+			reached, gate := make(chan struct{}), make(chan struct{})
+			var first atomic.Bool
+			b.link.set(func() {
+				b.link.before = func(operation string, _ int) error {
+					if operation == "transfers" && first.CompareAndSwap(false, true) {
+						close(reached)
+						<-gate
+					}
+					return nil
+				}
+			})
+			call := b.call(c.cmd(no))
+			wait := b.send(call)
+			<-reached
+			b.accept(&bank.ReverseTransaction{Transfer: paid.Txn, Reason: "mistake"})
+			close(gate)
+			wait()
+			if call.Err != nil {
+				t.Fatal(call.Err)
+			}
+			c.check(t, call.Receipt)
+			desk, there := b.node.slot(no.Customer()).desk.Standing(no), b.balance(no)
+			if desk.BalanceFen() != there.PostedFen || desk.Apart.OutFen != there.PendingOutFen {
+				t.Errorf("the desk has %d and %+v, the ledger %+v", desk.BalanceFen(), desk.Apart, there)
+			}
+			b.agrees()
+		})
 	}
 }

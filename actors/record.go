@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/suanpan-bank/suanpan/bank"
@@ -100,7 +101,9 @@ func (d *draft) compose() error {
 		rec.Transfers = append(rec.Transfers, transferOf(&d.decision.Legs[i], d.decision.Txn, rec.AccountingDate, stamp, !last))
 	}
 	for i := range d.decision.Opens {
-		rec.Accounts = append(rec.Accounts, accountOf(&d.decision.Opens[i]))
+		if a := accountOf(&d.decision.Opens[i]); !slices.ContainsFunc(rec.Accounts, func(b ledger.Account) bool { return b.ID == a.ID }) {
+			rec.Accounts = append(rec.Accounts, a) // several legs may need the same one
+		}
 	}
 	for _, e := range d.decision.Events {
 		if err := d.addEvent(rec.Customer, e); err != nil {
@@ -204,17 +207,26 @@ func receiptOf(rec *journal.Record) (bank.Receipt, error) {
 		if err != nil {
 			return bank.Receipt{}, fmt.Errorf("event at position %d: %w", rec.Position, err)
 		}
-		if !received(e) {
+		if !received(r.Events, e) {
 			r.Events = append(r.Events, e)
 		}
 	}
 	return r, nil
 }
 
-// received tells the payee's event from those of the customer who decided, who may be the same person.
-func received(e bank.Event) bool {
-	m, ok := e.(*bank.InternalTransferred)
-	return ok && m.Role == bank.RolePayee
+// received tells the payee's events from those of the customer who decided, who may be the same person. They come
+// behind his own, those before this one.
+func received(own []bank.Event, e bank.Event) bool {
+	return slices.ContainsFunc(own, func(first bank.Event) bool {
+		switch first.(type) {
+		case *bank.InternalTransferred: // with a fee of the payer's behind it
+			_, fee := e.(*bank.FeeCharged)
+			return !fee
+		case *bank.TransactionReversed:
+			return true
+		}
+		return false
+	})
 }
 
 func transferOf(leg *bank.Leg, txn bank.TxnID, date uint32, stamp uint64, linked bool) ledger.Transfer {

@@ -1,34 +1,49 @@
 package actors
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/internal/serial"
 )
 
-// What an answer means to a bank that does one thing at a time.
+// What an answer means to a bank that does one thing at a time: the events of it are what was done, a refusal is
+// what must have been so. Fees, the rates of deposits and the days of a history are written down here, too; the
+// bank's own figures are taken for the interest of loans and of accounts, and judged with the books.
 
 const (
-	classIIFen = 1_000_000 // in or out a day (SPEC 2.4)
-	minimumFen = 5000      // of a deposit
+	minimumFen = 5000    // of a deposit
+	all        = 1 << 60 // to be frozen
 )
 
 func (s *simulation) account(no bank.AccountNo) int { return slices.Index(s.world.accounts, no) }
 
-func (s *simulation) day(d bank.Date) int {
-	if d > s.firstDay {
-		return 1
+// dayOf counts the days of the history from one; the bank's foundation is zero.
+func (s *simulation) dayOf(d bank.Date) int {
+	if d < s.firstDay {
+		return 0
 	}
-	return 0
+	return 1 + bank.Days(s.firstDay, d)
 }
 
-func dayMax(no bank.AccountNo) int64 {
-	if no.Class() == 2 {
-		return classIIFen
+// untilOf is dayOf for the last day of something, which may be far off; zero: none.
+func (s *simulation) untilOf(d bank.Date) int {
+	if d == 0 {
+		return 0
 	}
-	return 0
+	return min(s.dayOf(d), 100)
+}
+
+// telling is what is told of one operation.
+type telling struct {
+	*simulation
+	op       bank.Command
+	text     string
+	date     bank.Date
+	millis   int64
+	events   []bank.Event // of who decided
+	others   []bank.Event // of others, from the journal
+	internal bool         // the bank gave the command to itself
 }
 
 // steps are what an answer says has been done, or must have been so.
@@ -43,11 +58,8 @@ func (s *simulation) steps(op *operation) (steps []serial.Step) {
 	case r.Refusal != nil:
 		return s.refused(op)
 	}
-	for _, e := range r.Events {
-		if step := s.done(op, e); step != nil {
-			steps = append(steps, step)
-		}
-	}
+	t := telling{simulation: s, op: op.command, text: op.text(), date: r.Date, millis: r.Time / 1e6, events: r.Events, others: op.others}
+	steps = t.steps(op)
 	if s.elsewhere {
 		return steps // the balances were read a moment later
 	}
@@ -59,197 +71,338 @@ func (s *simulation) steps(op *operation) (steps []serial.Step) {
 	return steps
 }
 
-func (s *simulation) done(op *operation, e bank.Event) serial.Step {
-	day := s.day(op.receipt.Date)
+// steps of all that was done in one operation; op is nil if nobody was told.
+func (t *telling) steps(op *operation) (steps []serial.Step) {
+	for _, e := range t.events {
+		if step := t.done(op, e); step != nil {
+			steps = append(steps, step)
+		}
+	}
+	return steps
+}
+
+func (t *telling) done(op *operation, e bank.Event) serial.Step {
+	s, day := t.simulation, t.dayOf(t.date)
 	switch m := e.(type) {
 	case *bank.CustomerRegistered:
 		return serial.Register{Person: personIndex(m.Person.IDToken)}
 	case *bank.AccountOpened:
-		return serial.Open{Account: s.account(m.AccountNo)}
+		return serial.Open{Account: s.account(m.AccountNo), Class: uint8(m.Class), Met: m.FaceToFace}
 	case *bank.InboundCredited:
-		s.agree(op, m.AmountFen, op.command.(*bank.CreditInbound).AmountFen)
-		return serial.Credit{Account: s.account(m.AccountNo), Fen: m.AmountFen, Day: day, DayMax: dayMax(m.AccountNo), NotCounted: m.Bound}
+		asked := t.op.(*bank.CreditInbound)
+		t.agree(m.AmountFen, asked.AmountFen)
+		return serial.Credit{
+			Account: s.account(m.AccountNo), Fen: m.AmountFen, Day: day, Bound: m.Bound, Transfer: s.world.flights[m.TxnID].place,
+			Collect: t.collect(t.events, m.AccountNo),
+		}
 	case *bank.InternalTransferred:
-		s.agree(op, m.AmountFen, op.command.(*bank.TransferInternal).AmountFen)
+		asked := t.op.(*bank.TransferInternal)
+		t.agree(m.AmountFen, asked.AmountFen)
 		return serial.Pay{
-			From: s.account(m.Payer), To: s.account(m.Payee), Fen: m.AmountFen, Day: day, OutMax: dayMax(m.Payer), InMax: dayMax(m.Payee),
+			From: s.account(m.Payer), To: s.account(m.Payee), Fen: m.AmountFen, Fee: feeOf(asked), Day: day,
+			Transfer: s.world.flights[m.TxnID].place, Permit: s.permit(op, m.Payee), Collect: t.collect(slices.Concat(t.events, t.others), m.Payee),
 		}
 	case *bank.TransferInRequested:
-		s.agree(op, m.AmountFen, op.command.(*bank.TransferIn).AmountFen)
-		return serial.Ask{Account: s.account(m.AccountNo), Transfer: s.world.transfers[m.TxnID].place, Fen: m.AmountFen}
+		asked := t.op.(*bank.TransferIn)
+		t.agree(m.AmountFen, asked.AmountFen)
+		return serial.Ask{Account: s.account(m.AccountNo), Transfer: s.world.flights[m.TxnID].place, Fen: m.AmountFen, Day: day, Card: cardNumber(m.CardToken)}
 	case *bank.TransferOutRequested:
-		s.agree(op, m.AmountFen, op.command.(*bank.TransferOut).AmountFen)
-		return serial.Ask{
-			Account: s.account(m.AccountNo), Transfer: s.world.transfers[m.TxnID].place, Fen: m.AmountFen + m.FeeFen,
-			Out: true, Counted: !m.Bound, Day: day, OutMax: dayMax(m.AccountNo),
+		asked := t.op.(*bank.TransferOut)
+		t.agree(m.AmountFen, asked.AmountFen)
+		ask := serial.Ask{
+			Account: s.account(m.AccountNo), Transfer: s.world.flights[m.TxnID].place, Fen: m.AmountFen, Fee: feeOf(asked),
+			Out: true, Counted: !m.Bound, At: t.millis, Day: day,
 		}
+		if m.Bound {
+			ask.Card = cardNumber(m.PayeeToken)
+		}
+		return ask
 	case *bank.TransferInSucceeded:
-		return s.answered(op, &m.TransferSettled, true)
+		return t.answered(&m.TransferSettled, true)
 	case *bank.TransferOutSucceeded:
-		return s.answered(op, &m.TransferSettled, true)
+		return t.answered(&m.TransferSettled, true)
 	case *bank.TransferInFailed:
-		return s.answered(op, &m.TransferSettled, false)
+		return t.answered(&m.TransferSettled, false)
 	case *bank.TransferOutFailed:
-		return s.answered(op, &m.TransferSettled, false)
-	case *bank.DepositOpened:
-		s.agree(op, m.PrincipalFen, op.command.(*bank.BuyDeposit).AmountFen)
-		return serial.Exchange{Account: s.account(m.AccountNo), Fen: -m.PrincipalFen, Changes: []serial.Change{
-			{Contract: s.world.contract(m.DepositNo), Fen: m.PrincipalFen, Rest: m.PrincipalFen, New: true},
-		}}
-	case *bank.DepositRedeemedEarly:
-		return serial.Exchange{Account: s.account(m.AccountNo), Fen: m.PrincipalFen + m.InterestFen - m.TaxFen, Changes: []serial.Change{
-			{Contract: s.world.contract(m.DepositNo), Fen: -m.PrincipalFen, Rest: m.RemainingFen},
-		}}
-	case *bank.CreditLineGranted:
-		return serial.Exchange{Account: -1, Changes: []serial.Change{{Contract: s.world.contract(m.LineNo), Fen: m.LimitFen, Rest: m.LimitFen, New: true}}}
-	case *bank.LoanDisbursed:
-		s.agree(op, m.PrincipalFen, op.command.(*bank.DrawLoan).AmountFen)
-		return serial.Exchange{Account: s.account(m.AccountNo), Fen: m.PrincipalFen, Changes: []serial.Change{
-			{Contract: s.world.contract(m.LineNo), Fen: -m.PrincipalFen, Rest: -1},
-			{Contract: s.world.contract(m.LoanNo), Fen: m.PrincipalFen, Rest: m.PrincipalFen, New: true},
-		}}
-	case *bank.LoanPrepaid:
-		return serial.Exchange{Account: s.account(m.AccountNo), Fen: -m.PrincipalFen - m.InterestFen - m.FeeFen, Changes: []serial.Change{
-			{Contract: s.world.contract(m.LoanNo), Fen: -m.PrincipalFen, Rest: m.RemainingFen},
-		}}
-	case *bank.LoanSettled:
-		return serial.Exchange{Account: s.account(m.AccountNo), Fen: -m.PrincipalFen - m.InterestFen - m.FeeFen, Changes: []serial.Change{
-			{Contract: s.world.contract(m.LoanNo), Fen: -m.PrincipalFen, Rest: 0},
-		}}
-	case *bank.BoundCardAdded, *bank.LoanApplied, *bank.RiskDecided:
+		return t.answered(&m.TransferSettled, false)
+	case *bank.TransferInUnknown:
+		return serial.Transferred{Account: s.account(m.AccountNo), Transfer: s.world.flights[m.TxnID].place, Is: serial.Unsettled}
+	case *bank.TransferOutUnknown:
+		return serial.Transferred{Account: s.account(m.AccountNo), Transfer: s.world.flights[m.TxnID].place, Is: serial.Unsettled}
+	case *bank.OwnLimitsSet:
+		return serial.Limit{Account: s.account(m.AccountNo), One: m.TransactionFen, Day: m.DayFen}
+	case *bank.BoundCardAdded:
+		if _, opens := t.op.(*bank.OpenAccount); opens {
+			return nil
+		}
+		return serial.Bind{Account: s.account(m.AccountNo), Card: cardNumber(m.Card.Token), At: t.millis}
+	case *bank.BoundCardRemoved:
+		return serial.Unbind{Account: s.account(m.AccountNo), Card: cardNumber(m.CardToken), Loose: s.elsewhere}
+	case *bank.DemandInterestPaid:
+		return serial.Interest{Account: s.account(m.AccountNo), Fen: m.InterestFen - m.TaxFen}
+	case *bank.LoanApplied, *bank.RiskDecided, *bank.InstalmentDue, *bank.FeeCharged, *bank.RolloverChanged, *bank.CustomerDayClosed:
 		return nil
 	}
-	s.failf("%s: what does %T do to money?", op.text(), e)
+	for _, of := range []func(bank.Event) (serial.Step, bool){t.contract, t.stop, t.undone} {
+		if step, ok := of(e); ok {
+			return step
+		}
+	}
+	s.failf("%s: what does %T do to money?", t.text, e)
 	return nil
 }
 
-func (s *simulation) answered(op *operation, m *bank.TransferSettled, success bool) serial.Step {
-	if op.command.(*bank.ChannelResult).Success != success {
-		s.failf("%s: settled otherwise: %+v", op.text(), m)
+// contract is what an event did to deposits, lines, loans and what is in suspense.
+func (t *telling) contract(e bank.Event) (serial.Step, bool) {
+	s, day := t.simulation, t.dayOf(t.date)
+	exchange := func(account bank.AccountNo, by serial.Mover, fen int64, changes ...serial.Change) (serial.Step, bool) {
+		return serial.Exchange{Account: s.account(account), Day: day, By: by, Fen: fen, Changes: changes}, true
 	}
-	f := s.world.transfers[m.TxnID]
+	switch m := e.(type) {
+	case *bank.DepositOpened:
+		t.agree(m.PrincipalFen, t.op.(*bank.BuyDeposit).AmountFen)
+		return exchange(m.AccountNo, serial.Owner, -m.PrincipalFen, serial.Change{
+			Contract: s.world.place(m.DepositNo), Fen: m.PrincipalFen, Rest: m.PrincipalFen, New: true, Of: s.account(m.AccountNo),
+		})
+	case *bank.DepositRedeemedEarly:
+		return t.paidOut(&m.DepositPaid, serial.Owner)
+	case *bank.DepositMatured:
+		return t.paidOut(&m.DepositPaid, serial.Bank)
+	case *bank.DepositRedeemedAfterMaturity:
+		return t.paidOut(&m.DepositPaid, serial.Bank)
+	case *bank.DepositRolledOver:
+		next := m.PrincipalFen
+		if m.PaidFen == 0 {
+			next += m.InterestFen
+		}
+		t.agree(m.Next.PrincipalFen, next)
+		return exchange(m.AccountNo, serial.Bank, m.PaidFen, serial.Change{Contract: s.world.place(m.DepositNo), Fen: -m.PrincipalFen, Rest: 0},
+			serial.Change{Contract: s.world.place(m.NewDepositNo), Fen: next, Rest: next, New: true, Of: s.account(m.AccountNo)})
+	case *bank.CreditLineGranted:
+		return serial.Exchange{Account: -1, Changes: []serial.Change{{Contract: s.world.place(m.LineNo), Fen: m.LimitFen, Rest: m.LimitFen, New: true, Of: -1}}}, true
+	case *bank.LoanDisbursed:
+		t.agree(m.PrincipalFen, t.op.(*bank.DrawLoan).AmountFen)
+		return exchange(m.AccountNo, serial.Borrower, m.PrincipalFen, serial.Change{Contract: s.world.place(m.LineNo), Fen: -m.PrincipalFen, Rest: -1},
+			serial.Change{Contract: s.world.place(m.LoanNo), Fen: m.PrincipalFen, Rest: m.PrincipalFen, New: true, Of: s.account(m.AccountNo)})
+	case *bank.RepaymentApplied:
+		principal := int64(0)
+		for _, x := range m.Allocation {
+			principal += x.PrincipalFen
+		}
+		return exchange(m.AccountNo, serial.Owner, -m.PaidFen, serial.Change{Contract: s.world.place(m.LoanNo), Fen: -principal, Rest: m.RemainingFen})
+	case *bank.LoanPrepaid:
+		return exchange(m.AccountNo, serial.Owner, -m.PrincipalFen-m.InterestFen-m.FeeFen,
+			serial.Change{Contract: s.world.place(m.LoanNo), Fen: -m.PrincipalFen, Rest: m.RemainingFen})
+	case *bank.LoanSettled:
+		return exchange(m.AccountNo, serial.Owner, -m.PrincipalFen-m.InterestFen-m.FeeFen,
+			serial.Change{Contract: s.world.place(m.LoanNo), Fen: -m.PrincipalFen, Rest: 0})
+	case *bank.SuspenseBooked:
+		return serial.Exchange{Account: -1, Changes: []serial.Change{{Contract: s.world.place(m.TxnID), Fen: m.AmountFen, Rest: m.AmountFen, New: true, Of: -1}}}, true
+	case *bank.SuspenseEnded:
+		ended := serial.Exchange{Account: -1, Changes: []serial.Change{{Contract: s.world.place(m.TxnID), Fen: -m.AmountFen, Rest: 0}}}
+		if m.AccountNo == 0 {
+			return ended, true
+		}
+		return serial.Both{ended, serial.Credit{
+			Account: s.account(m.AccountNo), Fen: m.AmountFen, Day: day, Transfer: -1,
+			Permit: serial.Permit{Before: s.elsewhere}, Collect: serial.Collect{Later: true},
+		}}, true
+	}
+	return nil, false
+}
+
+// paidOut is what a deposit pays: its interest is reckoned here a second time.
+func (t *telling) paidOut(m *bank.DepositPaid, by serial.Mover) (serial.Step, bool) {
+	s := t.simulation
+	if want := s.interestOf(m, t.date); m.InterestFen+m.OverdueInterestFen != want {
+		s.failf("%s: %d fen of interest, %d are due: %+v", t.text, m.InterestFen+m.OverdueInterestFen, want, m)
+	}
+	if m.Part || by == serial.Owner {
+		by = serial.Owner
+	}
+	if redeem, ok := t.op.(*bank.RedeemDeposit); ok && !redeem.All {
+		t.agree(m.PrincipalFen, redeem.AmountFen)
+	}
+	return serial.Exchange{Account: s.account(m.AccountNo), Day: t.dayOf(t.date), By: by, Fen: m.PrincipalFen + m.InterestFen + m.OverdueInterestFen, Changes: []serial.Change{
+		{Contract: s.world.place(m.DepositNo), Fen: -m.PrincipalFen, Rest: m.RemainingFen},
+	}}, true
+}
+
+// stop is what an event did to restrictions, holds and the end of an account.
+func (t *telling) stop(e bank.Event) (serial.Step, bool) {
+	s, day := t.simulation, t.dayOf(t.date)
+	place := func(id bank.TxnID) int { return s.world.stop(id).place }
+	switch m := e.(type) {
+	case *bank.AccountRestricted:
+		account := s.account(m.AccountNo)
+		switch t.op.(type) {
+		case *bank.RestrictAccount:
+			put := serial.Put{
+				Stop: place(m.ID), Account: account, Kind: stopKinds[m.Kind], Fen: m.AmountFen, Until: s.untilOf(m.Until), Day: day, Queue: m.Queue, Loose: s.elsewhere,
+			}
+			if m.Kind == bank.FrozenAll {
+				put.Fen = all
+			}
+			for _, e := range t.events {
+				if h, ok := e.(*bank.HoldPlaced); ok {
+					put.Taken = h.AmountFen
+				}
+			}
+			return put, true
+		case *bank.RenewRestriction:
+			return serial.Renew{Stop: place(m.ID), Account: account, Until: s.untilOf(m.Until), Day: day}, true
+		}
+		return serial.InEffect{Stop: place(m.ID), Account: account}, true
+	case *bank.AccountReleased:
+		lift := serial.Lift{Stop: place(m.ID), Account: s.account(m.AccountNo), Day: day, Lapsed: m.Reason == bank.Lapsed}
+		for _, e := range t.events {
+			if h, ok := e.(*bank.HoldReleased); ok && h.HoldID == m.ID {
+				lift.Held = h.AmountFen
+			}
+		}
+		return lift, true
+	case *bank.HoldReleased:
+		if m.Kind == bank.Judicial {
+			return nil, true // with its restriction
+		}
+		return serial.Lift{Stop: place(m.HoldID), Account: s.account(m.AccountNo), Held: m.AmountFen, Day: day, Lapsed: m.Reason == bank.Lapsed}, true
+	case *bank.HoldPlaced:
+		switch t.op.(type) {
+		case *bank.RestrictAccount:
+			return nil, true // with its restriction
+		case *bank.PlaceHold:
+			return serial.Put{
+				Stop: place(m.HoldID), Account: s.account(m.AccountNo), Kind: serial.Pledged, Fen: m.AskedFen, Until: s.untilOf(m.Until), Day: day, Taken: m.AmountFen,
+			}, true
+		}
+		if m.AmountFen == 0 {
+			return nil, true // of a freeze that takes effect now
+		}
+		return serial.Fill{Stop: place(m.HoldID), Account: s.account(m.AccountNo), Fen: m.AmountFen, Day: day, Loose: s.elsewhere}, true
+	case *bank.HoldDeducted:
+		return serial.Deduct{Stop: place(m.HoldID), Account: s.account(m.AccountNo), Fen: m.AmountFen, Held: m.HeldFen}, true
+	case *bank.DeductionRemitted:
+		if !m.Success {
+			return nil, true
+		}
+		return serial.Remit{Account: s.account(m.AccountNo)}, true
+	case *bank.DepositPledged:
+		return t.keep(&m.DepositHeldAmount, 0)
+	case *bank.DepositProofIssued:
+		return t.keep(&m.DepositHeldAmount, 0)
+	case *bank.DepositFrozen:
+		return t.keep(&m.DepositHeldAmount, m.AskedFen)
+	case *bank.DepositHoldReleased:
+		return serial.Free{Stop: place(m.HoldID), Contract: s.world.place(m.DepositNo), Fen: m.AmountFen}, true
+	case *bank.AccountClosing:
+		return serial.Prepare{Account: s.account(m.AccountNo), Day: day, Withdraw: m.State == bank.AccountNormal}, true
+	case *bank.AccountClosure:
+		ended := serial.Close{Account: s.account(m.AccountNo), To: -1, Day: day, Fen: m.PayoutFen}
+		if m.To != 0 {
+			ended.To = s.account(m.To)
+		}
+		return ended, true
+	}
+	return nil, false
+}
+
+func (t *telling) keep(m *bank.DepositHeldAmount, asked int64) (serial.Step, bool) {
+	return serial.Keep{Stop: t.world.stop(m.HoldID).place, Contract: t.world.place(m.DepositNo), Fen: m.AmountFen, Asked: asked}, true
+}
+
+var stopKinds = map[bank.Restriction]serial.Kind{
+	bank.DebitStop: serial.DebitStop, bank.AllStop: serial.AllStop, bank.ReportedLost: serial.Suspended,
+	bank.FrozenAll: serial.FrozenAll, bank.PartialFrozen: serial.FrozenPart,
+}
+
+// undone is what an event put right.
+func (t *telling) undone(e bank.Event) (serial.Step, bool) {
+	s := t.simulation
+	switch m := e.(type) {
+	case *bank.TransferReturned:
+		f := s.world.flights[m.TxnID]
+		t.agree(m.AmountFen, t.op.(*bank.ReturnTransfer).AmountFen)
+		return serial.Return{Account: s.account(f.account), Transfer: f.place, Fen: m.AmountFen, Of: f.fen}, true
+	case *bank.FeeRefunded:
+		f := s.world.flights[m.TxnID]
+		t.agree(m.AmountFen, t.op.(*bank.RefundFee).AmountFen)
+		return serial.Return{Account: s.account(f.account), Transfer: f.place, Fen: m.AmountFen, Of: f.fee, Fee: true}, true
+	case *bank.TransactionReversed:
+		f := s.world.flights[m.TxnID]
+		undo := serial.Undo{Transfer: f.place, From: -1, To: -1, Fen: f.fen, Fee: f.fee, Shortfall: m.ShortfallFen}
+		switch {
+		case f.payee != 0:
+			undo.From, undo.To = s.account(f.account), s.account(f.payee)
+			for _, e := range t.others {
+				if taken, ok := e.(*bank.TransactionReversed); ok {
+					undo.Shortfall = taken.ShortfallFen
+				}
+			}
+		case f.out:
+			undo.From = s.account(f.account)
+		default:
+			undo.To = s.account(f.account)
+		}
+		return undo, true
+	case *bank.AdvanceCollected:
+		if _, ok := t.op.(*bank.CollectAdvance); !ok && !t.internal {
+			return nil, true // with the credit
+		}
+		return serial.Collected{Account: s.account(m.AccountNo), Fen: m.AmountFen, Loose: s.elsewhere}, true
+	case *bank.ShortageClaimed:
+		f := s.world.flights[m.TxnID]
+		return serial.Claim{Account: s.account(f.account), Transfer: f.place}, true
+	case *bank.ShortageSettled:
+		f := s.world.flights[m.TxnID]
+		t.agree(m.AmountFen, f.fen)
+		return serial.RepayClaim{Account: s.account(f.account), Transfer: f.place, Fen: f.fen}, true
+	}
+	return nil, false
+}
+
+func (t *telling) answered(m *bank.TransferSettled, success bool) serial.Step {
+	if t.op.(*bank.ChannelResult).Success != success {
+		t.failf("%s: settled otherwise: %+v", t.text, m)
+	}
+	f := t.world.flights[m.TxnID]
 	return serial.Answer{
-		Account: s.account(m.AccountNo), Transfer: f.place, Fen: f.fen, Out: f.out, Success: success,
-		Counted: f.out && !f.bound, Day: s.day(f.requested),
+		Account: t.account(m.AccountNo), Transfer: f.place, Fen: f.fen, Fee: f.fee, Out: f.out, Success: success,
+		Counted: f.out && !f.bound, Day: t.dayOf(f.requested),
 	}
+}
+
+// collect is what a credit repays at once of what its owner owes, as the events say.
+func (t *telling) collect(events []bank.Event, account bank.AccountNo) (c serial.Collect) {
+	c.Loose = t.elsewhere
+	for _, e := range events {
+		if m, ok := e.(*bank.AdvanceCollected); ok && m.AccountNo == account {
+			c.Collects, c.Collected = true, m.AmountFen
+		}
+	}
+	return c
+}
+
+// permit tells whether an account may have been stopped behind the permit to credit it.
+func (s *simulation) permit(op *operation, account bank.AccountNo) serial.Permit {
+	return serial.Permit{Before: s.elsewhere && slices.ContainsFunc(s.ops, func(o *operation) bool {
+		switch m := o.command.(type) {
+		case *bank.RestrictAccount:
+			return m.Account == account && m.Kind == bank.AllStop && op.meets(o)
+		case *bank.PrepareClosing:
+			return m.Account == account && op.meets(o)
+		}
+		return false
+	})}
+}
+
+// meets reports whether two operations were under way at the same time.
+func (op *operation) meets(o *operation) bool {
+	return o != op && o.call <= op.back && (o.back == 0 || o.back >= op.call)
 }
 
 // agree checks that what was done is what was asked.
-func (s *simulation) agree(op *operation, got, want int64) {
+func (t *telling) agree(got, want int64) {
 	if got != want {
-		s.failf("%s: %d fen were moved", op.text(), got)
+		t.failf("%s: %d fen were moved, not %d", t.text, got, want)
 	}
-}
-
-func personIndex(token string) (i int) {
-	if _, err := fmt.Sscanf(token, "person %d", &i); err != nil {
-		panic(err)
-	}
-	return i
-}
-
-// refused is what must have been so for an operation to be refused.
-func (s *simulation) refused(op *operation) []serial.Step {
-	code := op.receipt.Refusal.Code
-	if op.doomed != "" {
-		if code != op.doomed {
-			s.failf("%s: refused for %s, not for %s", op.text(), code, op.doomed)
-		}
-		return nil
-	}
-	if code == bank.RefusedByLedger && s.elsewhere {
-		code = bank.InsufficientFunds // its answer was lost; there is no other reason here
-	}
-	var step serial.Step
-	switch m := op.command.(type) {
-	case *bank.TransferInternal:
-		step = s.limited(op, code, m.Payer, m.Payee, m.AmountFen)
-	case *bank.TransferOut:
-		step = s.limited(op, code, m.Account, 0, m.AmountFen)
-	case *bank.CreditInbound:
-		step = s.limited(op, code, 0, m.Account, m.AmountFen)
-	case *bank.ChannelResult:
-		if f := s.world.transfers[m.Transfer]; f != nil && code == bank.TransferSettledElse {
-			step = serial.Settled{Transfer: f.place}
-		}
-	case *bank.BuyDeposit:
-		step = s.limited(op, code, m.Account, 0, m.AmountFen)
-	case *bank.RedeemDeposit:
-		at := s.world.contract(m.Deposit)
-		switch code {
-		case bank.DepositClosed:
-			step = serial.Lacks{Contract: at, Fen: 1}
-		case bank.OverDeposit:
-			step = serial.Lacks{Contract: at, Fen: m.AmountFen}
-		case bank.RestBelowMinimum:
-			step = serial.Leaves{Contract: at, Fen: m.AmountFen, Min: minimumFen}
-		}
-	case *bank.DrawLoan:
-		if code == bank.OverLine || code == bank.InsufficientFunds {
-			step = serial.Lacks{Contract: s.world.contract(m.Line), Fen: m.AmountFen}
-		}
-	case *bank.RepayLoan:
-		at := s.world.contract(m.Loan)
-		loan := s.world.loans[slices.IndexFunc(s.world.loans, func(c contractKnown) bool { return c.no == m.Loan })]
-		switch code {
-		case bank.LoanClosed:
-			step = serial.Lacks{Contract: at, Fen: 1}
-		case bank.InsufficientFunds: // interest comes on top
-			step = serial.LacksFunds{Account: s.account(loan.account), Fen: loan.fen + loan.fen/100}
-		}
-	case *bank.RegisterCustomer:
-		if code == bank.CustomerExists {
-			step = serial.Registered{Person: personIndex(op.person)}
-		}
-	case *bank.OpenAccount:
-		if code == bank.AccountsMax {
-			return nil
-		}
-	}
-	if step == nil {
-		s.failf("%s: refused for %s, and there is no reason", op.text(), code)
-		return nil
-	}
-	return []serial.Step{step}
-}
-
-func (s *simulation) limited(op *operation, code bank.RefusalCode, payer, payee bank.AccountNo, fen int64) serial.Step {
-	day := s.day(op.receipt.Date)
-	switch {
-	case code == bank.InsufficientFunds && payer != 0:
-		return serial.LacksFunds{Account: s.account(payer), Fen: fen}
-	case code == bank.DayOutLimit && payer != 0:
-		return serial.OverDay{Account: s.account(payer), Out: true, Fen: fen, Slack: s.slack(op, payer), Day: day, Max: dayMax(payer)}
-	case code == bank.DayInLimit && payee != 0:
-		return serial.OverDay{Account: s.account(payee), Fen: fen, Slack: s.slack(op, payee), Day: day, Max: dayMax(payee)}
-	}
-	return nil
-}
-
-// slack is what others had reserved of an account's limits, at most, while the operation was under way and
-// the ledger had not answered them.
-func (s *simulation) slack(op *operation, no bank.AccountNo) (fen int64) {
-	if !s.elsewhere {
-		return 0 // it answers at once
-	}
-	for _, o := range s.ops {
-		if o == op || o.command == nil || o.call > op.back || o.back > 0 && o.back < op.call {
-			continue
-		}
-		switch m := o.command.(type) {
-		case *bank.TransferInternal:
-			if m.Payer == no || m.Payee == no {
-				fen += m.AmountFen
-			}
-		case *bank.TransferOut:
-			if m.Account == no {
-				fen += m.AmountFen
-			}
-		case *bank.CreditInbound:
-			if m.Account == no {
-				fen += m.AmountFen
-			}
-		}
-	}
-	return fen
 }

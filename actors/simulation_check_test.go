@@ -1,7 +1,8 @@
 package actors
 
 import (
-	"fmt"
+	"bytes"
+	"slices"
 	"testing/synctest"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 
 const (
 	restSteps = 3000             // within which a bank without trouble comes to rest
+	daySteps  = 200              // of accounting days, likewise
 	searchMax = 20 * time.Second // for an order of one history; the longest seen took a second
 )
 
@@ -30,7 +32,7 @@ func (s *simulation) rest() {
 			s.deliver(s.network.inOrder(false)[0])
 		case s.disk.Last() > s.disk.Durable():
 			s.flush()
-		case len(s.tries)+len(s.reads) > 0 || s.process.node.Unresolved() > 0 || !s.process.served || !s.process.node.LedgerAvailable():
+		case len(s.tries)+len(s.reads) > 0 || s.process.day != nil || s.process.node.Unresolved() > 0 || !s.process.served || !s.process.node.LedgerAvailable():
 			s.note("rest", "%d tries, %d intents", len(s.tries), s.process.node.Unresolved())
 			time.Sleep(100 * time.Millisecond)
 		default:
@@ -62,7 +64,7 @@ func (s *simulation) finish() {
 		s.crash() // what is in memory and what a new process finds must be the same
 	}
 	s.clients = nil
-	s.rest()
+	s.workedOff()
 	if s.failures != nil {
 		return
 	}
@@ -82,15 +84,21 @@ func (s *simulation) finish() {
 	}
 }
 
-// reveal finds out from the journal what became of commands whose clients were never told.
+// reveal finds out from the journal what became of commands whose clients were never told, and what answers did not
+// say since it happened to others.
 func (s *simulation) reveal() {
+	s.own = s.byTheBank()
 	for _, op := range s.ops {
-		if op.command == nil || op.back > 0 {
+		if op.command == nil {
 			continue
 		}
 		rec, err := s.disk.FindCommand(ledger.Uint128(op.key))
 		if err != nil || rec == nil {
 			continue // not written down: it must have had no effect
+		}
+		_, op.others = s.eventsOf(rec)
+		if op.back > 0 {
+			continue
 		}
 		r, err := receiptOf(rec)
 		if err != nil {
@@ -99,12 +107,71 @@ func (s *simulation) reveal() {
 		}
 		s.tick++
 		op.receipt, op.back = r, s.tick
-		s.world.learn(op, &r)
+		s.world.learn(r.Events, r.Date)
 		s.tally["not told, and done"]++
 	}
 }
 
-// checkHistory asks whether a bank that does one thing at a time could have told the clients the same.
+// eventsOf are the events of a record: of who decided, and of others or of him as another.
+func (s *simulation) eventsOf(rec *journal.Record) (own, others []bank.Event) {
+	for i := range rec.Events {
+		e, err := bank.DecodeEvent(bank.EventType(rec.Events[i].Type), rec.Events[i].Body)
+		if err != nil {
+			s.failf("position %d: %v", rec.Position, err)
+			return nil, nil
+		}
+		if rec.Events[i].Customer != rec.Customer || received(own, e) {
+			others = append(others, e)
+		} else {
+			own = append(own, e)
+		}
+	}
+	return own, others
+}
+
+// bankOwn is something the bank has done by itself, with the ticks between which it happened.
+type bankOwn struct {
+	call, back int64
+	telling
+}
+
+// byTheBank finds in the journal what nobody asked for: holds that are filled, and what nights bring.
+func (s *simulation) byTheBank() (found []bankOwn) {
+	asked := map[ledger.Uint128]bool{}
+	for _, op := range s.ops {
+		asked[ledger.Uint128(op.key)] = op.command != nil
+	}
+	intended := map[uint64][]int64{}
+	for i, rec := range s.disk.records {
+		call, back := s.moments[i], s.moments[i]
+		switch rec.Kind {
+		case journal.KindClaim:
+			continue
+		case journal.KindIntent:
+			intended[rec.Customer] = append(intended[rec.Customer], call)
+			continue
+		case journal.KindOutcome: // those of a customer come in order
+			call, intended[rec.Customer] = intended[rec.Customer][0], intended[rec.Customer][1:]
+		}
+		if asked[rec.Command] || rec.Results != nil || bank.CustomerNo(rec.Customer).IsHouse() {
+			continue
+		}
+		own, others := s.eventsOf(rec)
+		s.world.learn(own, bank.Date(rec.AccountingDate))
+		r, err := receiptOf(rec)
+		if err != nil {
+			s.failf("%v", err)
+		}
+		s.tally["by itself "+r.Operation]++
+		found = append(found, bankOwn{call, back, telling{
+			simulation: s, text: r.Operation, date: r.Date, millis: r.Time / 1e6, events: own, others: others, internal: true,
+		}})
+	}
+	return found
+}
+
+// checkHistory asks whether a bank that does one thing at a time could have told the clients the same, and have
+// done what the bank did by itself.
 func (s *simulation) checkHistory() {
 	var ops []*serial.Op
 	for _, op := range s.ops {
@@ -115,7 +182,16 @@ func (s *simulation) checkHistory() {
 			ops = append(ops, &serial.Op{Call: op.call, Return: op.back, Text: op.text(), Steps: steps})
 		}
 	}
+	for i := range s.own {
+		o := &s.own[i]
+		if steps := o.steps(nil); len(steps) > 0 {
+			ops = append(ops, &serial.Op{Call: o.call, Return: o.back, Text: "by itself: " + o.text, Steps: steps})
+		}
+	}
 	s.tally["operations checked"] += len(ops)
+	if s.failures != nil {
+		return
+	}
 	if verdict, why := serial.Check(ops, searchMax); verdict != serial.Right {
 		s.failf("no order explains what the clients were told: %s", why)
 	}
@@ -123,8 +199,11 @@ func (s *simulation) checkHistory() {
 
 // checkBooks checks the rules of SPEC 3.5 that apply, on what is in the journal and in the ledger.
 func (s *simulation) checkBooks() {
-	books := map[ledger.Uint128]ledger.Account{} // added up from the journal
-	pending := map[ledger.Uint128]ledger.Transfer{}
+	engine := s.process.engine
+	if s.elsewhere {
+		engine = s.network.Engine
+	}
+	b := &simulatedBooks{simulation: s, engine: engine, accounts: map[ledger.Uint128]ledger.Account{}, pending: map[ledger.Uint128]ledger.Transfer{}}
 	decisions, events := map[uint64]uint64{}, map[uint64]uint64{}
 	keys := map[ledger.Uint128]int{}
 	for _, rec := range s.disk.records {
@@ -149,37 +228,10 @@ func (s *simulation) checkBooks() {
 			events[e.Customer] = e.Seq
 		}
 		if rec.Results == nil {
-			for i := range rec.Transfers {
-				enter(books, pending, &rec.Transfers[i])
-			}
+			b.enter(rec)
 		}
 	}
-	engine := s.process.engine
-	if s.elsewhere {
-		engine = s.network.Engine
-	}
-	sums := map[uint32]ledger.Account{}
-	engine.EachAccount(func(a *ledger.Account) bool {
-		b := books[a.ID]
-		if a.DebitsPosted != b.DebitsPosted || a.CreditsPosted != b.CreditsPosted || a.DebitsPending != b.DebitsPending || a.CreditsPending != b.CreditsPending {
-			s.failf("account %s: the ledger has %+v, the journal %+v", a.ID, a, b)
-		}
-		delete(books, a.ID)
-		sum := sums[a.Ledger]
-		sum.DebitsPosted, sum.CreditsPosted = plus(sum.DebitsPosted, a.DebitsPosted), plus(sum.CreditsPosted, a.CreditsPosted)
-		sum.DebitsPending, sum.CreditsPending = plus(sum.DebitsPending, a.DebitsPending), plus(sum.CreditsPending, a.CreditsPending)
-		sums[a.Ledger] = sum
-		return true
-	})
-	for id := range books {
-		s.failf("account %s is in the journal and not in the ledger", id)
-	}
-	for no, sum := range sums { // R1, R2
-		if sum.DebitsPosted != sum.CreditsPosted || sum.DebitsPending != sum.CreditsPending {
-			s.failf("ledger %d: debits and credits differ: %+v", no, sum)
-		}
-	}
-	s.checkCustomers(engine.Account, pending)
+	b.check()
 }
 
 func plus(a, b ledger.Uint128) ledger.Uint128 {
@@ -190,90 +242,6 @@ func plus(a, b ledger.Uint128) ledger.Uint128 {
 func minus(a, b ledger.Uint128) ledger.Uint128 {
 	rest, _ := a.Sub(b)
 	return rest
-}
-
-// enter enters a transfer in books and in the list of what is pending.
-func enter(books map[ledger.Uint128]ledger.Account, pending map[ledger.Uint128]ledger.Transfer, t *ledger.Transfer) {
-	debit, credit, amount := t.DebitAccountID, t.CreditAccountID, t.Amount
-	settles := t.Flags&(ledger.TransferPostPending|ledger.TransferVoidPending) != 0
-	if settles {
-		p := pending[t.PendingID]
-		debit, credit, amount = p.DebitAccountID, p.CreditAccountID, p.Amount
-		delete(pending, t.PendingID)
-	}
-	from, to := books[debit], books[credit]
-	switch {
-	case t.Flags&ledger.TransferPending != 0:
-		pending[t.ID] = *t
-		from.DebitsPending, to.CreditsPending = plus(from.DebitsPending, amount), plus(to.CreditsPending, amount)
-	case settles:
-		from.DebitsPending, to.CreditsPending = minus(from.DebitsPending, amount), minus(to.CreditsPending, amount)
-	}
-	if t.Flags&(ledger.TransferPending|ledger.TransferVoidPending) == 0 {
-		from.DebitsPosted, to.CreditsPosted = plus(from.DebitsPosted, amount), plus(to.CreditsPosted, amount)
-	}
-	books[debit], books[credit] = from, to
-}
-
-// checkCustomers compares every customer's state with the ledger.
-func (s *simulation) checkCustomers(account func(ledger.Uint128) (ledger.Account, bool), pending map[ledger.Uint128]ledger.Transfer) {
-	owed := func(id bank.U128) int64 {
-		a, _ := account(ledger.Uint128(id))
-		return net(a.CreditsPosted, a.DebitsPosted)
-	}
-	inFlight := 0
-	for _, no := range s.world.customers {
-		held := s.held(s.process, no)
-		if held == nil {
-			continue
-		}
-		c := &held.customer
-		for i := range c.Accounts {
-			if fen := owed(c.Accounts[i].LedgerID()); fen < 0 { // R11
-				s.failf("%s has %d", c.Accounts[i].No, fen)
-			}
-			if standing := held.desk.Standing(c.Accounts[i].No); standing.ReservedFen != 0 {
-				s.failf("%s: %d fen stay reserved", c.Accounts[i].No, standing.ReservedFen)
-			}
-		}
-		for i := range c.Deposits { // R4
-			if fen := owed(c.Deposits[i].LedgerID()); fen != c.Deposits[i].PrincipalFen {
-				s.failf("deposit %s: %d on the ledger, %d in the contract", c.Deposits[i].No, fen, c.Deposits[i].PrincipalFen)
-			}
-		}
-		for i := range c.Lines { // R8, of lines that do not revolve
-			used := int64(0)
-			for k := range c.Loans {
-				if c.Loans[k].Line == c.Lines[i].No {
-					used += c.Loans[k].PrincipalFen
-				}
-			}
-			if fen := owed(c.Lines[i].LedgerID()); fen+used != c.Lines[i].LimitFen {
-				s.failf("line %s: %d available and %d used of %d", c.Lines[i].No, fen, used, c.Lines[i].LimitFen)
-			}
-		}
-		for i := range c.Loans { // R4
-			if fen := -owed(bank.LedgerID(bank.DetailLoanPrincipal, uint64(no), c.Loans[i].No.Seq())); fen != c.Loans[i].RemainingFen {
-				s.failf("loan %s: %d on the ledger, %d in the contract", c.Loans[i].No, fen, c.Loans[i].RemainingFen)
-			}
-		}
-		for i := range c.InFlight { // R7: what is pending is known, and the channel has been asked
-			f := &c.InFlight[i]
-			inFlight++
-			if f.FeePendingID != (bank.U128{}) {
-				inFlight++
-			}
-			if _, ok := pending[ledger.Uint128(f.PendingID)]; !ok {
-				s.failf("transfer %s waits for its channel and is not pending", f.Txn)
-			}
-			if _, ok := s.channel.asked[f.Txn]; !ok {
-				s.failf("transfer %s waits for a channel that was not asked", f.Txn)
-			}
-		}
-	}
-	if inFlight != len(pending) {
-		s.failf("%d transfers are pending, %d are known to wait", len(pending), inFlight)
-	}
 }
 
 // held is a customer in a process's memory, where he stays.
@@ -293,13 +261,15 @@ func (s *simulation) checkMemory() {
 		s.rest()
 		synctest.Wait()
 	}
-	for _, no := range s.world.customers {
+	for _, no := range append(slices.Clone(s.world.customers), bank.BankHouse) {
 		a, b := s.held(old, no), s.held(s.process, no)
 		if a == nil || b == nil {
 			continue
 		}
-		if x, y := fmt.Sprintf("%+v %+v", a.customer, a.desk), fmt.Sprintf("%+v %+v", b.customer, b.desk); x != y {
-			s.failf("customer %s in memory:\n%s\nand from the journal:\n%s", no, x, y)
+		x, errX := bank.EncodeState(&a.customer, &a.desk)
+		y, errY := bank.EncodeState(&b.customer, &b.desk)
+		if errX != nil || errY != nil || !bytes.Equal(x, y) {
+			s.failf("customer %s in memory:\n%+v %+v\nand from the journal:\n%+v %+v\n%v %v", no, a.customer, a.desk, b.customer, b.desk, errX, errY)
 		}
 	}
 	s.kill(old)

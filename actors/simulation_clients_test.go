@@ -20,6 +20,7 @@ type operation struct {
 	call      int64
 	back      int64 // zero: not answered
 	receipt   bank.Receipt
+	others    []bank.Event   // of others than who was told, from the journal
 	account   bank.AccountNo // looked at
 	seen      *bank.AccountView
 }
@@ -115,10 +116,11 @@ func (s *simulation) repeat(c *client) {
 func (s *simulation) send(c *client, op *operation, strange bool) {
 	p, command := s.process, op.command
 	registration, registers := command.(*bank.RegisterCustomer)
+	house := bank.DeciderOf(command).IsHouse()
 	if registers {
 		copied := *registration // a number is written into it
 		registration, command = &copied, &copied
-	} else if s.frozen != nil && s.one(3) && slices.Contains(s.world.customers[:s.frozen.knows], bank.DeciderOf(command)) {
+	} else if s.frozen != nil && s.one(3) && !house && slices.Contains(s.world.customers[:s.frozen.knows], bank.DeciderOf(command)) {
 		p = s.frozen
 	}
 	y := &try{op: op, client: c, process: p, strange: strange}
@@ -261,7 +263,7 @@ func (s *simulation) hear(y *try) {
 		s.unremembered(op, &r)
 	case op.back == 0:
 		op.receipt, op.back = r, s.tick
-		s.world.learn(op, &r)
+		s.world.learn(r.Events, r.Date)
 		s.tally["answered "+op.command.Operation()]++
 		if r.Refusal != nil {
 			s.tally["refused "+string(r.Refusal.Code)]++

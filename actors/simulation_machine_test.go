@@ -75,6 +75,7 @@ type machine struct {
 	mailboxes      []*mailbox
 	dead           bool
 	refuse         error // what its next append answers
+	appended       func()
 }
 
 var (
@@ -119,7 +120,11 @@ func (m *machine) Claim(shard uint16) (uint64, error) {
 	if m.dead {
 		return 0, errDead
 	}
-	return m.memoryJournal.Claim(shard)
+	epoch, err := m.memoryJournal.Claim(shard)
+	if err == nil {
+		m.appended()
+	}
+	return epoch, err
 }
 
 func (m *machine) Admit(rec *journal.Record) error {
@@ -139,7 +144,11 @@ func (m *machine) Append(rec *journal.Record) error {
 	if err := m.Admit(rec); err != nil {
 		return err
 	}
-	return m.memoryJournal.Append(rec)
+	err := m.memoryJournal.Append(rec)
+	if err == nil {
+		m.appended()
+	}
+	return err
 }
 
 func (m *machine) SaveSnapshots(ctx context.Context, upTo journal.Position, states iter.Seq[journal.Snapshot]) error {

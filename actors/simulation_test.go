@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,6 +97,7 @@ func TestASeedTakesTheSameStepsEveryTime(t *testing.T) {
 // simulate runs one seed to its end and checks it.
 func simulate(t *testing.T, seed uint64, machines *systems) *simulation {
 	s := &simulation{seed: seed, systems: machines, rng: rand.New(rand.NewPCG(seed, 0)), tally: map[string]int{}}
+	groups = sync.Pool{New: groups.New} // a channel of one bubble is of no use in another
 	synctest.Test(t, func(t *testing.T) {
 		s.t = t
 		s.run()
@@ -115,7 +117,8 @@ type simulation struct {
 	elsewhere bool // the ledger is
 	clock     time.Time
 	began     time.Time // of the bubble
-	firstDay  bank.Date
+	firstDay  bank.Date // of the history, behind the bank's foundation
+	moments   []int64   // at which ticks the records of the disk were appended
 
 	disk    *memoryJournal
 	broken  bool     // the disk: nothing becomes durable any more before the next process
@@ -129,6 +132,7 @@ type simulation struct {
 	ops        []*operation
 	tries      []*try // under way
 	reads      []*reading
+	own        []bankOwn // what the bank has done by itself
 	keys       uint64
 	checkpoint chan error // under way; nil: none
 	tick       int64      // one more with every call and answer
@@ -147,11 +151,11 @@ type trouble struct {
 func (s *simulation) run() {
 	s.elsewhere = s.seed%2 == 0
 	s.began = time.Now()
-	s.clock = time.Date(2026, 11, 23, 10, 0, 0, 0, shanghai)
+	day := pick(s, simulationDays)
 	if s.one(4) {
-		s.clock = time.Date(2026, 11, 23, 23, 59, 59, 0, shanghai).Add(-time.Duration(s.rng.IntN(3000)) * time.Millisecond)
+		day.begins = day.begins.Add(14*time.Hour - time.Duration(s.rng.IntN(3000))*time.Millisecond) // midnight is near
 	}
-	s.firstDay = bank.DateOf(s.clock)
+	s.clock, s.firstDay = day.founded, bank.DateOf(day.begins)
 	s.disk = newMemoryJournal()
 	s.disk.hold(true)
 	if s.elsewhere {
@@ -160,7 +164,7 @@ func (s *simulation) run() {
 	s.channel = &channelDesk{s: s, asked: map[bank.TxnID]ChannelRequest{}}
 	s.start()
 	s.settle()
-	s.prepare()
+	s.prepare(day.begins)
 	if s.failures == nil {
 		s.trouble = trouble{crash: s.rng.IntN(20), freeze: s.rng.IntN(8), append: s.rng.IntN(4), flush: s.rng.IntN(4), lose: s.rng.IntN(30)}
 		for range 2 + s.rng.IntN(4) {
@@ -271,16 +275,86 @@ func (s *simulation) possible() (actions []action) {
 	for _, c := range s.clients {
 		may(c.eager(), func() { s.act(c) })
 	}
+	if p := s.process; p.served && p.day == nil && p.again && !s.broken {
+		may(5, s.work)
+	}
+	if !s.elsewhere && s.process.day != nil {
+		may(1, s.wait)
+	}
+	if s.dayOf(bank.DateOf(s.now())) < nightsMax && s.one(6) {
+		may(1, func() {
+			s.clock = s.clock.Add(24 * time.Hour)
+			s.process.again = true
+			s.note("a day passes", "%s", s.now().Format(time.DateTime))
+		})
+	}
 	may(1, s.passivate)
 	if s.checkpoint == nil && !s.broken {
 		may(1, s.save)
 	}
 	may(1, func() {
 		s.clock = s.clock.Add(time.Duration(s.rng.IntN(300)) * time.Millisecond)
+		s.process.again = true // it may be midnight
 		s.note("time passes", "%s", s.now().Format(time.TimeOnly))
 	})
 	return actions
 }
+
+// nightsMax is how many nights a history has, at most.
+const nightsMax = 3
+
+// work lets the accounting day of the process that serves take its next step: open, cut, sweep, accrue, begin.
+func (s *simulation) work() {
+	p := s.process
+	s.note("day", "%s: %+v", p.name, p.days.Status())
+	done := make(chan dayStep, 1)
+	p.day, p.again = done, false
+	go func() {
+		again, err := p.days.advance(p.ctx)
+		done <- dayStep{again, err}
+	}()
+	synctest.Wait()
+}
+
+// dayStep is what came of a step of the accounting day.
+type dayStep struct {
+	again bool
+	err   error
+}
+
+// worked takes note of steps of the accounting day that are over.
+func (s *simulation) worked() {
+	for _, p := range []*process{s.process, s.frozen} {
+		if p == nil || len(p.day) == 0 {
+			continue
+		}
+		step := <-p.day
+		p.day, p.again = nil, step.again || step.err != nil
+		s.note("day's step over", "%s: again %v, %v", p.name, step.again, step.err)
+		if step.err != nil && !p.faulty() && !excused(step.err) {
+			s.failf("the end of the day: %v", step.err)
+		}
+	}
+}
+
+// workedOff lets the accounting day come as far as the clock is, without trouble.
+func (s *simulation) workedOff() {
+	s.rest()
+	s.process.again = true
+	for n := 0; s.failures == nil && s.process.again; n++ {
+		if n == daySteps {
+			s.failf("the day does not come to its end: %+v", s.process.days.Status())
+		}
+		s.work()
+		s.rest()
+	}
+}
+
+// simulationClock is the bank's clock for the accounting day, which never waits for it.
+type simulationClock struct{ s *simulation }
+
+func (c simulationClock) Now() time.Time                               { return c.s.now() }
+func (c simulationClock) Until(ctx context.Context, _ time.Time) error { return ctx.Err() }
 
 // passivate lets customers leave memory whom nobody needs.
 func (s *simulation) passivate() {
@@ -315,6 +389,9 @@ func (s *simulation) settle() {
 	if len(s.checkpoint) > 0 {
 		s.note("checkpointed", "%v, saved up to %d", <-s.checkpoint, s.disk.Saved())
 		s.checkpoint = nil
+	}
+	if s.process != nil {
+		s.worked()
 	}
 	s.listen()
 }
@@ -393,16 +470,20 @@ type process struct {
 	end    context.CancelFunc
 	ctx    context.Context
 	knows  int // customers there were when another process took over
+
+	days  *Days
+	day   chan dayStep // capacity 1; a step of the accounting day is under way; nil: none
+	again bool         // there may be another
 }
 
 // start begins a process on what is on disk. What it does at its start is done before anything else
 // happens, except that a ledger elsewhere may keep it waiting.
 func (s *simulation) start() {
-	p := &process{machine: &machine{memoryJournal: s.disk}, ready: make(chan error, 1), died: make(chan struct{})}
+	p := &process{machine: &machine{memoryJournal: s.disk, appended: s.appended}, again: true, ready: make(chan error, 1), died: make(chan struct{})}
 	p.name = fmt.Sprintf("process %d", s.tally["start"]+1)
 	p.ctx, p.end = context.WithCancel(context.Background())
 	options := Options{
-		Clock: s.now, Catalogue: bank.DefaultCatalogue(),
+		Clock: s.now, Catalogue: simulationCatalogue(),
 		Unseal: func(b []byte) ([]byte, error) { return b, nil }, Logger: slog.New(slog.DiscardHandler), system: s.systems.take(),
 	}
 	options.Sequence = options.system.ProcessRegistry.SequenceID << 1 // its ids go on
@@ -414,6 +495,7 @@ func (s *simulation) start() {
 	}
 	p.node = NewNode(options)
 	p.node.spawning = append(p.node.spawning, p.props())
+	p.days = NewDays(p.node, DayOptions{Clock: simulationClock{s}, Logger: slog.New(slog.DiscardHandler)})
 	s.process = p
 	s.note("start", "%s at %d", p.name, s.disk.Durable())
 	if err := p.node.Recover(s.t.Context(), p); err != nil {
@@ -431,11 +513,20 @@ func (s *simulation) start() {
 			s.failf("take shard: %v", err)
 		}
 	}
+	if _, err := p.node.Shard(bank.BankHouse.Shard()); err != nil {
+		s.failf("take shard: %v", err)
+	}
 	if err := p.node.Connect(s.channel); err != nil {
 		s.failf("connect: %v", err)
 	}
 	go func() { p.ready <- p.node.Resume() }()
 	synctest.Wait()
+}
+
+// appended notes when a record was.
+func (s *simulation) appended() {
+	s.tick++
+	s.moments = append(s.moments, s.tick)
 }
 
 func (p *process) faulty() bool { return len(p.node.fault) > 0 }
@@ -448,10 +539,15 @@ func (s *simulation) kill(p *process) {
 	p.dead = true
 	close(p.died)
 	p.end()
+	p.node.once.Do(func() { close(p.node.stopped) })
 	if sub := p.node.pipeline.submitter; sub != nil {
 		sub.cancel()
 		synctest.Wait()
 		sub.close()
+	}
+	if p.day != nil {
+		time.Sleep(2 * againAfter) // a visit that was to be made again finds a dead shard, not the next process's
+		synctest.Wait()
 	}
 	s.systems.give(p)
 	s.abandoned(p)
@@ -464,11 +560,19 @@ func (s *simulation) crash() {
 		kept += s.rng.IntN(tail + 1)
 	}
 	s.note("crash", "%d of %d records are left", kept, s.disk.Last())
+	if s.process.faulty() {
+		cause := <-s.process.node.fault
+		s.note("had stopped", "%v", cause)
+		if strings.Contains(cause.Error(), "broken invariant") {
+			s.failf("a process stopped: %v", cause)
+		}
+	}
 	s.kill(s.process)
 	s.kill(s.frozen)
 	s.frozen, s.broken = nil, false
 	s.disk.persist(kept)
 	s.disk = s.disk.reopened()
+	s.moments = s.moments[:kept]
 	s.disk.hold(true)
 	if s.one(2) {
 		s.channel.forget()

@@ -19,6 +19,15 @@ type AccountClosure struct {
 	CardToken string    `cbor:"6,keyasint,omitempty" json:"card_token,omitzero"` // paid out to; or
 	To        AccountNo `cbor:"7,keyasint,omitempty" json:"to_account,omitzero"` // this one of the customer
 	Product   string    `cbor:"8,keyasint" json:"product"`
+	Leg       int       `cbor:"9,keyasint,omitempty" json:"-"` // of the decision's chain that pays out, from one
+}
+
+// Measure implements Measured: what is paid out is what the ledger found. A reversal may have taken money off the
+// account since the decision, as nobody else but its owner can.
+func (e *AccountClosure) Measure(moved func(leg int) int64) {
+	if e.Leg > 0 {
+		e.PayoutFen = moved(e.Leg - 1)
+	}
 }
 
 // PrepareClosing (预销户) begins to close an account.
@@ -122,6 +131,7 @@ func (m *CloseAccount) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	}
 	payInterestAtClosing(s, env, d)
 	closed.PayoutFen = s.BalanceFen()
+	closed.Leg = len(d.Legs) + 1
 	d.Legs = ClosingPayout{a.LedgerID(), payout}.Legs(d.Txn, d.Legs)
 	d.Events = append(d.Events, closed)
 	d.Affects = append(d.Affects, a.affected())

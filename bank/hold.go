@@ -69,8 +69,8 @@ func (a *EAccount) hold(d *Decision, own, id TxnID, kind HoldKind, askedFen, tak
 		HoldID: id, AccountNo: a.No, Kind: kind, AskedFen: askedFen, AmountFen: takeFen, ShortfallFen: askedFen - takeFen,
 	}
 	if takeFen > 0 {
-		d.Legs = HoldAmount{a.LedgerID(), bankAccount(DetailJudicial, 0, d), takeFen}.Legs(own, d.Legs)
-		placed.PendingID = d.Legs[len(d.Legs)-1].ID
+		d.Legs = HoldAmount{a.LedgerID(), bankAccount(DetailJudicial, 0, d), takeFen, kind != Judicial}.Legs(own, d.Legs)
+		placed.PendingID, placed.Leg = d.Legs[len(d.Legs)-1].ID, len(d.Legs)
 	}
 	d.Events = append(d.Events, placed)
 	return placed
@@ -97,6 +97,19 @@ type HoldPlaced struct {
 	Together bool `cbor:"8,keyasint,omitempty" json:"-"`
 	Until    Date `cbor:"9,keyasint,omitempty" json:"until,omitzero"`
 	By
+	Leg     int   `cbor:"10,keyasint,omitempty" json:"-"` // of the decision's chain that holds it, from one; zero: none
+	PartFen int64 `cbor:"11,keyasint,omitempty" json:"-"` // with Together: in the parts so far
+}
+
+// Measure implements Measured: what is held is what the ledger found. A reversal may have taken money off the account
+// since the decision, as nobody else but its owner can.
+func (e *HoldPlaced) Measure(moved func(leg int) int64) {
+	if e.Leg == 0 {
+		return
+	}
+	fen := moved(e.Leg-1) - e.PartFen
+	e.ShortfallFen += e.AmountFen - fen
+	e.AmountFen = fen
 }
 
 // HoldReleased (解冻).
@@ -298,11 +311,11 @@ func (m *FillHolds) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	leg := take
 	if len(h.Parts) >= HoldPartsMax {
 		d.Legs = HoldRelease{h.Parts}.Legs(own, nil)
-		placed.Together = true
+		placed.Together, placed.PartFen = true, h.HeldFen()
 		leg += h.HeldFen()
 	}
-	d.Legs = HoldAmount{a.LedgerID(), bankAccount(DetailJudicial, 0, d), leg}.Legs(own, d.Legs)
-	placed.PendingID = d.Legs[len(d.Legs)-1].ID
+	d.Legs = HoldAmount{a.LedgerID(), bankAccount(DetailJudicial, 0, d), leg, false}.Legs(own, d.Legs)
+	placed.PendingID, placed.Leg = d.Legs[len(d.Legs)-1].ID, len(d.Legs)
 	d.Events = []Event{placed}
 	if i := a.special().Restrictions.index(h.ID); placed.ShortfallFen == 0 && i >= 0 && a.Special.Restrictions[i].Kind == PartialFrozen {
 		a.nextFreeze(env, h.ID, d) // there may be something left for it

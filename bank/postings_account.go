@@ -1,16 +1,21 @@
 package bank
 
 // HoldAmount (E12, 部分冻结) takes an amount out of reach until it is released or deducted. The ledger takes
-// what is there and no more; who decides knows what that is, since nobody else takes money from the account.
+// what is there and no more, or, of a pledge, the whole amount or nothing.
 type HoldAmount struct {
 	Customer, Payable U128 // CUST, 22410301
 	AmountFen         int64
+	Whole             bool
 }
 
 // Legs appends E12.
 func (p HoldAmount) Legs(txn TxnID, legs []Leg) []Leg {
 	c := chain{txn, legs}
-	c.move(p.Customer, p.Payable, p.AmountFen, 1141, Leg{Flags: LegPending | LegBalancingDebit, Refused: InsufficientFunds})
+	flags := LegPending | LegBalancingDebit
+	if p.Whole {
+		flags = LegPending
+	}
+	c.move(p.Customer, p.Payable, p.AmountFen, 1141, Leg{Flags: flags, Refused: InsufficientFunds})
 	return c.legs
 }
 

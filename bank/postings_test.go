@@ -83,7 +83,7 @@ func TestThePostingsFollowTheTable(t *testing.T) {
 		{"a book transfer to class III", "E09", "1 2 3 4 5", classIIITransfer{
 			BookTransfer{account("CUST(payer)"), account("CUST3"), account("60210101"), 100, 0}, account("30019101"), account("30019102"), 200_000,
 		}},
-		{"an amount is held", "E12", "1", HoldAmount{account("CUST or TD"), account("22410301"), 100}},
+		{"an amount is held", "E12", "1", HoldAmount{account("CUST or TD"), account("22410301"), 100, false}},
 		{"a hold of two parts is released", "E13", "1 1", HoldRelease{[]HoldPart{{earlier, 60}, {earlier, 40}}}},
 		{"a balance falls asleep", "E19", "1", DormantTransfer{account("CUST"), account("20110901"), 100, false}},
 		{"a balance wakes", "E19", "1x", DormantTransfer{account("CUST"), account("20110901"), 100, true}},

@@ -72,7 +72,7 @@ func killed(t *testing.T, kills int, args ...string) *killing {
 		no := k.customer(i, killFunds)
 		k.accounts = append(k.accounts, no)
 		k.ops = append(k.ops, &serial.Op{Call: 0, Return: 1, Text: "opened", Steps: []serial.Step{
-			serial.Open{Account: i}, serial.Credit{Account: i, Fen: killFunds},
+			serial.Open{Account: i}, serial.Credit{Account: i, Fen: killFunds, Transfer: -1},
 		}})
 	}
 	var workers sync.WaitGroup
@@ -185,11 +185,11 @@ func (k *killing) wish(key string, rng *rand.Rand) *wish {
 func (x *wish) step() serial.Step {
 	switch {
 	case x.to < 0:
-		return serial.Ask{Account: x.from, Transfer: -1, Fen: x.fen, Out: true}
+		return serial.Ask{Account: x.from, Transfer: -1, Fen: x.fen, Out: true, Counted: true}
 	case x.from < 0:
-		return serial.Credit{Account: x.to, Fen: x.fen}
+		return serial.Credit{Account: x.to, Fen: x.fen, Transfer: -1}
 	}
-	return serial.Pay{From: x.from, To: x.to, Fen: x.fen}
+	return serial.Pay{From: x.from, To: x.to, Fen: x.fen, Transfer: -1}
 }
 
 // pay repeats a transfer under its key until it is answered, or now and then gives it up.

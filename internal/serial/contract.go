@@ -1,0 +1,167 @@
+package serial
+
+// Contracts: term deposits, credit lines, loans, and what the bank keeps for somebody it does not know.
+
+type contract struct {
+	known bool
+	owner int8  // the account it belongs to, counted from one; zero: none
+	fen   int64 // principal, or what is left of a line
+	held  int64 // of it
+}
+
+// Exchange moves money between an account and contracts.
+type Exchange struct {
+	Account int // < 0: none
+	Day     int
+	By      Mover
+	Fen     int64 // what the account gets; negative: gives
+	Changes []Change
+}
+
+// Mover is for whom money moves between an account and a contract.
+type Mover uint8
+
+// The movers.
+const (
+	Owner    Mover = iota // takes from the account, or puts into it
+	Borrower              // has it lent
+	Bank                  // owes it
+)
+
+// Change is what happens to a contract's amount.
+type Change struct {
+	Contract int
+	Fen      int64
+	Rest     int64 // what is left, as the caller was told; < 0: he was not
+	New      bool
+	Of       int // the account a new one belongs to; < 0: none
+}
+
+func (s Exchange) touches() (all []thing) {
+	if s.Account >= 0 {
+		all = append(all, anAccount(s.Account))
+	}
+	for _, c := range s.Changes {
+		all = append(all, thing{'c', c.Contract})
+		if c.New && c.Of >= 0 {
+			all = append(all, anAccount(c.Of))
+		}
+	}
+	return all
+}
+
+func (s Exchange) take(b *books) bool {
+	if s.Account >= 0 {
+		a := &b.accounts[s.Account]
+		if !s.may(b) {
+			return false
+		}
+		a.posted += s.Fen
+		most := limitsOf(a.class).most
+		if s.Fen < 0 && a.available() < 0 || s.By == Borrower && most > 0 && a.posted+a.in > most {
+			return false
+		}
+	}
+	for _, change := range s.Changes {
+		c := &b.contracts[change.Contract]
+		if c.known == change.New {
+			return false
+		}
+		if change.New {
+			c.owner = int8(change.Of + 1)
+		}
+		c.known = true
+		c.fen += change.Fen
+		if c.fen < c.held || change.Rest >= 0 && c.fen != change.Rest {
+			return false
+		}
+	}
+	return true
+}
+
+func (s Exchange) may(b *books) bool {
+	switch {
+	case s.By == Bank:
+		return b.accounts[s.Account].lives()
+	case s.By == Borrower:
+		return b.mayDraw(s.Account, s.Day)
+	case s.Fen < 0:
+		return b.mayDebit(s.Account, s.Day)
+	}
+	return b.mayCredit(s.Account, s.Day)
+}
+
+// Keep holds an amount of a contract, or a part of it if a court wants more than there is.
+type Keep struct {
+	Stop, Contract int
+	Fen            int64
+	Asked          int64 // by a court; zero: it is none
+}
+
+func (s Keep) touches() []thing { return []thing{aStop(s.Stop), {'c', s.Contract}} }
+func (s Keep) take(b *books) bool {
+	p, c := &b.stops[s.Stop], &b.contracts[s.Contract]
+	free := c.fen - c.held
+	if p.on || !c.known || s.Fen <= 0 || s.Fen > free || s.Asked > 0 && s.Fen != min(s.Asked, free) {
+		return false
+	}
+	*p = stop{on: true, kind: OnContract, account: int8(s.Contract), held: s.Fen}
+	c.held += s.Fen
+	return true
+}
+
+// Free lets go what was kept, once.
+type Free struct {
+	Stop, Contract int
+	Fen            int64
+}
+
+func (s Free) touches() []thing { return []thing{aStop(s.Stop), {'c', s.Contract}} }
+func (s Free) take(b *books) bool {
+	p := &b.stops[s.Stop]
+	was := *p
+	p.on = false
+	b.contracts[s.Contract].held -= s.Fen
+	return was.on && was.kind == OnContract && was.held == s.Fen
+}
+
+// Lacks: the contract is there and its amount is less than that, or what is free of it.
+type Lacks struct {
+	Contract int
+	Fen      int64
+	Free     bool
+}
+
+func (s Lacks) touches() []thing { return []thing{{'c', s.Contract}} }
+func (s Lacks) take(b *books) bool {
+	c := &b.contracts[s.Contract]
+	if s.Free {
+		return c.known && c.fen-c.held < s.Fen
+	}
+	return c.known && c.fen < s.Fen
+}
+
+// Leaves: taking the amount would leave more than nothing in the contract and less than Min.
+type Leaves struct {
+	Contract int
+	Fen, Min int64
+}
+
+func (s Leaves) touches() []thing { return []thing{{'c', s.Contract}} }
+func (s Leaves) take(b *books) bool {
+	rest := b.contracts[s.Contract].fen - s.Fen
+	return rest > 0 && rest < s.Min
+}
+
+// Interest is what the bank has reckoned and pays into an account.
+type Interest struct {
+	Account int
+	Fen     int64
+}
+
+func (s Interest) touches() []thing { return []thing{anAccount(s.Account)} }
+func (s Interest) take(b *books) bool {
+	a := &b.accounts[s.Account]
+	a.posted += s.Fen
+	return a.lives() && s.Fen >= 0
+}
