@@ -61,7 +61,7 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 	case *HoldDeposit:
 		r = decideHoldDeposit(c, m, env, &d)
 	case *ReleaseDepositHold:
-		r = decideReleaseDepositHold(c, m, &d)
+		r = decideReleaseDepositHold(c, m, env, &d)
 	case *CloseDay:
 		r = decideCloseDay(c, m, env, &d)
 	case *CreditInterest:

@@ -76,6 +76,10 @@ const (
 	EventDemandInterestAccrued EventType = 124
 	EventDepositAccrued        EventType = 125
 	EventTrialBalanced         EventType = 126
+
+	EventDepositDeducted      EventType = 200
+	EventDepositFreezeApplied EventType = 201
+	EventDepositFreezeRenewed EventType = 202
 )
 
 // CustomerRegistered (注册).

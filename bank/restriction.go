@@ -164,6 +164,7 @@ const (
 	Lifted            ReleaseReason = "LIFTED"
 	Lapsed            ReleaseReason = "LAPSED"             // its time was over
 	IdentityConfirmed ReleaseReason = "IDENTITY_CONFIRMED" // of what waited for that
+	Exhausted         ReleaseReason = "EXHAUSTED"          // nothing is left of the deposit it was on
 )
 
 // RestrictAccount (止付、冻结) puts a restriction on an account.

@@ -181,7 +181,7 @@ var explanations = map[string]explanation{
 	codePaperUnknown:                   {404, "编号不存在", "There is no such paper", "请核对编号。", "Check the paper's number."},
 	string(bank.DepositMature):         {409, "存单已到期", "The deposit's term is over", "到期日前一日止方可变更。", "It can be changed until the day before maturity."},
 	string(bank.DepositHeld):           {409, "存单已冻结或质押", "An amount of the deposit is held", "可支取部分见 limit_fen(未列出则为零);其余须待质押、证明或冻结解除。", "What can be redeemed is in limit_fen (nothing, if it is absent); the rest when the pledge, proof or freeze has ended."},
-	string(bank.DepositHoldUnknown):    {404, "质押或证明不存在", "There is no such pledge or proof", "请检查编号;可能已解除。", "Check its number; it may have ended."},
+	string(bank.DepositHoldUnknown):    {404, "质押、证明或冻结不存在", "There is no such pledge, proof or freeze", "请检查编号;可能已解除,或不是司法冻结。", "Check its number; it may have ended, or be no freeze."},
 	string(bank.PartialsMax):           {422, "部分支取次数已用完", "No more part redemptions", "请全部支取。", "Redeem all of it."},
 	string(bank.SalesCap):              {422, "超过限购金额", "More than one person may hold of the product", "请减少金额,限额见 limit_fen。", "Buy less: the limit for all of one's deposits in it is in limit_fen."},
 	string(bank.RegionNotAllowed):      {422, "所在地区未发售", "The product is not sold in the customer's region", "请选择本地区在售产品。", "Choose a product sold there."},
