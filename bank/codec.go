@@ -100,6 +100,8 @@ var EventKinds = []EventKind{
 	{EventDepositDeducted, "DepositDeducted", "存单扣划", TopicDeposit, func() Event { return new(DepositDeducted) }},
 	{EventDepositFreezeApplied, "DepositFreezeApplied", "存单冻结生效", TopicDeposit, func() Event { return new(DepositFreezeApplied) }},
 	{EventDepositFreezeRenewed, "DepositFreezeRenewed", "存单续冻", TopicDeposit, func() Event { return new(DepositFreezeRenewed) }},
+	{EventPaymentDelayed, "PaymentDelayed", "风险暂缓", TopicAccount, func() Event { return new(PaymentDelayed) }},
+	{EventPaymentDelayEnded, "PaymentDelayEnded", "风险暂缓处置", TopicAccount, func() Event { return new(PaymentDelayEnded) }},
 }
 
 var eventKinds = sync.OnceValue(func() map[EventType]*EventKind {

@@ -145,6 +145,10 @@ func CreditOf(cmd Command) (Credit, bool) {
 		return Credit{Account: m.Account, Loan: true, AmountFen: m.AmountFen, Own: true}, capsCredit(m.Account)
 	case *CollectAdvance:
 		return Credit{Account: m.Account, Own: true, System: true}, true
+	case *DelayPayment:
+		if m.Internal != nil {
+			return CreditOf(m.Internal)
+		}
 	case *EndSuspense:
 		return Credit{Account: m.Account, AmountFen: m.AmountFen}, m.Way == ToAccount
 	}

@@ -80,6 +80,8 @@ const (
 	EventDepositDeducted      EventType = 200
 	EventDepositFreezeApplied EventType = 201
 	EventDepositFreezeRenewed EventType = 202
+	EventPaymentDelayed       EventType = 203
+	EventPaymentDelayEnded    EventType = 204
 )
 
 // CustomerRegistered (注册).

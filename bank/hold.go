@@ -26,6 +26,7 @@ const (
 	Judicial HoldKind = "JUDICIAL" // 司法冻结; with a restriction
 	Pledge   HoldKind = "PLEDGE"   // 质押
 	Proof    HoldKind = "PROOF"    // 存款证明
+	RiskHold HoldKind = "RISK"     // 风险暂缓; with a delayed payment
 )
 
 // HoldPartsMax is from how many parts on a hold that takes more is put together into one.
@@ -257,7 +258,7 @@ func (m *ReleaseHold) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 	switch {
 	case r != nil:
 		return r
-	case h.Kind == Judicial:
+	case h.Kind == Judicial || h.Kind == RiskHold:
 		return &Refusal{Code: HoldUnknown, Field: "hold_id"}
 	}
 	a.endHold(h, Lifted, m.By, d)

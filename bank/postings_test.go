@@ -85,6 +85,7 @@ func TestThePostingsFollowTheTable(t *testing.T) {
 		}},
 		{"an amount is held", "E12", "1", HoldAmount{account("CUST or TD"), account("22410301"), 100}},
 		{"a hold of two parts is released", "E13", "1 1", HoldRelease{[]HoldPart{{earlier, 60}, {earlier, 40}}}},
+		{"a payment is delayed", "E15", "1", RiskDelay{account("CUST"), account("22410501"), 100}},
 		{"a balance falls asleep", "E19", "1", DormantTransfer{account("CUST"), account("20110901"), 100, false}},
 		{"a balance wakes", "E19", "1x", DormantTransfer{account("CUST"), account("20110901"), 100, true}},
 		{"a deposit is bought", "D01", "1", DepositPurchase{account("CUST"), account("TD(new)"), 100}},
