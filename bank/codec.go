@@ -102,6 +102,8 @@ var EventKinds = []EventKind{
 	{EventDepositFreezeRenewed, "DepositFreezeRenewed", "存单续冻", TopicDeposit, func() Event { return new(DepositFreezeRenewed) }},
 	{EventPaymentDelayed, "PaymentDelayed", "风险暂缓", TopicAccount, func() Event { return new(PaymentDelayed) }},
 	{EventPaymentDelayEnded, "PaymentDelayEnded", "风险暂缓处置", TopicAccount, func() Event { return new(PaymentDelayEnded) }},
+	{EventAccountApplied, "AccountApplied", "开户申请", TopicAccount, func() Event { return new(AccountApplied) }},
+	{EventApplicationEnded, "AccountApplicationEnded", "开户申请终止", TopicAccount, func() Event { return new(ApplicationEnded) }},
 }
 
 var eventKinds = sync.OnceValue(func() map[EventType]*EventKind {

@@ -33,6 +33,7 @@ type AccountState string
 
 // The states reached so far. Each is a row of PermissionMatrix.
 const (
+	AccountPendingOpen   AccountState = "PENDING_OPEN" // 待启用
 	AccountNormal        AccountState = "NORMAL"
 	AccountStateDormant  AccountState = "DORMANT"   // 久悬
 	AccountStatePreClose AccountState = "PRE_CLOSE" // 预销户

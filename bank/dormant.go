@@ -182,6 +182,8 @@ func accountsDue(c *Customer, d *Desk, date Date, cat *Catalogue) (list []System
 		}
 		switch {
 		case a.State == AccountStateClosed:
+		case a.lapses(s, date):
+			add(&LapseApplication{Account: a.No}, "lapse application", a.No.String())
 		case s.unheld():
 			add(&FillHolds{Account: a.No}, "fill holds", a.No.String())
 		case c.sleeps(a, s, date, cat):

@@ -174,6 +174,7 @@ type Restriction string
 // The states and restrictions.
 const (
 	Unrestricted        Restriction = "NORMAL"
+	PendingOpen         Restriction = "PENDING_OPEN"          // 待启用
 	DebitStop           Restriction = "DEBIT_STOP"            // 只收不付
 	FrozenAll           Restriction = "FROZEN_ALL"            // 司法冻结(全额)
 	PartialFrozen       Restriction = "PARTIAL_FROZEN"        // 部分冻结
@@ -212,6 +213,7 @@ const (
 
 // PermissionMatrix says what each state and restriction leaves allowed.
 var PermissionMatrix = map[Restriction][accountActions]Permission{
+	PendingOpen:         {Forbidden, Forbidden, Forbidden, Forbidden, Forbidden, Forbidden},
 	Unrestricted:        {Allowed, Allowed, Allowed, Allowed, Allowed, Allowed},
 	DebitStop:           {Forbidden, Allowed, Forbidden, Forbidden, Allowed, Forbidden},
 	FrozenAll:           {Forbidden, Allowed, Forbidden, Forbidden, Allowed, Forbidden},

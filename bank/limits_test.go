@@ -70,7 +70,7 @@ func TestClassLimitVectors(t *testing.T) {
 func TestStateMatrixVectors(t *testing.T) {
 	v := readShared[ruleVectors](t, "vectors", "rules.json").Matrix
 	same(t, "columns", len(v.Columns), int(accountActions))
-	same(t, "rows", len(PermissionMatrix), len(v.Rows))
+	same(t, "rows, with that of an account that is not open", len(PermissionMatrix), len(v.Rows)+1)
 	letters := map[Permission]string{Forbidden: "N", AboveFrozen: "A", Allowed: "Y"}
 	for restriction, row := range v.Rows {
 		for action, letter := range row {

@@ -105,6 +105,16 @@ func (p ClosingPayout) Legs(txn TxnID, legs []Leg) []Leg {
 	return c.legs
 }
 
+// AccountShut (E18 leg 3) closes an account on which there never was anything.
+type AccountShut struct{ Customer, To U128 } // CUST, CLR
+
+// Legs appends E18 leg 3.
+func (p AccountShut) Legs(txn TxnID, legs []Leg) []Leg {
+	c := chain{txn, legs}
+	c.add(Leg{Debit: p.Customer, Credit: p.To, Code: 1172, Flags: LegPending | LegClosingDebit})
+	return c.legs
+}
+
 // DormantTransfer (E19, 转久悬 / 久悬支取) moves a balance to the dormant ones, or back.
 type DormantTransfer struct {
 	Customer, Dormant U128 // CUST, 20110901

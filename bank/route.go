@@ -108,7 +108,7 @@ func ChannelOf(cmd Command) Channel {
 func NeedsDesk(cmd Command) bool {
 	switch cmd.(type) {
 	case *CloseDay, *CreditInterest,
-		*RestrictAccount, *PlaceHold, *FillHolds, *RemoveCard, *SuspendUnused, *TurnDormant, *PrepareClosing, *CloseAccount:
+		*RestrictAccount, *PlaceHold, *FillHolds, *AnswerCardCheck, *LapseApplication, *RemoveCard, *SuspendUnused, *TurnDormant, *PrepareClosing, *CloseAccount:
 		return true
 	}
 	return false

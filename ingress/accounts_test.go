@@ -171,3 +171,45 @@ func TestADelayedPaymentFromRequestToDecision(t *testing.T) {
 	h.refused("FIELD_NOT_ALLOWED", "/v1/transfers", fmt.Sprintf(`{"kind":"in_bound","to_account":%q,"amount_fen":1,"risk_delay":"r"}`, payer))
 	h.refused("TRANSFER_UNKNOWN", "/v1/transfers/nonsense/withdrawals", `{}`)
 }
+
+// An account whose card is not confirmed waits, and opens when its bank says so or money comes from it.
+func TestAnAccountWaitsForItsCard(t *testing.T) {
+	h := openHouse(t, Limits{})
+	apply := func(n int) (path, account string) {
+		a := h.must("/v1/customers/"+h.person(n)+"/accounts", `{"await_card_check":true,`+card+`}`)
+		if a["state"] != "PENDING_OPEN" {
+			t.Fatalf("applied: %v", a)
+		}
+		account = a["account_no"].(string)
+		return "/v1/accounts/" + account, account
+	}
+	path, account := apply(1)
+	h.refused("ACCOUNT_NOT_OPEN", "/v1/transfers", fmt.Sprintf(`{"kind":"out","from_account":%q,"to_bound_card":true,"amount_fen":1}`, account))
+	h.refused("CREDENTIAL_REQUIRED", path+"/card-checks", `{"result":"CONFIRMED"}`)
+	if a := h.order(path+"/card-checks", `{"result":"PERHAPS"}`); a.code() != "FIELD_INVALID" {
+		t.Errorf("an answer that is none: %d %s", a.status, a.raw)
+	}
+	if a := h.order(path+"/card-checks", `{}`); a.code() != "FIELD_MISSING" {
+		t.Errorf("no answer: %d %s", a.status, a.raw)
+	}
+	if a := h.order(path+"/card-checks", `{"result":"CONFIRMED","provider_serial":"UP20260001"}`); a.status != 201 || a.body["state"] != "NORMAL" {
+		t.Fatalf("confirmed: %d %s", a.status, a.raw)
+	}
+	if a := h.order(path+"/card-checks", `{"result":"REJECTED"}`); a.status != 409 || a.code() != "ACCOUNT_ALREADY_OPEN" {
+		t.Errorf("answered twice: %d %s", a.status, a.raw)
+	}
+	if a := h.get(path); a.body["state"] != "NORMAL" {
+		t.Errorf("the account: %s", a.raw)
+	}
+	path, account = apply(2)
+	pull := h.must("/v1/transfers", fmt.Sprintf(`{"kind":"in_bound","to_account":%q,"amount_fen":100}`, account))
+	h.must("/v1/channel/results", fmt.Sprintf(`{"transfer_id":%q,"result":"SUCCESS"}`, pull["transfer_id"]))
+	if a := h.get(path); a.body["state"] != "NORMAL" || a.body["posted_fen"] != 100. {
+		t.Errorf("opened by its first money: %s", a.raw)
+	}
+	path, account = apply(3)
+	if a := h.order(path+"/card-checks", `{"result":"REJECTED","reason":"not of this person"}`); a.status != 201 || a.body["state"] != "CLOSED" {
+		t.Errorf("rejected: %d %s", a.status, a.raw)
+	}
+	h.refused("ACCOUNT_CLOSED", "/v1/transfers", fmt.Sprintf(`{"kind":"in_bound","to_account":%q,"amount_fen":100}`, account))
+}

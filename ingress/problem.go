@@ -177,6 +177,8 @@ var explanations = map[string]explanation{
 	string(bank.ChannelLimit):          {422, "超过渠道单笔限额", "Over the channel's limit for one transfer", "单笔限额见 limit_fen,请减少金额。", "The limit is in limit_fen; send less."},
 	string(bank.ConfirmationRequired):  {422, "需要客户确认", "The customer must confirm", "当日累计转出超过提醒金额(limit_fen),请提示客户并带 confirmed 重新提交。", "The day's total passes what customers are reminded of (limit_fen): ask, and send it again with confirmed."},
 	string(bank.PaymentNotDelayed):     {409, "该付款不在暂缓中", "The payment does not wait for review", "可能已放行、拒绝、撤回或过期,请查询交易状态。", "It was let go, refused, withdrawn or has lapsed; see how the transfer stands."},
+	string(bank.AccountNotOpen):        {409, "账户待启用", "The account is not open yet", "请等待绑定卡核验,或由绑定卡转入首笔资金。", "Wait until its bound card is confirmed, or pay in from that card."},
+	string(bank.AccountIsOpen):         {409, "账户已启用", "The account is open already", "无需再次核验。", "There is nothing to confirm."},
 	codePaperMax:                       {422, "明细过多", "Too many entries for a PDF", "请缩短期间,或改用 CSV 或 JSON 格式(不限笔数)。", "Ask for a shorter period, or for CSV or JSON, which have no limit."},
 	codePaperUnready:                   {409, "暂无回单", "There is no slip", "仅成功的转账和已支付的利息有回单,请查询交易状态。", "Only transfers that succeeded and interest that was paid have one; see how the transfer stands."},
 	codePaperUnknown:                   {404, "编号不存在", "There is no such paper", "请核对编号。", "Check the paper's number."},

@@ -55,11 +55,12 @@ func op[T any](path string, status int, zh, en string, build func(s *Server, in 
 
 var operations = append(channelOperations(), []operation{
 	op("/v1/customers", 201, "注册", "Register a person", register, registered),
-	op("/v1/customers/{id}/accounts", 201, "开户", "Open an e-account with a bound card", openAccount, accountOpened),
+	op("/v1/customers/{id}/accounts", 201, "开户", "Open an e-account with a bound card, or apply for one until the card is confirmed", openAccount, accountOpened),
 	op(transfersPath, 201, "转账", "Move money: in_bound, out, payment, internal or inbound", transfer, transferred),
 	op("/v1/transfers/{id}/reviews", 201, "风险暂缓处置", "Let a payment go that was delayed for review, or refuse it", reviewPayment, paymentReviewed).by(bank.Teller).withApproval(),
 	op("/v1/transfers/{id}/withdrawals", 201, "撤回暂缓的付款", "Withdraw a payment that waits for review", withdrawPayment, paymentReviewed),
 	op("/v1/customers/{id}/identity-confirmations", 201, "面签", "Confirm a customer's identity in person", confirmIdentity, identityConfirmed).by(bank.Teller).withApproval(),
+	op("/v1/accounts/{no}/card-checks", 201, "绑定卡核验结果", "What the bound card's bank says of an account that waits to be opened", answerCardCheck, cardChecked).by(bank.Teller),
 	op("/v1/accounts/{no}/restrictions", 201, "止付、冻结", "Put a restriction on an account", restrictAccount, accountRestricted).by(bank.Teller).withApproval(),
 	op("/v1/restrictions/{id}/renewals", 201, "续冻", "Let a restriction run longer", renewRestriction, accountRestricted).by(bank.Teller).withApproval(),
 	op("/v1/restrictions/{id}/releases", 201, "解冻、解除止付", "End a restriction", releaseRestriction, accountReleased).by(bank.Teller).withApproval(),
