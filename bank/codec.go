@@ -104,6 +104,7 @@ var EventKinds = []EventKind{
 	{EventPaymentDelayEnded, "PaymentDelayEnded", "风险暂缓处置", TopicAccount, func() Event { return new(PaymentDelayEnded) }},
 	{EventAccountApplied, "AccountApplied", "开户申请", TopicAccount, func() Event { return new(AccountApplied) }},
 	{EventApplicationEnded, "AccountApplicationEnded", "开户申请终止", TopicAccount, func() Event { return new(ApplicationEnded) }},
+	{EventLimitCounterChanged, "LimitCounterChanged", "限额占用", TopicAccount, func() Event { return new(LimitCounterChanged) }},
 }
 
 var eventKinds = sync.OnceValue(func() map[EventType]*EventKind {

@@ -245,6 +245,9 @@ func (m *EndDelay) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	own := d.Txn
 	d.Txn = x.ID
 	a.endDelay(x, m.Result, m.Reason, m.By, own, d)
+	if x.Counted.Day != 0 {
+		d.Events = append(d.Events, a.givenBack(x.ID, x.Counted.DayFen, x.Counted.Day, env.Desk))
+	}
 	d.Affects = []Affected{a.affected()}
 	return nil
 }

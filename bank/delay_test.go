@@ -79,6 +79,9 @@ func TestADelayedPaymentThatIsNotMadeGivesEverythingBack(t *testing.T) {
 		same(t, "available", s.availableFen(), 600_200)
 		same(t, "used of the day", k.outUsed(no), 0)
 		same(t, "legs", len(d.Legs), 1)
+		if told := d.Events[2].(*LimitCounterChanged); told.ChangeFen != -600_000 || told.DayOutFen != 0 || told.YearOutFen != 0 {
+			t.Errorf("told of the limits: %+v", told)
+		}
 		var v TransferView
 		v.Fold(e, "then")
 		same(t, "status", v.Status, TransferDelayed)

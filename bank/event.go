@@ -84,6 +84,7 @@ const (
 	EventPaymentDelayEnded    EventType = 204
 	EventAccountApplied       EventType = 205
 	EventApplicationEnded     EventType = 206
+	EventLimitCounterChanged  EventType = 207
 )
 
 // CustomerRegistered (注册).

@@ -35,7 +35,7 @@ func ClaimOf(c *Customer, d *Decision, on Date) (k Claim) {
 		switch m := e.(type) {
 		case *InternalTransferred:
 			k.Account, k.OutFen, k.On = m.Payer, m.AmountFen, on
-		case *InboundCredited, *AdvanceCollected, *FeeCharged:
+		case *InboundCredited, *AdvanceCollected, *FeeCharged, *LimitCounterChanged:
 		case *TransferInRequested:
 			k.Transfer = m.TxnID
 		case *TransferOutRequested:
@@ -170,6 +170,10 @@ func (c *Customer) Total(e Event, on Date) bool {
 		if !m.Bound {
 			fen = m.AmountFen
 		}
+	case *LimitCounterChanged:
+		was := *m
+		m.total(c.account(m.AccountNo))
+		return *m != was
 	default:
 		return false
 	}

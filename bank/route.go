@@ -106,8 +106,10 @@ func ChannelOf(cmd Command) Channel {
 
 // NeedsDesk reports whether the command's rules look at the customer's own desk.
 func NeedsDesk(cmd Command) bool {
-	switch cmd.(type) {
-	case *CloseDay, *CreditInterest,
+	switch m := cmd.(type) {
+	case *ChannelResult:
+		return !m.Success // which may give a share of the limits back
+	case *CloseDay, *CreditInterest, *EndDelay,
 		*RestrictAccount, *PlaceHold, *FillHolds, *AnswerCardCheck, *LapseApplication, *RemoveCard, *SuspendUnused, *TurnDormant, *PrepareClosing, *CloseAccount:
 		return true
 	}

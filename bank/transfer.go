@@ -217,6 +217,9 @@ func decideResult(c *Customer, m *ChannelResult, env *Env, d *Decision) *Refusal
 		}
 	case f.Out:
 		d.Events = []Event{&TransferOutFailed{settled}}
+		if f.CountedOn != 0 {
+			d.Events = append(d.Events, a.givenBack(f.Txn, f.AmountFen, f.CountedOn, env.Desk))
+		}
 	case m.Success:
 		d.Events = []Event{&TransferInSucceeded{settled}}
 		a.openedBy(c, env, d)
