@@ -70,8 +70,10 @@ func decideOpen(c *Customer, m *OpenAccount, env *Env, d *Decision) *Refusal {
 		return &Refusal{Code: ClassNotAllowed, Field: "class"}
 	case !p.Demo && Age(env.Birth, env.Date) < AgeMin:
 		return &Refusal{Code: AgeNotAllowed}
-	case m.Card.Token == "" && m.Class != 1:
+	case m.Card.Token == "" && (m.Class != 1 || m.Apply):
 		return &Refusal{Code: BoundCardRequired, Field: "bound_card"}
+	case m.Apply && p.Demo:
+		return &Refusal{Code: ProductNotOnSale, Field: "await_card_check"}
 	}
 	held, index := 0, 0
 	for i := range c.Accounts {
@@ -87,10 +89,17 @@ func decideOpen(c *Customer, m *OpenAccount, env *Env, d *Decision) *Refusal {
 	}
 	no := NewAccountNo(m.Class, c.No, uint8(index))
 	subject, _ := SubjectOf(p.Detail)
-	d.Events = []Event{&AccountOpened{
-		CustomerNo: c.No, AccountNo: no, Class: m.Class, Product: p.Code, OpenedOn: env.Date,
-		DetailSubject: p.Detail, FaceToFace: m.FaceToFace, CardToken: m.Card.Token, InterestBase: p.Base,
-	}}
+	if m.Apply {
+		d.Events = []Event{&AccountApplied{
+			CustomerNo: c.No, AccountNo: no, Class: m.Class, Product: p.Code, AppliedOn: env.Date, Until: env.Date.AddDays(OpeningDays),
+			DetailSubject: p.Detail, FaceToFace: m.FaceToFace, InterestBase: p.Base,
+		}}
+	} else {
+		d.Events = []Event{&AccountOpened{
+			CustomerNo: c.No, AccountNo: no, Class: m.Class, Product: p.Code, OpenedOn: env.Date,
+			DetailSubject: p.Detail, FaceToFace: m.FaceToFace, CardToken: m.Card.Token, InterestBase: p.Base,
+		}}
+	}
 	if m.Card.Token != "" {
 		d.Events = append(d.Events, &BoundCardAdded{CustomerNo: c.No, AccountNo: no, Card: m.Card})
 	}
@@ -101,15 +110,15 @@ func decideOpen(c *Customer, m *OpenAccount, env *Env, d *Decision) *Refusal {
 
 // payer finds the account money is to leave, and refuses what no rule of amounts could allow.
 func payer(c *Customer, no AccountNo, amountFen int64, date Date, env *Env, field string) (*EAccount, *Refusal) {
-	return moving(c, no, ActCustomerDebit, amountFen, date, env, field)
+	return moving(c, no, ActCustomerDebit, false, amountFen, date, env, field)
 }
 
-// payee finds the account money is to come into, as payer.
-func payee(c *Customer, no AccountNo, amountFen int64, date Date, env *Env, field string) (*EAccount, *Refusal) {
-	return moving(c, no, ActCustomerCredit, amountFen, date, env, field)
+// payee finds the account money is to come into, as payer. From its bound card it may come before it is open.
+func payee(c *Customer, no AccountNo, bound bool, amountFen int64, date Date, env *Env, field string) (*EAccount, *Refusal) {
+	return moving(c, no, ActCustomerCredit, bound, amountFen, date, env, field)
 }
 
-func moving(c *Customer, no AccountNo, action AccountAction, amountFen int64, date Date, env *Env, field string) (*EAccount, *Refusal) {
+func moving(c *Customer, no AccountNo, action AccountAction, bound bool, amountFen int64, date Date, env *Env, field string) (*EAccount, *Refusal) {
 	a, r := ownAccount(c, no, field)
 	if r != nil {
 		return nil, r
@@ -120,10 +129,18 @@ func moving(c *Customer, no AccountNo, action AccountAction, amountFen int64, da
 	if date != 0 && !env.Catalogue.Unlimited(a.Product) {
 		return nil, &Refusal{Code: DateNotAllowed, Field: "accounting_date"}
 	}
-	if r := a.permits(action, env, field); r != nil {
+	if r := a.permitsIn(a.State.toward(bound), action, env, field); r != nil {
 		return nil, r
 	}
 	return a, nil
+}
+
+// toward is the state as money sees it: to that from the bound card an account that waits to be opened is open.
+func (s AccountState) toward(bound bool) AccountState {
+	if bound && s == AccountPendingOpen {
+		return AccountNormal
+	}
+	return s
 }
 
 // AmountMaxFen bounds one amount: a hundred billion yuan. Nearly a million amounts of that size on one

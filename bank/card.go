@@ -99,6 +99,8 @@ func (m *AddCard) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	switch {
 	case r != nil:
 		return r
+	case a.State == AccountPendingOpen: // it waits for the one it was applied for with
+		return &Refusal{Code: AccountNotOpen, Field: "account_no"}
 	case a.card(m.Card.Token) != nil:
 		return &Refusal{Code: CardExists, Field: "card_no"}
 	case len(a.special().Cards)+1 >= CardsMax:
@@ -119,6 +121,8 @@ func (m *RemoveCard) decide(c *Customer, env *Env, d *Decision) *Refusal {
 	switch {
 	case r != nil:
 		return r
+	case a.State == AccountPendingOpen:
+		return &Refusal{Code: AccountNotOpen, Field: "account_no"}
 	case m.CardToken == "" || a.card(m.CardToken) == nil:
 		return &Refusal{Code: CardUnknown, Field: "card_no"}
 	case len(a.special().Cards) == 0 && !env.Desk.empty(a.No):

@@ -80,6 +80,7 @@ const (
 	DetailTaxWithheld       uint32 = 22210201 // 应交税费—代扣利息税
 	DetailDemandPayable     uint32 = 22310101 // 应付利息—活期
 	DetailJudicial          uint32 = 22410301 // 其他应付款—司法扣划待划
+	DetailRiskHeld          uint32 = 22410501 // 其他应付款—风险暂缓资金
 	DetailClearingIBPS      uint32 = 30010101 // 清算资金往来—超级网银
 	DetailClearingUnionPay  uint32 = 30010201 // 清算资金往来—银联
 	DetailClearingCore      uint32 = 30010301 // 清算资金往来—行内核心

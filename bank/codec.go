@@ -97,6 +97,14 @@ var EventKinds = []EventKind{
 	{EventDemandInterestAccrued, "DemandInterestAccrued", "活期计提", TopicAccount, func() Event { return new(DemandInterestAccrued) }},
 	{EventDepositAccrued, "DepositAccrued", "定期计提", TopicDeposit, func() Event { return new(DepositAccrued) }},
 	{EventTrialBalanced, "TrialBalanced", "试算平衡", TopicDay, func() Event { return new(TrialBalanced) }},
+	{EventDepositDeducted, "DepositDeducted", "存单扣划", TopicDeposit, func() Event { return new(DepositDeducted) }},
+	{EventDepositFreezeApplied, "DepositFreezeApplied", "存单冻结生效", TopicDeposit, func() Event { return new(DepositFreezeApplied) }},
+	{EventDepositFreezeRenewed, "DepositFreezeRenewed", "存单续冻", TopicDeposit, func() Event { return new(DepositFreezeRenewed) }},
+	{EventPaymentDelayed, "PaymentDelayed", "风险暂缓", TopicAccount, func() Event { return new(PaymentDelayed) }},
+	{EventPaymentDelayEnded, "PaymentDelayEnded", "风险暂缓处置", TopicAccount, func() Event { return new(PaymentDelayEnded) }},
+	{EventAccountApplied, "AccountApplied", "开户申请", TopicAccount, func() Event { return new(AccountApplied) }},
+	{EventApplicationEnded, "AccountApplicationEnded", "开户申请终止", TopicAccount, func() Event { return new(ApplicationEnded) }},
+	{EventLimitCounterChanged, "LimitCounterChanged", "限额占用", TopicAccount, func() Event { return new(LimitCounterChanged) }},
 }
 
 var eventKinds = sync.OnceValue(func() map[EventType]*EventKind {

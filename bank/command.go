@@ -55,6 +55,8 @@ type OpenAccount struct {
 	Card       CardSealed `cbor:"5,keyasint"`
 	Channel    Channel    `cbor:"6,keyasint"`
 	Date       Date       `cbor:"7,keyasint,omitempty"` // zero: today; another day for demonstration products only
+	// Apply: the bound card is not confirmed yet; the account waits for that, or for money from the card.
+	Apply bool `cbor:"8,keyasint,omitempty"`
 }
 
 // TransferIn (绑定卡转入) pulls money from the bound card, two-phase.

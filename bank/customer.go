@@ -33,6 +33,7 @@ type AccountState string
 
 // The states reached so far. Each is a row of PermissionMatrix.
 const (
+	AccountPendingOpen   AccountState = "PENDING_OPEN" // 待启用
 	AccountNormal        AccountState = "NORMAL"
 	AccountStateDormant  AccountState = "DORMANT"   // 久悬
 	AccountStatePreClose AccountState = "PRE_CLOSE" // 预销户
@@ -59,6 +60,7 @@ type Special struct {
 	Cards        []CardSealed `cbor:"4,keyasint,omitempty"` // bound besides the first
 	Own          OwnLimits    `cbor:"5,keyasint,omitzero"`
 	DormantFen   int64        `cbor:"6,keyasint,omitempty"` // what waits among the dormant balances
+	Delayed      []Delayed    `cbor:"7,keyasint,omitempty"` // payments that wait for a decision (风险暂缓)
 }
 
 // special is what the account has of it, not to be changed.
@@ -74,7 +76,7 @@ func (a *EAccount) become(change func(*Special)) {
 	s := a.special()
 	change(&s)
 	a.Special = &s
-	if len(s.Restrictions)+len(s.Holds)+len(s.Deductions)+len(s.Cards) == 0 && s.Own == (OwnLimits{}) && s.DormantFen == 0 {
+	if len(s.Restrictions)+len(s.Holds)+len(s.Deductions)+len(s.Cards)+len(s.Delayed) == 0 && s.Own == (OwnLimits{}) && s.DormantFen == 0 {
 		a.Special = nil
 	}
 }

@@ -355,7 +355,7 @@ type AccrualChange struct {
 func Accrues(t EventType) bool {
 	switch t {
 	case EventCustomerDayClosed, EventDepositMatured, EventDepositRolledOver, EventDepositRedeemedEarly,
-		EventDepositRedeemedAfterMaturity, EventDemandInterestPaid:
+		EventDepositRedeemedAfterMaturity, EventDepositDeducted, EventDemandInterestPaid:
 		return true
 	}
 	return false
@@ -381,6 +381,8 @@ func AccrualChanges(e Event, cat *Catalogue) (changes []AccrualChange) {
 	case *DepositRedeemedEarly:
 		paid(&m.DepositPaid)
 	case *DepositRedeemedAfterMaturity:
+		paid(&m.DepositPaid)
+	case *DepositDeducted:
 		paid(&m.DepositPaid)
 	case *DepositRolledOver:
 		change(m.Product, -m.InterestFen) // the term's accrual lands on it

@@ -61,7 +61,7 @@ func Decide(c *Customer, cmd Command, env *Env) (Decision, *Refusal) {
 	case *HoldDeposit:
 		r = decideHoldDeposit(c, m, env, &d)
 	case *ReleaseDepositHold:
-		r = decideReleaseDepositHold(c, m, &d)
+		r = decideReleaseDepositHold(c, m, env, &d)
 	case *CloseDay:
 		r = decideCloseDay(c, m, env, &d)
 	case *CreditInterest:
@@ -135,6 +135,10 @@ func (c *Customer) Apply(e Event, on Date) {
 	case *CustomerRegistered:
 		c.Registered, c.IDKind, c.Person, c.Region = m.Registered, m.IDKind, m.Person, m.Region
 	case *AccountOpened:
+		if a := c.account(m.AccountNo); a != nil { // it was applied for
+			a.State, a.OpenedOn = AccountNormal, m.OpenedOn
+			return
+		}
 		c.Accounts = append(c.Accounts, EAccount{
 			No: m.AccountNo, Product: m.Product, State: AccountNormal, OpenedOn: m.OpenedOn, FaceToFace: m.FaceToFace,
 		})

@@ -157,6 +157,15 @@ func TestADeskKnowsWhatTheLedgerHasPosted(t *testing.T) {
 				if s := &k.desk[no].Accounts[i]; s.BalanceFen() != b.posted[s.LedgerID()] {
 					r.Errorf("account %s: desk %d, ledger %d", s.Account, s.BalanceFen(), b.posted[s.LedgerID()])
 				}
+				apart := int64(0)
+				for _, leg := range b.pending {
+					if leg.Debit == k.desk[no].Accounts[i].LedgerID() {
+						apart += leg.AmountFen
+					}
+				}
+				if s := &k.desk[no].Accounts[i]; s.Apart.OutFen != apart {
+					r.Errorf("account %s: on its way or held: desk %d, ledger %d", s.Account, s.Apart.OutFen, apart)
+				}
 			}
 		}
 	})

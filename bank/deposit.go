@@ -146,24 +146,39 @@ func (t *Deposit) accounts(a *EAccount, d *Decision) DepositAccounts {
 	}
 }
 
-// payOut pays an amount of the principal and its interest into the e-account, by the rule of the day.
-func (t *Deposit) payOut(a *EAccount, amountFen int64, day Date, notice string, env *Env, d *Decision) {
+// reckon tells what paying an amount of the principal out comes to, by the rule of the day: interest, tax, and how
+// much of what was accrued goes back out of expense. The rest keeps what was accrued for it; the accruals posted so
+// far are the deposit's own figures.
+func (t *Deposit) reckon(a *EAccount, amountFen int64, day Date, env *Env, d *Decision) (DepositPaid, Redemption) {
 	rate, taxE6 := env.Catalogue.DemandRateOn(day), env.Catalogue.InterestTaxOn(day)
 	red := t.Terms().Redeem(day, amountFen, rate, taxE6)
-	accounts := t.accounts(a, d)
-	// What was accrued for the rest stays; the accrual posted so far is the deposit's own figure.
-	restAccrued := min(red.AccruedRestFen, t.AccruedFen)
 	paid := DepositPaid{
 		TxnID: d.Txn, DepositNo: t.No, AccountNo: a.No, Product: t.Product, PrincipalFen: amountFen, InterestFen: red.InterestFen,
 		TaxFen: red.TaxFen, Part: red.RemainingFen > 0, Days: red.Days, OverdueInterestFen: red.OverdueInterestFen,
-		AccrualReleasedFen: t.AccruedFen - restAccrued - red.InterestFen, RemainingFen: red.RemainingFen, Notice: notice,
+		AccrualReleasedFen: t.AccruedFen - min(red.AccruedRestFen, t.AccruedFen) - red.InterestFen, RemainingFen: red.RemainingFen,
 	}
 	if day != env.Date {
 		paid.ValueDate = day
 	}
+	if red.Kind != RedeemedAtMaturity {
+		paid.DemandRateE6 = rate
+	}
+	if red.Kind == RedeemedAfterMaturity {
+		rest := *t
+		rest.PrincipalFen = red.RemainingFen
+		paid.OverdueReleasedFen = t.OverdueAccruedFen - min(rest.overdueInterestFen(day, rate), t.OverdueAccruedFen) - red.OverdueInterestFen
+	}
+	return paid, red
+}
+
+// payOut pays an amount of the principal and its interest into the e-account, by the rule of the day.
+func (t *Deposit) payOut(a *EAccount, amountFen int64, day Date, notice string, env *Env, d *Decision) {
+	paid, red := t.reckon(a, amountFen, day, env, d)
+	paid.Notice = notice
+	accounts := t.accounts(a, d)
+	restAccrued := min(red.AccruedRestFen, t.AccruedFen)
 	switch red.Kind {
 	case RedeemedEarly:
-		paid.DemandRateE6 = rate
 		d.Legs = DepositEarlyRedemption{accounts, amountFen, red.InterestFen, t.AccruedFen, restAccrued}.Legs(d.Txn, nil)
 		d.Legs = withTax(d, d.Legs, a.LedgerID(), red.TaxFen)
 		d.Events = []Event{&DepositRedeemedEarly{paid}}
@@ -177,14 +192,11 @@ func (t *Deposit) payOut(a *EAccount, amountFen int64, day Date, notice string, 
 		d.Legs = maturity.Legs(d.Txn, nil)
 		d.Events = []Event{&DepositMatured{paid}}
 	case RedeemedAfterMaturity:
-		rest := *t
-		rest.PrincipalFen = red.RemainingFen
-		restOverdue := min(rest.overdueInterestFen(day, rate), t.OverdueAccruedFen)
-		paid.DemandRateE6, paid.OverdueReleasedFen = rate, t.OverdueAccruedFen-restOverdue-red.OverdueInterestFen
 		d.Legs = DepositLateRedemption{
 			DepositAccounts: accounts, DemandPayable: bankAccount(DetailDemandPayable, uint64(t.No.Customer().Shard()), d),
 			DemandExpense: bankAccount(DetailDemandExpense, 0, d), PrincipalFen: amountFen, InterestFen: red.InterestFen,
-			AccruedFen: t.AccruedFen - restAccrued, OverdueInterestFen: red.OverdueInterestFen, OverdueAccruedFen: t.OverdueAccruedFen - restOverdue,
+			AccruedFen: t.AccruedFen - restAccrued, OverdueInterestFen: red.OverdueInterestFen,
+			OverdueAccruedFen: paid.OverdueInterestFen + paid.OverdueReleasedFen,
 		}.Legs(d.Txn, nil)
 		d.Legs = withTax(d, d.Legs, a.LedgerID(), red.TaxFen)
 		d.Events = []Event{&DepositRedeemedAfterMaturity{paid}}
@@ -227,7 +239,10 @@ func (c *Customer) applyDeposit(e Event) bool {
 	case *DepositProofIssued:
 		c.deposit(m.DepositNo).hold(&m.DepositHeldAmount, DepositProof)
 	case *DepositFrozen:
-		c.deposit(m.DepositNo).hold(&m.DepositHeldAmount, DepositFreeze)
+		t := c.deposit(m.DepositNo)
+		t.hold(&m.DepositHeldAmount, DepositFreeze)
+		h := &t.Holds[len(t.Holds)-1]
+		h.AskedFen, h.Authority, h.DocumentNo, h.Queue = m.AskedFen, m.Authority, m.DocumentNo, m.QueuePosition
 	case *DepositHoldReleased:
 		c.deposit(m.DepositNo).release(m.HoldID)
 	case *CustomerDayClosed:

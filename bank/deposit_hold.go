@@ -9,6 +9,13 @@ type DepositHold struct {
 	AmountFen int64           `cbor:"3,keyasint,omitempty" json:"amount_fen"`
 	Until     Date            `cbor:"4,keyasint,omitempty" json:"until,omitzero"` // the last day; zero: until it is released
 	Pending   U128            `cbor:"5,keyasint,omitempty" json:"-"`
+	// Of a freeze. AskedFen is what is to be held, less what was deducted; Queue its place among the waiting ones
+	// (轮候冻结), zero: in effect; Under the business its pending transfer stands under, zero: its own.
+	AskedFen   int64  `cbor:"6,keyasint,omitempty" json:"asked_fen,omitzero"`
+	Authority  string `cbor:"7,keyasint,omitempty" json:"authority,omitzero"`
+	DocumentNo string `cbor:"8,keyasint,omitempty" json:"document_no,omitzero"`
+	Queue      int    `cbor:"9,keyasint,omitempty" json:"queue_position,omitzero"`
+	Under      TxnID  `cbor:"10,keyasint,omitempty" json:"-"`
 }
 
 // DepositHoldKind is what a deposit's amount is held for.
@@ -21,11 +28,11 @@ const (
 	DepositFreeze DepositHoldKind = "JUDICIAL" // 司法冻结
 )
 
-// DepositHoldsMax is how many holds one deposit may have at once.
+// DepositHoldsMax is how many holds one deposit may have at once, waiting ones counted.
 const DepositHoldsMax = 20
 
 // HoldDeposit (存单质押, 开立存款证明, 冻结) holds an amount of a deposit. A pledge and a freeze need two operators, a
-// proof only its owner. A freeze takes what is free of the amount, and lasts a year unless it says less.
+// proof only its owner. A freeze takes what is free of the amount, or waits, and lasts a year unless it says less.
 type HoldDeposit struct {
 	Deposit      ContractNo      `cbor:"1,keyasint"`
 	Kind         DepositHoldKind `cbor:"2,keyasint"`
@@ -44,6 +51,8 @@ type ReleaseDepositHold struct {
 	Hold    TxnID      `cbor:"2,keyasint"`
 	Lapsed  Date       `cbor:"3,keyasint,omitempty"` // the bank's own: the last day is over
 	Channel Channel    `cbor:"4,keyasint"`
+	// DocumentNo is of the order that lifts a freeze.
+	DocumentNo string `cbor:"5,keyasint,omitempty"`
 	By
 }
 
@@ -72,6 +81,9 @@ type (
 		AskedFen   int64  `cbor:"7,keyasint" json:"asked_fen"`
 		Authority  string `cbor:"8,keyasint,omitempty" json:"authority"`
 		DocumentNo string `cbor:"9,keyasint,omitempty" json:"document_no"`
+		// ShortfallFen is lacking still; QueuePosition zero: in effect.
+		ShortfallFen  int64 `cbor:"10,keyasint,omitempty" json:"shortfall_fen"`
+		QueuePosition int   `cbor:"11,keyasint,omitempty" json:"queue_position"`
 	}
 )
 
@@ -81,6 +93,9 @@ type DepositHoldReleased struct {
 	DepositNo ContractNo      `cbor:"2,keyasint" json:"deposit_no"`
 	Kind      DepositHoldKind `cbor:"3,keyasint" json:"kind"`
 	AmountFen int64           `cbor:"4,keyasint" json:"amount_fen"`
+	// Reason is empty in records from before there was one; DocumentNo of the order that lifts a freeze.
+	Reason     ReleaseReason `cbor:"5,keyasint,omitempty" json:"reason,omitzero"`
+	DocumentNo string        `cbor:"6,keyasint,omitempty" json:"document_no,omitzero"`
 	By
 }
 
@@ -103,64 +118,85 @@ func decideHoldDeposit(c *Customer, m *HoldDeposit, env *Env, d *Decision) *Refu
 	if r != nil {
 		return r
 	}
-	free := t.PrincipalFen - t.HeldFen()
-	amountFen, until := m.AmountFen, m.Until
-	if m.Kind == DepositFreeze {
-		amountFen = min(amountFen, free)
-		last := env.Date.AddMonths(FreezeMonthsMax, 0)
-		if until == 0 {
-			until = last
-		}
-		if until > last {
-			return &Refusal{Code: DateNotAllowed, Field: "until"}
-		}
-	}
 	switch {
-	case amountFen <= 0 || amountFen > free:
-		return &Refusal{Code: OverDeposit, Field: "amount_fen", LimitFen: free}
 	case m.Until != 0 && m.Until < env.Date, m.Kind == DepositProof && m.Until == 0:
 		return &Refusal{Code: DateNotAllowed, Field: "until"}
 	case len(t.Holds) >= DepositHoldsMax:
 		return &Refusal{Code: ContractsMax, Field: "deposit_id"}
 	}
-	held := contractAccount(t.Subjects.Detail, t.No, d)
-	d.Legs = DepositHolding{held, bankAccount(DetailJudicial, 0, d), amountFen}.Legs(d.Txn, nil)
-	amount := DepositHeldAmount{d.Txn, t.No, amountFen, until, m.DocumentHash, d.Legs[0].ID, m.By}
-	switch m.Kind {
-	case DepositPledge:
+	if m.Kind == DepositFreeze {
+		return t.freeze(m, env, d)
+	}
+	free := t.PrincipalFen - t.HeldFen()
+	if m.AmountFen <= 0 || m.AmountFen > free {
+		return &Refusal{Code: OverDeposit, Field: "amount_fen", LimitFen: free}
+	}
+	amount := DepositHeldAmount{d.Txn, t.No, m.AmountFen, m.Until, m.DocumentHash, t.holdAmount(m.AmountFen, d.Txn, d), m.By}
+	if m.Kind == DepositPledge {
 		d.Events = []Event{&DepositPledged{amount}}
-	case DepositFreeze:
-		d.Events = []Event{&DepositFrozen{amount, m.AmountFen, m.Authority, m.DocumentNo}}
-	default:
+	} else {
 		d.Events = []Event{&DepositProofIssued{amount}}
 	}
 	return nil
 }
 
-func decideReleaseDepositHold(c *Customer, m *ReleaseDepositHold, d *Decision) *Refusal {
-	t := c.deposit(m.Deposit)
-	if t == nil {
-		return &Refusal{Code: DepositUnknown, Field: "deposit_id"}
-	}
-	i := slices.IndexFunc(t.Holds, func(h DepositHold) bool { return h.ID == m.Hold })
+// holdAmount appends the leg that holds an amount, and gives its id.
+func (t *Deposit) holdAmount(amountFen int64, own TxnID, d *Decision) U128 {
+	held := DepositHolding{contractAccount(t.Subjects.Detail, t.No, d), bankAccount(DetailJudicial, 0, d), amountFen}
+	d.Legs = held.Legs(own, d.Legs)
+	return d.Legs[len(d.Legs)-1].ID
+}
+
+func decideReleaseDepositHold(c *Customer, m *ReleaseDepositHold, env *Env, d *Decision) *Refusal {
+	t, h, r := c.depositHold(m.Deposit, m.Hold)
 	switch {
-	case i < 0:
-		return &Refusal{Code: DepositHoldUnknown, Field: "hold_id"}
-	case m.Lapsed != 0 && (t.Holds[i].Until == 0 || m.Lapsed <= t.Holds[i].Until):
+	case r != nil:
+		return r
+	case m.Lapsed != 0 && (h.Until == 0 || m.Lapsed <= h.Until):
 		return &Refusal{Code: DateNotAllowed, Field: "until"}
 	}
-	h := &t.Holds[i]
-	d.Legs = DepositRelease{h.Pending}.Legs(d.Txn, nil)
-	d.Events = []Event{&DepositHoldReleased{h.ID, t.No, h.Kind, h.AmountFen, m.By}}
+	why := Lifted
+	if m.Lapsed != 0 {
+		why = Lapsed
+	}
+	t.letGo(h, why, m.DocumentNo, m.By, d)
+	t.refreeze(h, env.Date, d)
 	return nil
 }
 
+// depositHold finds a hold of one of the customer's deposits.
+func (c *Customer) depositHold(no ContractNo, id TxnID) (*Deposit, *DepositHold, *Refusal) {
+	t := c.deposit(no)
+	if t == nil {
+		return nil, nil, &Refusal{Code: DepositUnknown, Field: "deposit_id"}
+	}
+	i := slices.IndexFunc(t.Holds, func(h DepositHold) bool { return h.ID == id })
+	if i < 0 {
+		return nil, nil, &Refusal{Code: DepositHoldUnknown, Field: "hold_id"}
+	}
+	return t, &t.Holds[i], nil
+}
+
+// letGo appends the release of a hold.
+func (t *Deposit) letGo(h *DepositHold, why ReleaseReason, documentNo string, by By, d *Decision) {
+	if h.AmountFen > 0 {
+		d.Legs = DepositRelease{h.Pending}.Legs(d.Txn, d.Legs)
+	}
+	d.Events = append(d.Events, &DepositHoldReleased{h.ID, t.No, h.Kind, h.AmountFen, why, documentNo, by})
+}
+
 func (t *Deposit) hold(m *DepositHeldAmount, kind DepositHoldKind) {
-	t.Holds = append(t.Holds, DepositHold{m.HoldID, kind, m.AmountFen, m.Until, m.PendingID})
+	t.Holds = append(t.Holds, DepositHold{ID: m.HoldID, Kind: kind, AmountFen: m.AmountFen, Until: m.Until, Pending: m.PendingID})
 }
 
 func (t *Deposit) release(id TxnID) {
-	t.Holds = slices.DeleteFunc(t.Holds, func(h DepositHold) bool { return h.ID == id })
+	i := slices.IndexFunc(t.Holds, func(h DepositHold) bool { return h.ID == id })
+	if i < 0 {
+		return
+	}
+	was := t.Holds[i].Queue
+	t.Holds = slices.Delete(t.Holds, i, i+1)
+	t.moveUp(was)
 }
 
 // lapsing lists the holds whose last day is before a date.

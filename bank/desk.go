@@ -145,6 +145,10 @@ func CreditOf(cmd Command) (Credit, bool) {
 		return Credit{Account: m.Account, Loan: true, AmountFen: m.AmountFen, Own: true}, capsCredit(m.Account)
 	case *CollectAdvance:
 		return Credit{Account: m.Account, Own: true, System: true}, true
+	case *DelayPayment:
+		if m.Internal != nil {
+			return CreditOf(m.Internal)
+		}
 	case *EndSuspense:
 		return Credit{Account: m.Account, AmountFen: m.AmountFen}, m.Way == ToAccount
 	}
@@ -175,7 +179,7 @@ func (d *Desk) Admit(c Credit, on Date, cat *Catalogue) (Standing, *Refusal) {
 	case c.AmountFen <= 0 || c.AmountFen > AmountMaxFen:
 		return Standing{}, &Refusal{Code: AmountInvalid, Field: "amount_fen", LimitFen: AmountMaxFen}
 	}
-	if permission, by := s.stopped().Restrictions.permission(s.State, ActCustomerCredit, on, 0); permission == Forbidden {
+	if permission, by := s.stopped().Restrictions.permission(s.State.toward(c.Bound), ActCustomerCredit, on, 0); permission == Forbidden {
 		if c.Own {
 			return Standing{}, forbidden(by, "to_account")
 		}
@@ -248,6 +252,10 @@ func (d *Desk) Apply(e Event, on Date) {
 	case *CustomerDayClosed:
 		d.dayClosed(m)
 	case *AccountOpened:
+		if s := d.Standing(m.AccountNo); s != nil { // it was applied for
+			s.State = AccountNormal
+			return
+		}
 		d.Accounts = append(d.Accounts, Standing{
 			Account: m.AccountNo, Product: m.Product, State: AccountNormal, FaceToFace: m.FaceToFace,
 			Demand: Demand{Accumulation: NewAccumulation(m.base(), on, 0)},

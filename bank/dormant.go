@@ -156,8 +156,8 @@ func (c *Customer) saves(no AccountNo) bool {
 // lastMoved is when the customer last moved something on the account.
 func (s *Standing) lastMoved(a *EAccount) Date { return max(s.Moved, a.OpenedOn) }
 
-// accountsDue (账户日初事项) lists what the beginning of a date brings about for a customer's accounts: restrictions
-// and holds whose time is over, holds to be filled, accounts to suspend or to let sleep.
+// accountsDue (账户日初事项) lists what the beginning of a date brings about for a customer's accounts: restrictions,
+// holds and delays whose time is over, holds to be filled, accounts to suspend or to let sleep.
 func accountsDue(c *Customer, d *Desk, date Date, cat *Catalogue) (list []SystemCommand) {
 	add := func(cmd Command, step, ref string) {
 		list = append(list, SystemCommand{Command: cmd, Step: step, Ref: ref})
@@ -175,8 +175,15 @@ func accountsDue(c *Customer, d *Desk, date Date, cat *Catalogue) (list []System
 				add(&LapseHold{Hold: h.ID}, "lapse hold", h.ID.String())
 			}
 		}
+		for _, x := range special.Delayed {
+			if x.UntilMillis <= beginning(date) {
+				add(&EndDelay{Transfer: x.ID, Result: DelayLapsed, Channel: ChannelBatch}, "lapse delay", x.ID.String())
+			}
+		}
 		switch {
 		case a.State == AccountStateClosed:
+		case a.lapses(s, date):
+			add(&LapseApplication{Account: a.No}, "lapse application", a.No.String())
 		case s.unheld():
 			add(&FillHolds{Account: a.No}, "fill holds", a.No.String())
 		case c.sleeps(a, s, date, cat):

@@ -76,6 +76,15 @@ const (
 	EventDemandInterestAccrued EventType = 124
 	EventDepositAccrued        EventType = 125
 	EventTrialBalanced         EventType = 126
+
+	EventDepositDeducted      EventType = 200
+	EventDepositFreezeApplied EventType = 201
+	EventDepositFreezeRenewed EventType = 202
+	EventPaymentDelayed       EventType = 203
+	EventPaymentDelayEnded    EventType = 204
+	EventAccountApplied       EventType = 205
+	EventApplicationEnded     EventType = 206
+	EventLimitCounterChanged  EventType = 207
 )
 
 // CustomerRegistered (注册).
@@ -109,6 +118,10 @@ type AccountOpened struct {
 	CardToken     string       `cbor:"8,keyasint,omitempty" json:"bound_card_token,omitzero"`
 	Branch        string       `cbor:"9,keyasint,omitempty" json:"branch,omitzero"`
 	InterestBase  InterestBase `cbor:"10,keyasint,omitempty" json:"interest_base,omitzero"`
+	// Of an account that had been applied for: when, and under which number its card's bank confirmed the card.
+	AppliedOn  Date   `cbor:"11,keyasint,omitempty" json:"applied_on,omitzero"`
+	CardSerial string `cbor:"12,keyasint,omitempty" json:"provider_serial,omitzero"`
+	By
 }
 
 // base is the interest base, which events from before there was one do not name.

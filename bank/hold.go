@@ -26,6 +26,7 @@ const (
 	Judicial HoldKind = "JUDICIAL" // 司法冻结; with a restriction
 	Pledge   HoldKind = "PLEDGE"   // 质押
 	Proof    HoldKind = "PROOF"    // 存款证明
+	RiskHold HoldKind = "RISK"     // 风险暂缓; with a delayed payment
 )
 
 // HoldPartsMax is from how many parts on a hold that takes more is put together into one.
@@ -148,16 +149,29 @@ type DeductionRemitted struct {
 	Success       bool      `cbor:"5,keyasint,omitempty" json:"success"`
 	ChannelSerial string    `cbor:"6,keyasint,omitempty" json:"channel_serial,omitzero"`
 	PendingID     U128      `cbor:"7,keyasint,omitempty" json:"pending_id,omitzero"` // the next try
+	// DepositNo is the deposit it was taken out of; zero: the account.
+	DepositNo ContractNo `cbor:"8,keyasint,omitempty" json:"deposit_no,omitzero"`
 	By
 }
 
 // Deduction (扣划) is an amount on its way to whoever ordered it.
 type Deduction struct {
 	ID      TxnID     `cbor:"1,keyasint"`
-	Hold    TxnID     `cbor:"2,keyasint"` // the business that its transfers belong to
+	Hold    TxnID     `cbor:"2,keyasint"`
 	Account AccountNo `cbor:"3,keyasint"`
 	Pending U128      `cbor:"4,keyasint"`
 	Fen     int64     `cbor:"5,keyasint"`
+	// Out of a deposit: which, and the business its transfers belong to. Zero: out of the account, Hold's.
+	Deposit ContractNo `cbor:"6,keyasint,omitempty"`
+	Under   TxnID      `cbor:"7,keyasint,omitempty"`
+}
+
+// business is the one its transfers belong to.
+func (x *Deduction) business() TxnID {
+	if x.Under.IsZero() {
+		return x.Hold
+	}
+	return x.Under
 }
 
 // PlaceHold (质押、存款证明) holds an amount that is there, for a pledge or a proof of deposit.
@@ -257,7 +271,7 @@ func (m *ReleaseHold) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 	switch {
 	case r != nil:
 		return r
-	case h.Kind == Judicial:
+	case h.Kind == Judicial || h.Kind == RiskHold:
 		return &Refusal{Code: HoldUnknown, Field: "hold_id"}
 	}
 	a.endHold(h, Lifted, m.By, d)
@@ -375,12 +389,13 @@ func (m *RemitDeduction) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 		return &Refusal{Code: DeductionUnknown, Field: "deduction_id"}
 	}
 	own := d.Txn
-	d.Txn = x.Hold
+	d.Txn = x.business()
 	d.Legs = DeductionResult{
 		bankAccount(DetailJudicial, 0, d), clearingAccount(ChannelIBPS, c.No, d), x.Pending, x.Fen, m.Success,
 	}.Legs(own, nil)
 	e := &DeductionRemitted{
-		DeductionID: x.ID, HoldID: x.Hold, AccountNo: x.Account, AmountFen: x.Fen, Success: m.Success, ChannelSerial: m.ChannelSerial, By: m.By,
+		DeductionID: x.ID, HoldID: x.Hold, AccountNo: x.Account, AmountFen: x.Fen, Success: m.Success, ChannelSerial: m.ChannelSerial,
+		DepositNo: x.Deposit, By: m.By,
 	}
 	if !m.Success {
 		e.PendingID = d.Legs[len(d.Legs)-1].ID
@@ -427,7 +442,7 @@ func (s *Special) foldHold(e Event) {
 		if m.RestFen > 0 {
 			h.Parts = slices.Insert(h.Parts, 0, HoldPart{m.RestID, m.RestFen})
 		}
-		s.Deductions = append(s.Deductions, Deduction{m.DeductionID, m.HoldID, m.AccountNo, m.PendingID, m.AmountFen})
+		s.Deductions = append(s.Deductions, Deduction{ID: m.DeductionID, Hold: m.HoldID, Account: m.AccountNo, Pending: m.PendingID, Fen: m.AmountFen})
 	case *DeductionRemitted:
 		if m.Success {
 			s.Deductions = slices.DeleteFunc(s.Deductions, func(x Deduction) bool { return x.ID == m.DeductionID })

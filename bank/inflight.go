@@ -12,7 +12,7 @@ type FlightChange struct {
 func MovesFlight(t EventType) bool {
 	switch t {
 	case EventTransferInRequested, EventTransferInSucceeded, EventTransferInFailed, EventTransferOutRequested,
-		EventTransferOutSucceeded, EventTransferOutFailed, EventHoldDeducted, EventDeductionRemitted:
+		EventTransferOutSucceeded, EventTransferOutFailed, EventHoldDeducted, EventDepositDeducted, EventDeductionRemitted:
 		return true
 	}
 	return false
@@ -35,6 +35,8 @@ func FlightChangeOf(e Event) FlightChange {
 		return FlightChange{clearingDetail(m.Channel), Out, -m.AmountFen}
 	case *HoldDeducted:
 		return FlightChange{DetailClearingIBPS, Out, m.AmountFen}
+	case *DepositDeducted:
+		return FlightChange{DetailClearingIBPS, Out, m.PrincipalFen}
 	case *DeductionRemitted:
 		if m.Success { // otherwise it is asked for again
 			return FlightChange{DetailClearingIBPS, Out, -m.AmountFen}

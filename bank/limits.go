@@ -86,6 +86,40 @@ func (m *SetLimits) decide(c *Customer, _ *Env, d *Decision) *Refusal {
 	return nil
 }
 
+// LimitCounterChanged (限额占用): a share of the limits was given back. What uses them says the totals itself, in
+// day_total_fen and year_total_fen, so that nothing has to be written twice for every payment.
+type LimitCounterChanged struct {
+	TxnID      TxnID     `cbor:"1,keyasint" json:"txn_id"` // of what did not happen
+	AccountNo  AccountNo `cbor:"2,keyasint" json:"account_no"`
+	Day        Date      `cbor:"3,keyasint" json:"day"` // the last on which anything was counted; the year is its
+	DayOutFen  int64     `cbor:"4,keyasint,omitempty" json:"day_out_fen"`
+	YearOutFen int64     `cbor:"5,keyasint,omitempty" json:"year_out_fen"`
+	DayInFen   int64     `cbor:"6,keyasint,omitempty" json:"day_in_fen"`
+	YearInFen  int64     `cbor:"7,keyasint,omitempty" json:"year_in_fen"`
+	CountedOn  Date      `cbor:"8,keyasint" json:"counted_on"` // the day to which it was given back
+	ChangeFen  int64     `cbor:"9,keyasint" json:"out_change_fen"`
+}
+
+// EventType of the event.
+func (*LimitCounterChanged) EventType() EventType { return EventLimitCounterChanged }
+
+// givenBack is the event that an amount counted on a day is given back, with what the owner's desk has counted in.
+func (a *EAccount) givenBack(txn TxnID, amountFen int64, countedOn Date, desk *Desk) *LimitCounterChanged {
+	e := &LimitCounterChanged{TxnID: txn, AccountNo: a.No, CountedOn: countedOn, ChangeFen: -amountFen}
+	e.total(a)
+	if s := desk.Standing(a.No); s != nil {
+		e.DayInFen, e.YearInFen = s.In.On(e.Day)
+	}
+	return e
+}
+
+// total sets the totals from the account's counter before the event.
+func (e *LimitCounterChanged) total(a *EAccount) {
+	out := a.Out
+	out.Add(e.CountedOn, e.ChangeFen)
+	e.Day, e.DayOutFen, e.YearOutFen = out.Day, out.DayFen, out.YearFen
+}
+
 // AccountsOfClassMax is how many accounts of a class a person may hold here at one time.
 func AccountsOfClassMax(class Class) int {
 	if class == 1 {
@@ -174,6 +208,7 @@ type Restriction string
 // The states and restrictions.
 const (
 	Unrestricted        Restriction = "NORMAL"
+	PendingOpen         Restriction = "PENDING_OPEN"          // 待启用
 	DebitStop           Restriction = "DEBIT_STOP"            // 只收不付
 	FrozenAll           Restriction = "FROZEN_ALL"            // 司法冻结(全额)
 	PartialFrozen       Restriction = "PARTIAL_FROZEN"        // 部分冻结
@@ -212,6 +247,7 @@ const (
 
 // PermissionMatrix says what each state and restriction leaves allowed.
 var PermissionMatrix = map[Restriction][accountActions]Permission{
+	PendingOpen:         {Forbidden, Forbidden, Forbidden, Forbidden, Forbidden, Forbidden},
 	Unrestricted:        {Allowed, Allowed, Allowed, Allowed, Allowed, Allowed},
 	DebitStop:           {Forbidden, Allowed, Forbidden, Forbidden, Allowed, Forbidden},
 	FrozenAll:           {Forbidden, Allowed, Forbidden, Forbidden, Allowed, Forbidden},

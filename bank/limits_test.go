@@ -70,7 +70,7 @@ func TestClassLimitVectors(t *testing.T) {
 func TestStateMatrixVectors(t *testing.T) {
 	v := readShared[ruleVectors](t, "vectors", "rules.json").Matrix
 	same(t, "columns", len(v.Columns), int(accountActions))
-	same(t, "rows", len(PermissionMatrix), len(v.Rows))
+	same(t, "rows, with that of an account that is not open", len(PermissionMatrix), len(v.Rows)+1)
 	letters := map[Permission]string{Forbidden: "N", AboveFrozen: "A", Allowed: "Y"}
 	for restriction, row := range v.Rows {
 		for action, letter := range row {
@@ -110,5 +110,48 @@ func TestLargeValueVectors(t *testing.T) {
 			got = append(got, fmt.Sprintf("%s:%s:%d", r.Kind, r.Direction, r.AmountFen))
 		}
 		same(t, v.ID, fmt.Sprint(got), fmt.Sprint(v.Expect))
+	}
+}
+
+// Who watches the limits from outside hears when a payment that did not happen gives its share back, on whatever day.
+func TestWhatIsGivenBackOfTheLimitsIsTold(t *testing.T) {
+	k := newTeller(t, 20260701)
+	no := k.open(1, 2, true)
+	k.fund(no, 2_000_000)
+	k.must(&CreditInbound{Account: no, AmountFen: 70})
+	out := func(fen int64, bound bool) TxnID {
+		return k.must(&TransferOut{Account: no, AmountFen: fen, Bound: bound, PayeeToken: "t"}).Txn
+	}
+	first, second, third := out(300, false), out(500, false), out(40, true)
+	d := k.must(&ChannelResult{Transfer: first})
+	want := LimitCounterChanged{
+		TxnID: first, AccountNo: no, Day: 20260701, DayOutFen: 500, YearOutFen: 500, DayInFen: 70, YearInFen: 70, CountedOn: 20260701, ChangeFen: -300,
+	}
+	if told := d.Events[1].(*LimitCounterChanged); *told != want {
+		t.Errorf("told %+v, want %+v", *told, want)
+	}
+	same(t, "events of one that used none", len(k.must(&ChannelResult{Transfer: third}).Events), 1)
+
+	// On a later day only the year has it.
+	k.env.Date = 20260702
+	out(1_000, false)
+	d = k.must(&ChannelResult{Transfer: second})
+	want = LimitCounterChanged{
+		TxnID: second, AccountNo: no, Day: 20260702, DayOutFen: 1_000, YearOutFen: 1_000, YearInFen: 70, CountedOn: 20260701, ChangeFen: -500,
+	}
+	told := d.Events[1].(*LimitCounterChanged)
+	if *told != want {
+		t.Errorf("told %+v, want %+v", *told, want)
+	}
+	a, _ := k.at(no)
+	same(t, "the counter", a.Out, Counter{20260702, 1_000, 1_000})
+
+	// Decided while another was under way, whose outcome is known by now: it is told anew.
+	a.Out.Add(20260702, 7)
+	if !k.cust[1].Total(told, 20260702) || told.DayOutFen != 1_007 || told.YearOutFen != 507 {
+		t.Errorf("told anew: %+v", told)
+	}
+	if k.cust[1].Total(told, 20260702) {
+		t.Error("told anew without a change")
 	}
 }

@@ -30,6 +30,8 @@ func PastOf(c *Customer, cmd Command) (TxnID, bool) {
 		return m.Transfer, true
 	case *ReverseTransaction:
 		return m.Transfer, true
+	case *ReleasePayment:
+		return m.Transfer, true
 	case *ClaimShortage:
 		return m.Transfer, true
 	}
@@ -48,6 +50,15 @@ func pastEvent[E Event](p *Past) (E, bool) {
 		}
 	}
 	return none, false
+}
+
+// day is when the money moved: of a payment that was delayed, or that its channel answered on a later date, after
+// it was asked for.
+func (p *Past) day() Date {
+	if len(p.Entries) > 0 {
+		return p.Entries[0].Date
+	}
+	return p.Date
 }
 
 // sum adds up entries with a code.

@@ -35,7 +35,7 @@ func ClaimOf(c *Customer, d *Decision, on Date) (k Claim) {
 		switch m := e.(type) {
 		case *InternalTransferred:
 			k.Account, k.OutFen, k.On = m.Payer, m.AmountFen, on
-		case *InboundCredited, *AdvanceCollected, *FeeCharged:
+		case *InboundCredited, *AdvanceCollected, *FeeCharged, *LimitCounterChanged:
 		case *TransferInRequested:
 			k.Transfer = m.TxnID
 		case *TransferOutRequested:
@@ -158,21 +158,27 @@ func (c *Customer) Total(e Event, on Date) bool {
 	var account AccountNo
 	var fen int64
 	var day, year *int64
+	var txn TxnID
 	switch m := e.(type) {
 	case *InternalTransferred:
 		if m.Role != RolePayer {
 			return false
 		}
-		account, fen, day, year = m.Payer, m.AmountFen, &m.DayTotalFen, &m.YearTotalFen
+		account, txn, fen, day, year = m.Payer, m.TxnID, m.AmountFen, &m.DayTotalFen, &m.YearTotalFen
 	case *TransferOutRequested:
-		account, day, year = m.AccountNo, &m.DayTotalFen, &m.YearTotalFen
+		account, txn, day, year = m.AccountNo, m.TxnID, &m.DayTotalFen, &m.YearTotalFen
 		if !m.Bound {
 			fen = m.AmountFen
 		}
+	case *LimitCounterChanged:
+		was := *m
+		m.total(c.account(m.AccountNo))
+		return *m != was
 	default:
 		return false
 	}
-	d, y := c.account(account).Out.On(on)
+	out := c.account(account).outWithout(txn) // of one that was delayed: its share is in it already
+	d, y := out.On(on)
 	if *day == d+fen && *year == y+fen {
 		return false
 	}

@@ -290,6 +290,38 @@ func (p DepositRelease) Legs(txn TxnID, legs []Leg) []Leg {
 	return c.legs
 }
 
+// DepositDeduction (E14 司法扣划, out of a deposit) takes a part of a deposit's hold, to be remitted, and pays what it
+// has earned into the e-account, as D06…D08 do. AccruedFen and OverdueAccruedFen are what was posted so far for the
+// part. Posting a part of a pending transfer releases its rest, so the rest is held again in the same chain.
+type DepositDeduction struct {
+	DepositAccounts
+	DemandPayable, DemandExpense, TaxPayable U128
+	Held, Clearing, Pending                  U128 // 22410301, CLR, the hold's transfer
+	HeldFen, AmountFen                       int64
+	Early                                    bool // before maturity
+	InterestFen, AccruedFen, TaxFen          int64
+	OverdueInterestFen, OverdueAccruedFen    int64
+}
+
+// Legs appends E14 with the interest of D06, D07 or D08 between: the rest of the hold, if any, and the remittance
+// are the last.
+func (p DepositDeduction) Legs(txn TxnID, legs []Leg) []Leg {
+	c := chain{txn, legs}
+	c.trueUp(p.InterestFen, p.AccruedFen, p.Expense, p.Payable, 2033, 2032)
+	c.trueUp(p.OverdueInterestFen, p.OverdueAccruedFen, p.DemandExpense, p.DemandPayable, 2033, 2032)
+	c.settle(p.Pending, p.AmountFen, 1141, LegPost, LedgerCNY)
+	code := uint16(2012)
+	if p.Early {
+		code = 2022
+	}
+	c.move(p.Payable, p.Customer, p.InterestFen, code, Leg{})
+	c.move(p.DemandPayable, p.Customer, p.OverdueInterestFen, 2041, Leg{})
+	c.move(p.Customer, p.TaxPayable, p.TaxFen, 1152, needsFunds)
+	c.move(p.Deposit, p.Held, p.HeldFen-p.AmountFen, 1141, Leg{Flags: LegPending, Refused: OverDeposit})
+	c.move(p.Held, p.Clearing, p.AmountFen, 1142, Leg{Flags: LegPending, Refused: InsufficientFunds})
+	return c.legs
+}
+
 // DemandSettlement (E16 活期结息) pays the interest of a period into the account, less tax. AccruedFen is what was
 // posted for it so far.
 type DemandSettlement struct {

@@ -74,6 +74,29 @@ func (p DeductionResult) Legs(txn TxnID, legs []Leg) []Leg {
 	return c.legs
 }
 
+// RiskDelay (E15, 风险暂缓) holds money and fee of a payment apart until it is decided.
+type RiskDelay struct {
+	Customer, Held U128 // CUST, 22410501
+	AmountFen      int64
+}
+
+// Legs appends E15 leg 1.
+func (p RiskDelay) Legs(txn TxnID, legs []Leg) []Leg {
+	c := chain{txn, legs}
+	c.move(p.Customer, p.Held, p.AmountFen, 1145, Leg{Flags: LegPending, Refused: InsufficientFunds})
+	return c.legs
+}
+
+// RiskRelease (E15 row a) lets it go; the payment (E06, E08) follows in the same chain, or nothing does.
+type RiskRelease struct{ Pending U128 }
+
+// Legs appends the void.
+func (p RiskRelease) Legs(txn TxnID, legs []Leg) []Leg {
+	c := chain{txn, legs}
+	c.settle(p.Pending, 0, 1145, LegVoid, LedgerCNY)
+	return c.legs
+}
+
 // ClosingPayout (E18 legs 2 and 3, 销户) pays out all there is and closes the account against any more.
 type ClosingPayout struct {
 	Customer, To U128 // CUST; CLR or CUST2
@@ -83,6 +106,16 @@ type ClosingPayout struct {
 func (p ClosingPayout) Legs(txn TxnID, legs []Leg) []Leg {
 	c := chain{txn, legs}
 	c.move(p.Customer, p.To, 0, 1171, Leg{All: true, Flags: LegBalancingDebit, Refused: InsufficientFunds})
+	c.add(Leg{Debit: p.Customer, Credit: p.To, Code: 1172, Flags: LegPending | LegClosingDebit})
+	return c.legs
+}
+
+// AccountShut (E18 leg 3) closes an account on which there never was anything.
+type AccountShut struct{ Customer, To U128 } // CUST, CLR
+
+// Legs appends E18 leg 3.
+func (p AccountShut) Legs(txn TxnID, legs []Leg) []Leg {
+	c := chain{txn, legs}
 	c.add(Leg{Debit: p.Customer, Credit: p.To, Code: 1172, Flags: LegPending | LegClosingDebit})
 	return c.legs
 }

@@ -85,6 +85,7 @@ func TestThePostingsFollowTheTable(t *testing.T) {
 		}},
 		{"an amount is held", "E12", "1", HoldAmount{account("CUST or TD"), account("22410301"), 100, false}},
 		{"a hold of two parts is released", "E13", "1 1", HoldRelease{[]HoldPart{{earlier, 60}, {earlier, 40}}}},
+		{"a payment is delayed", "E15", "1", RiskDelay{account("CUST"), account("22410501"), 100}},
 		{"a balance falls asleep", "E19", "1", DormantTransfer{account("CUST"), account("20110901"), 100, false}},
 		{"a balance wakes", "E19", "1x", DormantTransfer{account("CUST"), account("20110901"), 100, true}},
 		{"a deposit is bought", "D01", "1", DepositPurchase{account("CUST"), account("TD(new)"), 100}},
@@ -97,6 +98,14 @@ func TestThePostingsFollowTheTable(t *testing.T) {
 		{"a deposit is redeemed early", "D06", "1 2 3", DepositEarlyRedemption{symbols, 100, 1, 9, 0}},
 		{"part of a deposit is redeemed early", "D07", "1 2 3", DepositEarlyRedemption{symbols, 50, 1, 9, 4}},
 		{"a deposit is redeemed late", "D08", "1 2 3 4", DepositLateRedemption{symbols, account("22310101"), account("64110101"), 100, 10, 10, 3, 1}},
+		{"a part of a frozen deposit is deducted", "D07+E14", "D07.1 E14.1 D07.3 E16.3 D09.1 E14.2", DepositDeduction{
+			DepositAccounts: symbols, TaxPayable: account("22210201"), Held: account("22410301"), Clearing: account("CLR"), Pending: earlier,
+			HeldFen: 90, AmountFen: 50, Early: true, InterestFen: 10, AccruedFen: 14, TaxFen: 1,
+		}},
+		{"a frozen deposit is deducted after its term", "D08+E14", "E14.1 D08.3 D08.4 E14.2", DepositDeduction{
+			DepositAccounts: symbols, DemandPayable: account("22310101"), Held: account("22410301"), Clearing: account("CLR"), Pending: earlier,
+			HeldFen: 50, AmountFen: 50, InterestFen: 10, AccruedFen: 10, OverdueInterestFen: 3, OverdueAccruedFen: 3,
+		}},
 		{"a line is granted", "L01", "1 2", LineGrant{ofLine, 100}},
 		{"a loan is drawn", "L02", "1 2 3", Drawdown{ofLine, account("LN"), account("CUST"), 100}},
 		{"interest falls due, accrued too little", "L07", "1 2", InterestDue{ofLoan, 10, 9}},
@@ -112,7 +121,11 @@ func TestThePostingsFollowTheTable(t *testing.T) {
 			numbers := strings.Fields(c.rows)
 			same(t, "legs", len(legs), len(numbers))
 			for i, n := range numbers {
-				row := rowOf(c.op, n)
+				op, n := c.op, n
+				if of, row, ok := strings.Cut(n, "."); ok { // of another operation, or of several
+					op, n = of, row
+				}
+				row := rowOf(op, n)
 				leg := legs[i]
 				if row.Debit != "" {
 					same(t, n+" debit", leg.Debit, account(row.Debit))
@@ -163,6 +176,7 @@ func rowOf(op, n string) LegTemplate {
 
 // flagsOf reads the flags the table prints; a link is not a flag of a leg, chains are linked as a whole.
 func flagsOf(printed string) (flags LegFlags) {
+	printed, _, _ = strings.Cut(printed, "then") // what is done to the leg later
 	for word := range strings.FieldsSeq(strings.ReplaceAll(printed, ",", " ")) {
 		flags |= map[string]LegFlags{
 			"P": LegPending, "post": LegPost, "void": LegVoid, "bd": LegBalancingDebit, "cl": LegClosingDebit,

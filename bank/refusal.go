@@ -93,6 +93,9 @@ const (
 	NameMismatch         RefusalCode = "NAME_MISMATCH"
 	ChannelLimit         RefusalCode = "CHANNEL_LIMIT"
 	ConfirmationRequired RefusalCode = "CONFIRMATION_REQUIRED"
+	PaymentNotDelayed    RefusalCode = "PAYMENT_NOT_DELAYED"
+	AccountNotOpen       RefusalCode = "ACCOUNT_NOT_OPEN"
+	AccountIsOpen        RefusalCode = "ACCOUNT_ALREADY_OPEN"
 
 	// RefusedByLedger: the ledger refused, and its answer with the reason was lost on the way.
 	RefusedByLedger RefusalCode = "REFUSED_BY_LEDGER"
@@ -114,7 +117,7 @@ var RefusalCodes = []RefusalCode{
 	FundsFrozen, TransactionLimit, RestrictionUnknown, RestrictionsFull, HoldUnknown, OverHold, DeductionUnknown,
 	CardUnknown, CardExists, CardsFull, CardTooNew, LastCard, LoanMoneyToCreditCard, NotDue,
 	OverOriginal, TransferNotSettled, NotReversible, AlreadyReversed, AlreadyResolved, NothingOwed, SuspenseUnknown,
-	NameMismatch, ChannelLimit, ConfirmationRequired,
+	NameMismatch, ChannelLimit, ConfirmationRequired, PaymentNotDelayed, AccountNotOpen, AccountIsOpen,
 }
 
 // Refusal is a command the bank will not carry out. Nothing has changed.

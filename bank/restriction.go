@@ -81,6 +81,8 @@ func forbidden(by Restriction, field string) *Refusal {
 		code = AccountIsDormant
 	case PreClose:
 		code = AccountIsClosing
+	case PendingOpen:
+		code = AccountNotOpen
 	}
 	return &Refusal{Code: code, Field: field}
 }
@@ -88,7 +90,12 @@ func forbidden(by Restriction, field string) *Refusal {
 // permits refuses an action that the account's state or restrictions forbid. While a freeze still lacks a
 // part of its amount nothing of the account is above it: what has just come in is about to be held.
 func (a *EAccount) permits(action AccountAction, env *Env, field string) *Refusal {
-	permission, by := a.special().Restrictions.permission(a.State, action, env.Date, env.Millis)
+	return a.permitsIn(a.State, action, env, field)
+}
+
+// permitsIn is permits, as if the account were in a state.
+func (a *EAccount) permitsIn(state AccountState, action AccountAction, env *Env, field string) *Refusal {
+	permission, by := a.special().Restrictions.permission(state, action, env.Date, env.Millis)
 	switch {
 	case permission == Forbidden:
 		return forbidden(by, field)
@@ -164,6 +171,7 @@ const (
 	Lifted            ReleaseReason = "LIFTED"
 	Lapsed            ReleaseReason = "LAPSED"             // its time was over
 	IdentityConfirmed ReleaseReason = "IDENTITY_CONFIRMED" // of what waited for that
+	Exhausted         ReleaseReason = "EXHAUSTED"          // nothing is left of the deposit it was on
 )
 
 // RestrictAccount (止付、冻结) puts a restriction on an account.

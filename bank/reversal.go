@@ -46,7 +46,11 @@ func (m *ReverseTransaction) through() Channel     { return m.Channel }
 // PartyOf tells which account besides the decider's own a command about a transaction's past touches, and that
 // no permit is asked of it; false for none.
 func PartyOf(cmd Command, past *Past) (Credit, bool) {
-	if _, ok := cmd.(*ReverseTransaction); !ok {
+	switch cmd.(type) {
+	case *ReleasePayment:
+		return delayOf(past)
+	case *ReverseTransaction:
+	default:
 		return Credit{}, false
 	}
 	e, ok := pastEvent[*InternalTransferred](past)
@@ -62,13 +66,13 @@ func (m *ReverseTransaction) decide(c *Customer, env *Env, d *Decision) *Refusal
 		return r
 	}
 	kind, offset := LaterDay, reversedLater
-	if env.Date == p.Date {
+	if env.Date == p.day() {
 		kind, offset = SameDay, reversedSameDay
 	}
 	event := func(no AccountNo, direction Direction, amountFen, feeFen int64) *TransactionReversed {
 		return &TransactionReversed{
 			TxnID: m.Transfer, AccountNo: no, Kind: kind, Direction: direction, AmountFen: amountFen, FeeFen: feeFen,
-			ValueDate: p.Date, Reason: m.Reason, By: m.By,
+			ValueDate: p.day(), Reason: m.Reason, By: m.By,
 		}
 	}
 	var taken *TransactionReversed // of whose account money is taken

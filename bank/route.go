@@ -106,9 +106,11 @@ func ChannelOf(cmd Command) Channel {
 
 // NeedsDesk reports whether the command's rules look at the customer's own desk.
 func NeedsDesk(cmd Command) bool {
-	switch cmd.(type) {
-	case *CloseDay, *CreditInterest,
-		*RestrictAccount, *PlaceHold, *FillHolds, *RemoveCard, *SuspendUnused, *TurnDormant, *PrepareClosing, *CloseAccount:
+	switch m := cmd.(type) {
+	case *ChannelResult:
+		return !m.Success // which may give a share of the limits back
+	case *CloseDay, *CreditInterest, *EndDelay,
+		*RestrictAccount, *PlaceHold, *FillHolds, *AnswerCardCheck, *LapseApplication, *RemoveCard, *SuspendUnused, *TurnDormant, *PrepareClosing, *CloseAccount:
 		return true
 	}
 	return false
@@ -176,6 +178,7 @@ func (v *TransferView) Fold(e Event, at string) {
 
 // The states of a transfer as the API shows them.
 const (
+	TransferDelayed   = "DELAYED" // 风险暂缓
 	TransferPending   = "PENDING"
 	TransferSucceeded = "SUCCEEDED"
 	TransferFailed    = "FAILED"
@@ -265,6 +268,8 @@ func SummaryOf(code uint16) (zh, en string) {
 		return "提前还款手续费", "Prepayment fee"
 	case 1172:
 		return "账户关闭", "Account closed in the ledger"
+	case 1145:
+		return "风险暂缓", "Delayed for review"
 	case 1142:
 		return "司法扣划划转", "Judicial deduction remitted"
 	case 2031:

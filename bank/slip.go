@@ -48,6 +48,8 @@ func (v *SlipView) Fold(e Event, c *Customer, on Date, at string) {
 		v.pay(&m.DepositPaid, InterestEarly, c, on)
 	case *DepositRedeemedAfterMaturity:
 		v.pay(&m.DepositPaid, InterestAfterMaturity, c, on)
+	case *DepositDeducted:
+		v.deducted(m, c, on)
 	case *DemandInterestPaid:
 		v.TransferID, v.Interest = m.TxnID, &InterestView{
 			AccountNo: m.AccountNo, Product: m.Product, Reason: InterestSettled, FenDays: m.FenDays, RateE6: m.RateE6, From: m.PeriodStart,
@@ -88,6 +90,19 @@ func (v *SlipView) pay(m *DepositPaid, reason string, c *Customer, on Date) {
 		out.OverdueRateE6 = m.DemandRateE6
 	}
 	v.TransferID, v.Interest = m.TxnID, out
+}
+
+// deducted is pay for what a court's deduction has left of a payment to the owner: the interest.
+func (v *SlipView) deducted(m *DepositDeducted, c *Customer, on Date) {
+	reason := InterestEarly
+	if t := c.deposit(m.DepositNo); t != nil && on >= t.MaturityDate {
+		reason = InterestMatured
+		if on > t.MaturityDate {
+			reason = InterestAfterMaturity
+		}
+	}
+	v.pay(&m.DepositPaid, reason, c, on)
+	v.Interest.PaidFen = m.interestPaidFen()
 }
 
 // CertificateView (电子存单) is a deposit as its holder can show it.

@@ -115,7 +115,14 @@ func anyCommand(r *rapid.T, k *teller, accounts []AccountNo) Command {
 		&CreditInbound{Account: account, AmountFen: fen, Bound: rapid.Bool().Draw(r, "bound")},
 		&OpenAccount{Customer: c.No, Class: 2, Card: card},
 		&BuyDeposit{Account: account, Product: ProductSLC6M, AmountFen: fen},
+		&DelayPayment{Out: &TransferOut{Account: account, AmountFen: fen, PayeeToken: "x"}, Reason: "r"},
+		&DelayPayment{Internal: &TransferInternal{Payer: account, Payee: accounts[0], AmountFen: fen}, Reason: "r"},
 		&ApplyLoan{Customer: c.No, Product: ProductGHD, AmountFen: 10_000_000, TermMonths: 12},
+	}
+	for i := range c.Accounts {
+		for _, x := range c.Accounts[i].special().Delayed {
+			choices = append(choices, &ReleasePayment{Transfer: x.ID}, &EndDelay{Transfer: x.ID, Result: DelayRefused})
+		}
 	}
 	for i := range c.InFlight {
 		choices = append(choices, &ChannelResult{Transfer: c.InFlight[i].Txn, Success: rapid.Bool().Draw(r, "success")})

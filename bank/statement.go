@@ -133,6 +133,8 @@ func (p *Particulars) Fold(e Event, account AccountNo, code uint16) {
 		}
 	case *DepositOpened:
 		p.Counterparty = m.DepositNo.String()
+	case *DepositDeducted:
+		p.Counterparty, p.Remark = m.DepositNo.String(), m.DocumentNo
 	case *DepositRolledOver:
 		p.Counterparty, p.ValueDate = m.DepositNo.String(), m.ValueDate
 	case *DemandInterestPaid:

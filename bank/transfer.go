@@ -1,7 +1,7 @@
 package bank
 
 func decideIn(c *Customer, m *TransferIn, env *Env, d *Decision) *Refusal {
-	a, r := payee(c, m.Account, m.AmountFen, m.Date, env, "to_account")
+	a, r := payee(c, m.Account, true, m.AmountFen, m.Date, env, "to_account")
 	if r != nil {
 		return r
 	}
@@ -138,7 +138,7 @@ type internalTransfer struct {
 }
 
 func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusal {
-	a, r := payee(c, m.Account, m.AmountFen, m.Date, env, "to_account")
+	a, r := payee(c, m.Account, m.Bound, m.AmountFen, m.Date, env, "to_account")
 	if r != nil {
 		return r
 	}
@@ -160,6 +160,7 @@ func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusa
 		PayerToken: m.PayerToken, PayerMasked: m.PayerMasked, PayerBank: m.PayerBank, Bound: m.Bound, Summary: m.Summary, ValueDate: m.Late,
 	}}
 	d.Events = append(d.Events, collectAdvance(&env.Credited, d)...)
+	a.openedBy(c, env, d)
 	a.capped(d, d.Txn)
 	d.Affects = []Affected{a.affected()}
 	return nil
@@ -216,8 +217,12 @@ func decideResult(c *Customer, m *ChannelResult, env *Env, d *Decision) *Refusal
 		}
 	case f.Out:
 		d.Events = []Event{&TransferOutFailed{settled}}
+		if f.CountedOn != 0 {
+			d.Events = append(d.Events, a.givenBack(f.Txn, f.AmountFen, f.CountedOn, env.Desk))
+		}
 	case m.Success:
 		d.Events = []Event{&TransferInSucceeded{settled}}
+		a.openedBy(c, env, d)
 	default:
 		d.Events = []Event{&TransferInFailed{settled}}
 	}

@@ -40,6 +40,7 @@ type AccountSpecials struct {
 	Holds        []HoldView           `json:"holds,omitzero"`
 	Limits       OwnLimits            `json:"own_limits,omitzero"`
 	DormantFen   int64                `json:"dormant_fen,omitzero"` // waits for the customer among the dormant balances
+	Delayed      []DelayedView        `json:"delayed_payments,omitzero"`
 }
 
 // HoldView is a hold.
@@ -47,6 +48,13 @@ type HoldView struct {
 	Hold
 	HeldFen      int64 `json:"held_fen"`
 	ShortfallFen int64 `json:"shortfall_fen"` // held out of what comes in
+}
+
+// DelayedView is a payment that waits for a decision (风险暂缓). Why is in its event, not here: the customer reads this.
+type DelayedView struct {
+	TransferID  TxnID `json:"transfer_id"`
+	AmountFen   int64 `json:"amount_fen"`
+	UntilMillis int64 `json:"until_ms"` // when its time is over
 }
 
 // Specials of the account.
@@ -60,6 +68,9 @@ func (a *EAccount) Specials() (v AccountSpecials) {
 		v.Holds = append(v.Holds, HoldView{s.Holds[i], s.Holds[i].HeldFen(), s.Holds[i].ShortFen()})
 	}
 	v.Limits, v.DormantFen = s.Own, s.DormantFen
+	for _, x := range s.Delayed {
+		v.Delayed = append(v.Delayed, DelayedView{x.ID, x.AmountFen, x.UntilMillis})
+	}
 	return v
 }
 
@@ -67,7 +78,7 @@ func (a *EAccount) Specials() (v AccountSpecials) {
 type TransferView struct {
 	TransferID    TxnID  `json:"transfer_id"`
 	Kind          string `json:"kind"`   // in_bound, out, internal, inbound
-	Status        string `json:"status"` // PENDING, UNKNOWN, SUCCEEDED, FAILED, RETURNED, REVERSED; of a suspense its kind or end
+	Status        string `json:"status"` // DELAYED, PENDING, UNKNOWN, SUCCEEDED, FAILED, RETURNED, REVERSED; of a suspense its kind or end
 	AmountFen     int64  `json:"amount_fen"`
 	FeeFen        int64  `json:"fee_fen"`
 	FromAccount   string `json:"from_account,omitzero"`

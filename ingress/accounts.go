@@ -53,6 +53,46 @@ func identityConfirmed(r *bank.Receipt) any {
 	return out
 }
 
+type cardCheckRequest struct {
+	Result         string `json:"result"`
+	ProviderSerial string `json:"provider_serial,omitzero"`
+	Reason         string `json:"reason,omitzero"`
+	Channel        string `json:"channel,omitzero"`
+}
+
+func answerCardCheck(_ *Server, in *cardCheckRequest, args []string) (bank.Command, *problem) {
+	var f fields
+	cmd := &bank.AnswerCardCheck{
+		Account: f.account("account_no", args[0], bank.AccountUnknown), ProviderSerial: f.text("provider_serial", in.ProviderSerial, false, serialMax),
+		Reason: f.text("reason", in.Reason, false, summaryMax), Channel: f.operatorChannel(in.Channel),
+	}
+	switch in.Result {
+	case "CONFIRMED":
+		cmd.Confirmed = true
+	case "REJECTED":
+	case "":
+		f.fail(codeFieldMiss, "result", "")
+	default:
+		f.fail(string(bank.FieldInvalid), "result", "CONFIRMED or REJECTED")
+	}
+	return cmd, f.p
+}
+
+type cardCheckReply struct {
+	AccountNo bank.AccountNo    `json:"account_no"`
+	State     bank.AccountState `json:"state"`
+	OpenedOn  bank.Date         `json:"opened_on,omitzero"`
+	Balances  []bank.Balance    `json:"balances"`
+}
+
+func cardChecked(r *bank.Receipt) any {
+	if e, ok := find[*bank.AccountOpened](r); ok {
+		return cardCheckReply{e.AccountNo, bank.AccountNormal, e.OpenedOn, r.Balances}
+	}
+	e, _ := find[*bank.ApplicationEnded](r)
+	return cardCheckReply{AccountNo: e.AccountNo, State: bank.AccountStateClosed, Balances: r.Balances}
+}
+
 type restrictionRequest struct {
 	Kind       string `json:"kind"`
 	Authority  string `json:"authority,omitzero"`

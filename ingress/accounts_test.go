@@ -3,6 +3,7 @@ package ingress
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -114,4 +115,101 @@ func TestCardsLimitsHoldsAndClosingOfAnAccount(t *testing.T) {
 	h.refused("ACCOUNT_CLOSED", "/v1/transfers", inbound)
 	h.refused("FIELD_MISSING", path+"/closing", `{}`)
 	h.refused("FIELD_INVALID", path+"/closing", `{"action":"BURN"}`)
+}
+
+// A payment that a caller has asked to delay goes nowhere before two people have looked at it.
+func TestADelayedPaymentFromRequestToDecision(t *testing.T) {
+	h := openHouse(t, Limits{})
+	payer, payee := h.account(1, 10_000), h.account(2, 0)
+	ask := func(fen int) string {
+		a := h.must("/v1/transfers", fmt.Sprintf(`{"kind":"internal","from_account":%q,"to_account":%q,"amount_fen":%d,"risk_delay":"NEW_DEVICE_NEW_PAYEE"}`, payer, payee, fen))
+		if a["status"] != "DELAYED" {
+			t.Fatalf("asked: %v", a)
+		}
+		return a["transfer_id"].(string)
+	}
+	first, second := ask(4_000), ask(1_000)
+	if h.balance(payer) != 5_000 || h.balance(payee) != 0 {
+		t.Errorf("balances while it waits: %d, %d", h.balance(payer), h.balance(payee))
+	}
+	if a := h.get("/v1/accounts/" + payer); len(a.body["delayed_payments"].([]any)) != 2 || strings.Contains(a.raw, "NEW_DEVICE") {
+		t.Errorf("the account: %s", a.raw)
+	}
+	review := "/v1/transfers/" + first + "/reviews"
+	h.refused("CREDENTIAL_REQUIRED", review, `{"decision":"RELEASE","reason":"called back"}`)
+	for body, code := range map[string]string{
+		`{"reason":"x"}`: "FIELD_MISSING", `{"decision":"RELEASE"}`: "FIELD_MISSING", `{"decision":"BURN","reason":"x"}`: "FIELD_INVALID",
+	} {
+		if a := h.order(review, body); a.code() != code {
+			t.Errorf("%s: %d %s", body, a.status, a.raw)
+		}
+	}
+	if a := h.get("/v1/transfers/" + first); a.body["status"] != "DELAYED" || a.body["kind"] != "internal" {
+		t.Errorf("the first: %s", a.raw)
+	}
+	if a := h.order(review, `{"decision":"RELEASE","reason":"called back"}`); a.status != 201 || a.body["status"] != "SUCCEEDED" || a.body["result"] != "RELEASED" {
+		t.Errorf("let go: %d %s", a.status, a.raw)
+	}
+	if a := h.order(review, `{"decision":"REFUSE","reason":"too late"}`); a.status != 409 || a.code() != "PAYMENT_NOT_DELAYED" {
+		t.Errorf("decided twice: %d %s", a.status, a.raw)
+	}
+	if a := h.must("/v1/transfers/"+second+"/withdrawals", `{"reason":"不付了"}`); a["result"] != "WITHDRAWN" || a["status"] != "FAILED" {
+		t.Errorf("withdrawn: %v", a)
+	}
+	if a := h.get("/v1/transfers/" + second); a.body["status"] != "FAILED" || a.body["reason"] != "不付了" {
+		t.Errorf("the second: %s", a.raw)
+	}
+	if h.balance(payer) != 6_000 || h.balance(payee) != 4_000 {
+		t.Errorf("balances in the end: %d, %d", h.balance(payer), h.balance(payee))
+	}
+	out := h.must("/v1/transfers", fmt.Sprintf(`{"kind":"out","from_account":%q,"to_bound_card":true,"amount_fen":6000,"risk_delay":"r"}`, payer))
+	if a := h.order("/v1/transfers/"+out["transfer_id"].(string)+"/reviews", `{"decision":"RELEASE","reason":"known"}`); a.status != 201 || a.body["status"] != "PENDING" {
+		t.Errorf("let go to a channel: %d %s", a.status, a.raw)
+	}
+	h.must("/v1/channel/results", fmt.Sprintf(`{"transfer_id":%q,"result":"SUCCESS"}`, out["transfer_id"]))
+	h.refused("INSUFFICIENT_FUNDS", "/v1/transfers", fmt.Sprintf(`{"kind":"out","from_account":%q,"to_bound_card":true,"amount_fen":1,"risk_delay":"r"}`, payer))
+	h.refused("FIELD_NOT_ALLOWED", "/v1/transfers", fmt.Sprintf(`{"kind":"in_bound","to_account":%q,"amount_fen":1,"risk_delay":"r"}`, payer))
+	h.refused("TRANSFER_UNKNOWN", "/v1/transfers/nonsense/withdrawals", `{}`)
+}
+
+// An account whose card is not confirmed waits, and opens when its bank says so or money comes from it.
+func TestAnAccountWaitsForItsCard(t *testing.T) {
+	h := openHouse(t, Limits{})
+	apply := func(n int) (path, account string) {
+		a := h.must("/v1/customers/"+h.person(n)+"/accounts", `{"await_card_check":true,`+card+`}`)
+		if a["state"] != "PENDING_OPEN" {
+			t.Fatalf("applied: %v", a)
+		}
+		account = a["account_no"].(string)
+		return "/v1/accounts/" + account, account
+	}
+	path, account := apply(1)
+	h.refused("ACCOUNT_NOT_OPEN", "/v1/transfers", fmt.Sprintf(`{"kind":"out","from_account":%q,"to_bound_card":true,"amount_fen":1}`, account))
+	h.refused("CREDENTIAL_REQUIRED", path+"/card-checks", `{"result":"CONFIRMED"}`)
+	if a := h.order(path+"/card-checks", `{"result":"PERHAPS"}`); a.code() != "FIELD_INVALID" {
+		t.Errorf("an answer that is none: %d %s", a.status, a.raw)
+	}
+	if a := h.order(path+"/card-checks", `{}`); a.code() != "FIELD_MISSING" {
+		t.Errorf("no answer: %d %s", a.status, a.raw)
+	}
+	if a := h.order(path+"/card-checks", `{"result":"CONFIRMED","provider_serial":"UP20260001"}`); a.status != 201 || a.body["state"] != "NORMAL" {
+		t.Fatalf("confirmed: %d %s", a.status, a.raw)
+	}
+	if a := h.order(path+"/card-checks", `{"result":"REJECTED"}`); a.status != 409 || a.code() != "ACCOUNT_ALREADY_OPEN" {
+		t.Errorf("answered twice: %d %s", a.status, a.raw)
+	}
+	if a := h.get(path); a.body["state"] != "NORMAL" {
+		t.Errorf("the account: %s", a.raw)
+	}
+	path, account = apply(2)
+	pull := h.must("/v1/transfers", fmt.Sprintf(`{"kind":"in_bound","to_account":%q,"amount_fen":100}`, account))
+	h.must("/v1/channel/results", fmt.Sprintf(`{"transfer_id":%q,"result":"SUCCESS"}`, pull["transfer_id"]))
+	if a := h.get(path); a.body["state"] != "NORMAL" || a.body["posted_fen"] != 100. {
+		t.Errorf("opened by its first money: %s", a.raw)
+	}
+	path, account = apply(3)
+	if a := h.order(path+"/card-checks", `{"result":"REJECTED","reason":"not of this person"}`); a.status != 201 || a.body["state"] != "CLOSED" {
+		t.Errorf("rejected: %d %s", a.status, a.raw)
+	}
+	h.refused("ACCOUNT_CLOSED", "/v1/transfers", fmt.Sprintf(`{"kind":"in_bound","to_account":%q,"amount_fen":100}`, account))
 }

@@ -83,13 +83,15 @@ type accountRequest struct {
 	BoundCard  cardRequest `json:"bound_card"`
 	Channel    string      `json:"channel,omitzero"`
 	OpenedOn   string      `json:"opened_on,omitzero"`
+	// AwaitCardCheck: the bound card is not confirmed yet.
+	AwaitCardCheck bool `json:"await_card_check,omitzero"`
 }
 
 func openAccount(s *Server, in *accountRequest, args []string) (bank.Command, *problem) {
 	var f fields
 	cmd := &bank.OpenAccount{
 		Customer: f.customer("customer_id", args[0]), Class: 2, Product: f.text("product", in.Product, false, codeMax),
-		FaceToFace: in.FaceToFace, Channel: f.channel(in.Channel), Date: f.date("opened_on", in.OpenedOn),
+		FaceToFace: in.FaceToFace, Channel: f.channel(in.Channel), Date: f.date("opened_on", in.OpenedOn), Apply: in.AwaitCardCheck,
 	}
 	if in.Class != "" && cmd.Class.UnmarshalText([]byte(in.Class)) != nil {
 		f.fail(string(bank.FieldInvalid), "class", "I, II or III")

@@ -88,8 +88,15 @@ type depositHoldReply struct {
 	DepositID bank.ContractNo      `json:"deposit_id"`
 	HoldID    bank.TxnID           `json:"hold_id"`
 	Kind      bank.DepositHoldKind `json:"kind"`
-	AmountFen int64                `json:"amount_fen"`
+	AmountFen int64                `json:"amount_fen"` // held; of a release what was
 	Until     bank.Date            `json:"until,omitzero"`
+}
+
+type depositFreezeReply struct {
+	depositHoldReply
+	AskedFen      int64 `json:"asked_fen"`
+	ShortfallFen  int64 `json:"shortfall_fen"`  // taken as soon as it is free
+	QueuePosition int   `json:"queue_position"` // among the waiting freezes; 0: in effect
 }
 
 func proveDeposit(_ *Server, in *depositHoldRequest, args []string) (bank.Command, *problem) {
@@ -120,7 +127,60 @@ func freezeDeposit(_ *Server, in *depositFreezeRequest, args []string) (bank.Com
 
 func depositFrozen(r *bank.Receipt) any {
 	e, _ := find[*bank.DepositFrozen](r)
-	return depositHoldReply{e.DepositNo, e.HoldID, bank.DepositFreeze, e.AmountFen, e.Until}
+	return depositFreezeReply{
+		depositHoldReply{e.DepositNo, e.HoldID, bank.DepositFreeze, e.AmountFen, e.Until}, e.AskedFen, e.ShortfallFen, e.QueuePosition,
+	}
+}
+
+func renewDepositFreeze(_ *Server, in *renewalRequest, args []string) (bank.Command, *problem) {
+	var f fields
+	f.text("until", in.Until, true, codeMax)
+	return &bank.RenewDepositFreeze{
+		Deposit: f.contract("deposit_id", args[0], bank.DepositContract, bank.DepositUnknown),
+		Hold:    f.business("hold_id", args[1], bank.DepositHoldUnknown), Until: f.date("until", in.Until),
+		DocumentNo: f.text("document_no", in.DocumentNo, false, documentMax), Channel: f.operatorChannel(in.Channel),
+	}, f.p
+}
+
+type depositRenewalReply struct {
+	DepositID bank.ContractNo `json:"deposit_id"`
+	HoldID    bank.TxnID      `json:"hold_id"`
+	Until     bank.Date       `json:"until"`
+	Previous  bank.Date       `json:"previous_until"`
+}
+
+func depositFreezeRenewed(r *bank.Receipt) any {
+	e, _ := find[*bank.DepositFreezeRenewed](r)
+	return depositRenewalReply{e.DepositNo, e.HoldID, e.Until, e.Previous}
+}
+
+func deductDeposit(_ *Server, in *deductionRequest, args []string) (bank.Command, *problem) {
+	var f fields
+	return &bank.DeductDeposit{
+		Deposit: f.contract("deposit_id", args[0], bank.DepositContract, bank.DepositUnknown),
+		Hold:    f.business("hold_id", args[1], bank.DepositHoldUnknown), AmountFen: f.money("amount_fen", in.AmountFen),
+		DocumentNo: f.text("document_no", in.DocumentNo, true, documentMax), Channel: f.operatorChannel(in.Channel),
+	}, f.p
+}
+
+type depositDeductionReply struct {
+	DeductionID        bank.TxnID      `json:"deduction_id"`
+	DepositID          bank.ContractNo `json:"deposit_id"`
+	HoldID             bank.TxnID      `json:"hold_id"`
+	AmountFen          int64           `json:"amount_fen"`           // of the principal, for whoever ordered it
+	HeldFen            int64           `json:"held_fen"`             // in the freeze afterwards
+	RemainingFen       int64           `json:"remaining_fen"`        // of the principal
+	InterestFen        int64           `json:"interest_fen"`         // to the e-account, as the next
+	OverdueInterestFen int64           `json:"overdue_interest_fen"` // of the days past the term
+	TaxFen             int64           `json:"tax_fen"`
+	Balances           []bank.Balance  `json:"balances"`
+}
+
+func depositDeducted(r *bank.Receipt) any {
+	e, _ := find[*bank.DepositDeducted](r)
+	return depositDeductionReply{
+		e.DeductionID, e.DepositNo, e.HoldID, e.PrincipalFen, e.HeldFen, e.RemainingFen, e.InterestFen, e.OverdueInterestFen, e.TaxFen, r.Balances,
+	}
 }
 
 func holdDeposit(kind bank.DepositHoldKind, in *depositHoldRequest, args []string) (*bank.HoldDeposit, *fields) {
@@ -141,21 +201,34 @@ func depositHeld(r *bank.Receipt) any {
 }
 
 type depositReleaseRequest struct {
-	Channel string `json:"channel,omitzero"`
+	DocumentNo string `json:"document_no,omitzero"` // of the order that lifts a freeze
+	Channel    string `json:"channel,omitzero"`
 }
 
 func releaseDeposit(_ *Server, in *depositReleaseRequest, args []string) (bank.Command, *problem) {
 	var f fields
-	hold, err := bank.ParseTxnID(args[1])
-	if err != nil {
-		f.fail(string(bank.DepositHoldUnknown), "hold_id", "")
-	}
 	return &bank.ReleaseDepositHold{
-		Deposit: f.contract("deposit_id", args[0], bank.DepositContract, bank.DepositUnknown), Hold: hold, Channel: f.channel(in.Channel),
+		Deposit: f.contract("deposit_id", args[0], bank.DepositContract, bank.DepositUnknown),
+		Hold:    f.business("hold_id", args[1], bank.DepositHoldUnknown), DocumentNo: f.text("document_no", in.DocumentNo, false, documentMax),
+		Channel: f.channel(in.Channel),
 	}, f.p
 }
 
+type depositReleaseReply struct {
+	depositHoldReply
+	// Applied are the freezes that what became free has gone to, in their order.
+	Applied []bank.TxnID `json:"applied_hold_ids"`
+}
+
 func depositReleased(r *bank.Receipt) any {
-	e, _ := find[*bank.DepositHoldReleased](r)
-	return depositHoldReply{DepositID: e.DepositNo, HoldID: e.HoldID, Kind: e.Kind, AmountFen: e.AmountFen}
+	out := depositReleaseReply{Applied: []bank.TxnID{}}
+	for _, e := range r.Events {
+		switch m := e.(type) {
+		case *bank.DepositHoldReleased:
+			out.depositHoldReply = depositHoldReply{DepositID: m.DepositNo, HoldID: m.HoldID, Kind: m.Kind, AmountFen: m.AmountFen}
+		case *bank.DepositFreezeApplied:
+			out.Applied = append(out.Applied, m.HoldID)
+		}
+	}
+	return out
 }

@@ -31,6 +31,9 @@ type accountReply struct {
 }
 
 func accountOpened(r *bank.Receipt) any {
+	if e, ok := find[*bank.AccountApplied](r); ok {
+		return accountReply{e.AccountNo, e.CustomerNo, e.Class, e.Product, string(bank.AccountPendingOpen), e.AppliedOn, r.Balances}
+	}
 	e, _ := find[*bank.AccountOpened](r)
 	return accountReply{e.AccountNo, e.CustomerNo, e.Class, e.Product, string(bank.AccountNormal), e.OpenedOn, r.Balances}
 }

@@ -23,6 +23,8 @@ type transferRequest struct {
 	Channel        string `json:"channel,omitzero"`
 	AccountingDate string `json:"accounting_date,omitzero"`
 	Confirmed      bool   `json:"confirmed,omitzero"` // the customer has been reminded of the day's total
+	// RiskDelay is why the payment is to wait for a person's decision, such as the rule it hit; empty: it is not.
+	RiskDelay string `json:"risk_delay,omitzero"`
 }
 
 func transfer(s *Server, in *transferRequest, _ []string) (bank.Command, *problem) {
@@ -69,7 +71,78 @@ func transfer(s *Server, in *transferRequest, _ []string) (bank.Command, *proble
 		f.fail(string(bank.FieldInvalid), "kind", "in_bound, out, payment, internal or inbound")
 	}
 	f.money("amount_fen", in.AmountFen)
+	if in.RiskDelay != "" {
+		cmd = f.delay(cmd, in.RiskDelay)
+	}
 	return cmd, f.p
+}
+
+// delay makes a payment wait for a decision (风险暂缓).
+func (f *fields) delay(payment bank.Command, reason string) bank.Command {
+	f.text("risk_delay", reason, true, summaryMax)
+	switch m := payment.(type) {
+	case *bank.TransferOut:
+		return &bank.DelayPayment{Out: m, Reason: reason}
+	case *bank.TransferInternal:
+		return &bank.DelayPayment{Internal: m, Reason: reason}
+	}
+	f.fail(codeFieldHere, "risk_delay", "only money that leaves can wait: kind out, payment or internal")
+	return payment
+}
+
+type reviewRequest struct {
+	Decision string `json:"decision"`
+	Reason   string `json:"reason"`
+	Channel  string `json:"channel,omitzero"`
+}
+
+func reviewPayment(_ *Server, in *reviewRequest, args []string) (bank.Command, *problem) {
+	var f fields
+	id, channel := f.business("transfer_id", args[0], bank.TransferUnknown), f.operatorChannel(in.Channel)
+	reason := f.text("reason", in.Reason, true, summaryMax)
+	switch in.Decision {
+	case "RELEASE":
+		return &bank.ReleasePayment{Transfer: id, Reason: reason, Channel: channel}, f.p
+	case "REFUSE":
+		return &bank.EndDelay{Transfer: id, Result: bank.DelayRefused, Reason: reason, Channel: channel}, f.p
+	case "":
+		f.fail(codeFieldMiss, "decision", "")
+	default:
+		f.fail(string(bank.FieldInvalid), "decision", "RELEASE or REFUSE")
+	}
+	return nil, f.p
+}
+
+type withdrawalRequest struct {
+	Reason  string `json:"reason,omitzero"`
+	Channel string `json:"channel,omitzero"`
+}
+
+func withdrawPayment(_ *Server, in *withdrawalRequest, args []string) (bank.Command, *problem) {
+	var f fields
+	return &bank.EndDelay{
+		Transfer: f.business("transfer_id", args[0], bank.TransferUnknown), Result: bank.DelayWithdrawn,
+		Reason: f.text("reason", in.Reason, false, summaryMax), Channel: f.channel(in.Channel),
+	}, f.p
+}
+
+type reviewReply struct {
+	TransferID     bank.TxnID       `json:"transfer_id"`
+	AccountNo      bank.AccountNo   `json:"account_no"`
+	AmountFen      int64            `json:"amount_fen"`
+	Result         bank.DelayResult `json:"result"`
+	Status         string           `json:"status"` // of the transfer
+	AccountingDate bank.Date        `json:"accounting_date"`
+	Balances       []bank.Balance   `json:"balances"`
+}
+
+func paymentReviewed(r *bank.Receipt) any {
+	e, _ := find[*bank.PaymentDelayEnded](r)
+	var v bank.TransferView
+	for _, e := range r.Events {
+		v.Fold(e, "")
+	}
+	return reviewReply{e.TxnID, e.AccountNo, e.AmountFen, e.Result, v.Status, r.Date, r.Balances}
 }
 
 // internalOnly is absent for the commonest kind, without a map.

@@ -205,7 +205,7 @@ type payload struct {
 // counted are the events that mean something for products.
 var counted = []string{
 	"AccountOpened", "AccountClosed",
-	"DepositOpened", "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity", "DepositRolledOver",
+	"DepositOpened", "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity", "DepositDeducted", "DepositRolledOver",
 	"CreditLineGranted", "LoanDisbursed", "RepaymentApplied", "LoanPrepaid", "LoanSettled",
 }
 
@@ -226,7 +226,7 @@ func (c *changes) event(env *streams.Envelope) error {
 		c.product(e.Product, Account).closed++
 	case "DepositOpened":
 		c.open(&e, Deposit, e.PrincipalFen)
-	case "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity":
+	case "DepositMatured", "DepositRedeemedEarly", "DepositRedeemedAfterMaturity", "DepositDeducted":
 		t := c.product(e.Product, Deposit)
 		t.balanceFen -= e.PrincipalFen
 		if e.RemainingFen == 0 {
