@@ -66,13 +66,44 @@ type DayTally struct {
 	Subjects []SubjectTally `json:"subjects"`
 	Accrued  []AccruedTally `json:"accrued"`
 	InFlight []FlightTally  `json:"in_flight,omitempty"`
+	// Clearing is of every channel that clears; nil in reports of before it was counted.
+	Clearing []ClearingTally `json:"clearing,omitempty"`
 }
 
-// FlightTally is what is under way to or from the channels of a clearing subject, by events.
+// FlightTally is what is under way to or from a channel, by events.
 type FlightTally struct {
-	Clearing  uint32    `json:"clearing"` // detail subject
+	Channel   Channel   `json:"channel"`
 	Direction Direction `json:"direction"`
 	Fen       int64     `json:"fen"`
+}
+
+// ClearingTally is what a channel's clearing accounts and its files come to. Above zero: we owe the channel.
+type ClearingTally struct {
+	Channel Channel `json:"channel"`
+	// OpeningFen is what the clearing accounts stood at before the first of Days; Opening says from when: zero, if the
+	// books go back to the bank's first day.
+	OpeningFen int64         `json:"opening_fen"`
+	Opening    Date          `json:"opening,omitzero"`
+	NetFen     int64         `json:"net_fen"`     // of the files of days before Days
+	SettledFen int64         `json:"settled_fen"` // of them
+	Days       []ClearingDay `json:"days"`        // ascending
+}
+
+// ClearingDay is a date of a channel: what was booked on it, and its file.
+type ClearingDay struct {
+	Date     Date  `json:"date"`
+	MovedFen int64 `json:"moved_fen"` // entries of the date, credits less debits, without those about files as a whole
+	// SettledFen and ChargedFen are what was booked of the date's file so far, on whatever date: K01 and K07.
+	SettledFen int64      `json:"settled_fen,omitzero"`
+	ChargedFen int64      `json:"charged_fen,omitzero"`
+	File       *FileTally `json:"file,omitempty"` // nil: it has not come
+}
+
+// FileTally is what the last file of a channel's day came to.
+type FileTally struct {
+	FinishedOn Date `json:"finished_on"`
+	FileSums
+	Open []Difference `json:"open,omitempty"` // the first that wait for a person
 }
 
 // SubjectTally is a subject's posted sums by the journal's entries.

@@ -4,7 +4,9 @@
 package simulated
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -114,8 +116,12 @@ func (c *Channel) Query(r actors.ChannelRequest) {
 }
 
 // File implements channels.Port.
-func (c *Channel) File(_ context.Context, channel bank.Channel, day bank.Date) ([]byte, error) {
-	return c.files.read(channel, day)
+func (c *Channel) File(_ context.Context, channel bank.Channel, day bank.Date) (io.ReadCloser, error) {
+	text, err := c.files.read(channel, day)
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(text)), nil
 }
 
 // reasonRefused is why the channel refuses.
