@@ -184,7 +184,7 @@ func TestCustomersWhoMoveWhileTheyAreComparedAreNoDifference(t *testing.T) {
 			for ; ctx.Err() == nil; n++ {
 				calls := []*bank.Call{
 					{Command: &bank.BuyDeposit{Account: account, Product: "JFC3M", AmountFen: 10_000}, Key: bank.U128{Lo: uint64(n), Hi: uint64(100 + i)}},
-					{Command: &bank.RedeemDeposit{Deposit: bank.NewContractNo(bank.DepositContract, account.Customer(), uint32(n + 2)), All: true}, Key: bank.U128{Lo: uint64(n), Hi: uint64(200 + i)}},
+					{Command: &bank.RedeemDeposit{Deposit: bank.NewContractNo(bank.DepositContract, account.Customer(), uint32(n+2)), All: true}, Key: bank.U128{Lo: uint64(n), Hi: uint64(200 + i)}},
 				}
 				b.send(calls...)()
 			}

@@ -1,6 +1,7 @@
 package bank
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -18,6 +19,9 @@ type DayReport struct {
 	Checks  []DayCheck `json:"checks"`
 	Ledgers []Trial    `json:"ledgers"`
 
+	// Tellers is what each channel's virtual tellers have journalled on the date.
+	Tellers []TellerTally `json:"tellers,omitempty"`
+
 	// Tally is what the next day's report begins with.
 	Tally DayTally `json:"tally"`
 }
@@ -33,6 +37,17 @@ type DayCheck struct {
 	// Findings are the first differences; Differences is how many there are.
 	Findings    []string `json:"findings,omitempty"`
 	Differences int      `json:"differences,omitzero"`
+}
+
+// TellerTally (柜员轧账) sums up a channel's virtual tellers (虚拟柜员): one for each shard. The numbers of their journals
+// are positions.
+type TellerTally struct {
+	Channel   Channel `json:"channel"` // empty: the bank itself
+	Tellers   int     `json:"tellers"` // that have journalled something
+	Records   int64   `json:"records"`
+	PostedFen int64   `json:"posted_fen"` // debits, and as much of credits
+	First     uint64  `json:"first"`      // positions
+	Last      uint64  `json:"last"`
 }
 
 // CheckResult is what came of a check.
@@ -155,6 +170,12 @@ func (r *DayReport) Text() string {
 		if more := c.Differences - len(c.Findings); more > 0 {
 			fmt.Fprintf(&b, "       … 另有 and %d more\n", more)
 		}
+	}
+	if len(r.Tellers) > 0 {
+		fmt.Fprintf(&b, "\n柜员轧账 Tellers (元 yuan)\n  %-12s %8s %12s %20s  流水号 numbers\n", "渠道 channel", "柜员 tellers", "笔数 records", "借贷各 posted")
+	}
+	for _, t := range r.Tellers {
+		fmt.Fprintf(&b, "  %-12s %8d %12d %20s  %d…%d\n", cmp.Or(t.Channel.String(), "本行 bank"), t.Tellers, t.Records, Yuan(t.PostedFen), t.First, t.Last)
 	}
 	for i := range r.Ledgers {
 		t := &r.Ledgers[i]

@@ -189,7 +189,8 @@ func (d *Day) moving() string {
 }
 
 func (d *Day) holes(t *tally) bank.DayCheck {
-	return checked("R9", "流水号连续", "the journal has no holes", t.hole, "%d records to position %d; tellers have no numbering of their own yet", t.records, d.Position)
+	return checked("R9", "柜员流水号连续", "the tellers' journals have no holes", t.hole,
+		"%d records to position %d of %d tellers, decisions of %d customers", t.records, d.Position, len(t.tellers.of), len(t.tellers.heads))
 }
 
 func (d *Day) published() bank.DayCheck {

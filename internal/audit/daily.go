@@ -167,7 +167,7 @@ func (d *Day) Check(ctx context.Context) (*bank.DayReport, error) {
 		return nil, err
 	}
 	r := &bank.DayReport{Date: d.Date, Position: uint64(d.Position), Fence: uint64(d.Fence), Tally: t.figures(d.Date)}
-	r.Ledgers = d.Books.trial()
+	r.Ledgers, r.Tellers = d.Books.trial(), t.tellers.sheet()
 	r.Checks = []bank.DayCheck{
 		d.balanced(), d.subjects(t), d.accrued(t), d.principals(), d.controls(), d.clearing(t), d.pendings(), d.lines(),
 		d.holes(t), d.published(), d.eAccounts(), d.reversals(t),
@@ -207,6 +207,7 @@ type tally struct {
 	accrued   map[payable]int64
 	flight    map[flight]int64
 	clearing  clearing
+	tellers   tellers
 	records   int64
 	hole      bank.Findings
 	reversed  int
@@ -219,7 +220,7 @@ type tally struct {
 func (d *Day) tally(ctx context.Context) (*tally, error) {
 	t := &tally{
 		subjects: make(map[subject]*bank.SubjectBalance), accrued: make(map[payable]int64), flight: make(map[flight]int64),
-		clearing: newClearing(nil),
+		clearing: newClearing(nil), tellers: newTellers(),
 	}
 	from := journal.Position(1)
 	if d.Before != nil {
@@ -298,6 +299,7 @@ func (t *tally) beginClearing(on bank.Date, books *Subledger) {
 func (d *Day) take(t *tally, rec *journal.Record) error {
 	later := d.Fence > 0 && rec.Position > d.Fence && bank.Date(rec.AccountingDate) > d.Date
 	counted := d.Before != nil && uint64(rec.Position) <= d.Before.Position && bank.Date(rec.AccountingDate) <= d.Before.Date
+	t.tellers.number(rec, &t.hole)
 	if rec.Kind == journal.KindIntent || rec.Kind == journal.KindClaim {
 		return nil
 	}
@@ -311,15 +313,18 @@ func (d *Day) take(t *tally, rec *journal.Record) error {
 	if err != nil {
 		return fmt.Errorf("position %d: %w", rec.Position, err)
 	}
-	for i := range entries {
-		if e := &entries[i]; later {
-			d.Books.undo(e)
-		} else {
-			t.enter(e, bank.Date(rec.AccountingDate))
-		}
-	}
 	if later {
+		for i := range entries {
+			d.Books.undo(&entries[i])
+		}
 		return nil
+	}
+	var posted int64
+	for i := range entries {
+		posted += t.enter(&entries[i], bank.Date(rec.AccountingDate))
+	}
+	if bank.Date(rec.AccountingDate) == d.Date {
+		t.tellers.enter(rec, posted)
 	}
 	for i := range rec.Events {
 		if err := d.event(t, &rec.Events[i]); err != nil {
@@ -336,16 +341,17 @@ func (d *Day) entriesOf(rec *journal.Record) streams.Transfers {
 	return streams.Recorded{Journal: d.Journal, Record: rec}
 }
 
-// enter adds an entry's posted amount to its subjects.
-func (t *tally) enter(e *streams.Entry, date bank.Date) {
+// enter adds an entry's posted amount to its subjects, and returns it.
+func (t *tally) enter(e *streams.Entry, date bank.Date) (postedFen int64) {
 	if e.Phase != streams.Posted && e.Phase != streams.Post {
-		return
+		return 0
 	}
 	debit, _, _ := bank.SplitLedgerID(bank.U128(e.Debit))
 	credit, _, _ := bank.SplitLedgerID(bank.U128(e.Credit))
 	t.balance(e.Ledger, debit).DebitFen += e.AmountFen
 	t.balance(e.Ledger, credit).CreditFen += e.AmountFen
 	t.clearing.enter(e, date)
+	return e.AmountFen
 }
 
 func (t *tally) balance(ledgerNo, detail uint32) *bank.SubjectBalance {
