@@ -46,6 +46,7 @@ type Ours struct {
 	Side      OurSide
 	Account   AccountNo `json:",omitzero"`
 	Bound     bool      // from or to the bound card
+	Return    bool      `json:",omitzero"` // what came back of it; only its serial names it
 	On        Date      `json:",omitzero"` // of the entry that moved the money; zero: none has, or it is to be looked up
 }
 
@@ -159,7 +160,9 @@ func (c *Comparison) Again(ours []Ours) *Part {
 	}
 	for i := range ours {
 		o := &ours[i]
-		p.byTxn[o.Transfer] = i
+		if !o.Return {
+			p.byTxn[o.Transfer] = i
+		}
 		if o.Serial != "" {
 			p.bySerial[o.Serial] = i
 		}
@@ -235,7 +238,7 @@ func (p *Part) find(row *FileRow, find func(*FileRow) *Ours) *Ours {
 func (p *Part) Rest(early func(TxnID) bool) (differences []Difference) {
 	for i := range p.ours {
 		o := &p.ours[i]
-		if p.seen[o] || o.Side != OursPosted || early(o.Transfer) {
+		if p.seen[o] || o.Side != OursPosted || !o.Return && early(o.Transfer) {
 			continue
 		}
 		differences = append(differences, differ(OursOnly, FileRow{Direction: o.Direction}, o))
@@ -415,6 +418,24 @@ func IsBoundCode(code uint16) bool { return code == codePull || code == codeOutB
 
 // IsReceiptCode reports whether a transfer code is of money that a channel brought: to an account, or held.
 func IsReceiptCode(code uint16) bool { return code == codeInbound || code == codeHeld }
+
+// IsReturnCode reports whether a transfer code is of money that came back (退汇).
+func IsReturnCode(code uint16) bool { return code == returnedCode }
+
+// ReturnSerial is the channel's serial of a return of the amount that the channel brought, from the n-th of those of the
+// amount on; false for none, and for what a file had given back: that is its line's.
+func (v *TransferView) ReturnSerial(fen int64, n int) (string, bool) {
+	for _, r := range v.Returns {
+		if r.AmountFen != fen || r.ChannelSerial == "" || r.Reason == reasonFile {
+			continue
+		}
+		if n == 0 {
+			return r.ChannelSerial, true
+		}
+		n--
+	}
+	return "", false
+}
 
 // reasonFile is why what a file resolves was done.
 const reasonFile = "channel file"

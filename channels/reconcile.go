@@ -250,6 +250,12 @@ func (r *Reconciler) ours(ctx context.Context, channel bank.Channel, day bank.Da
 	return out, nil
 }
 
+// returned tells returns of a transfer apart.
+type returned struct {
+	transfer bank.TxnID
+	fen      int64
+}
+
 // oursIn makes transfers of a clearing account's entries of a day.
 func (r *Reconciler) oursIn(ctx context.Context, account ledger.Uint128, entries []ledger.Transfer) ([]bank.Ours, error) {
 	ended := make(map[ledger.Uint128]bank.OurSide)
@@ -262,6 +268,7 @@ func (r *Reconciler) oursIn(ctx context.Context, account ledger.Uint128, entries
 		}
 	}
 	var out []bank.Ours
+	returnedBefore := make(map[returned]int)
 	for i := range entries {
 		t := &entries[i]
 		fen, fits := t.Amount.Int64()
@@ -280,6 +287,20 @@ func (r *Reconciler) oursIn(ctx context.Context, account ledger.Uint128, entries
 			if o.Side == bank.OursPosted {
 				o.On = bank.Date(t.UserData32)
 			}
+		case bank.IsReturnCode(t.Code):
+			v, err := r.Bank.Transfer(ctx, o.Transfer)
+			if err != nil {
+				return nil, fmt.Errorf("transfer %s: %w", o.Transfer, err)
+			}
+			key := returned{o.Transfer, fen}
+			serial, ok := v.ReturnSerial(fen, returnedBefore[key])
+			if !ok {
+				continue // no line of a file can name it
+			}
+			returnedBefore[key]++
+			o.Serial, o.Return, o.On = serial, true, bank.Date(t.UserData32)
+			out = append(out, o)
+			continue
 		case t.Flags&(ledger.TransferPostPending|ledger.TransferVoidPending) != 0 || !bank.IsReceiptCode(t.Code):
 			continue // counted with what it ends; or no transfer of the channel's customers
 		default:

@@ -334,6 +334,26 @@ func TestAReceiptThatIsHeldIsInItsFileBySerial(t *testing.T) {
 	}
 }
 
+// Money that came back is in the channel's file as a line of its own, under the serial that came with it. It has been
+// given back already: to take the line for money from outside would give it back twice.
+func TestMoneyThatCameBackIsNotCreditedOnceMoreByItsLine(t *testing.T) {
+	b := openBranch(t)
+	a := b.customer("a", "IN-1", 100_000)
+	out := b.out(a, 9_000, true)
+	for i, serial := range []string{"BACK-1", "BACK-2"} { // in two parts
+		b.must(&bank.ReturnTransfer{Transfer: out, AmountFen: 4_500, ChannelSerial: serial})
+		b.row(serial, bank.TxnID{}, bank.In, 4_500, true, []string{"", a.String()}[i])
+	}
+	b.row("OUT", out, bank.Out, 9_000, true, "")
+	report := b.reconcile()
+	if report.Matched != 4 || report.DifferenceCount != 0 || b.available(a) != 100_000 || report.Clearing.OwedFen != 0 {
+		t.Errorf("%+v, the customer has %d", report, b.available(a))
+	}
+	if want := []bank.DaySum{{Date: theDay, Fen: 9_000 - 4_500 - 4_500 - 100_000}}; !slices.Equal(report.sum.Covered, want) || report.sum.OpenFen != 0 {
+		t.Errorf("%+v", report.sum)
+	}
+}
+
 // A channel whose day ends before ours has in its next file what it had in the one before: nobody is to look for it.
 func TestWhatTheFileOfTheDayBeforeHadIsNotMissedInTheNext(t *testing.T) {
 	b := openBranch(t)
