@@ -46,6 +46,7 @@ type Ours struct {
 	Side      OurSide
 	Account   AccountNo `json:",omitzero"`
 	Bound     bool      // from or to the bound card
+	Receipt   bool      `json:",omitzero"` // brought by the channel
 	Return    bool      `json:",omitzero"` // what came back of it; only its serial names it
 	On        Date      `json:",omitzero"` // of the entry that moved the money; zero: none has, or it is to be looked up
 }

@@ -1,6 +1,7 @@
 package channels
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -250,6 +251,25 @@ func (r *Reconciler) ours(ctx context.Context, channel bank.Channel, day bank.Da
 	return out, nil
 }
 
+// Receipts lists what a channel brought on a day, to accounts or held, as lines of a file that knows our transfers: for
+// channels that are not there.
+func (r *Reconciler) Receipts(ctx context.Context, channel bank.Channel, day bank.Date) (rows []bank.FileRow, err error) {
+	for part := range partsCount {
+		ours, err := r.ours(ctx, channel, day, part)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range ours {
+			if o.Receipt && len(rows) < RowsMax {
+				rows = append(rows, bank.FileRow{
+					Serial: cmp.Or(o.Serial, o.Transfer.String()), Transfer: o.Transfer, Direction: bank.In, AmountFen: o.AmountFen, Success: true, Day: day,
+				})
+			}
+		}
+	}
+	return rows, nil
+}
+
 // returned tells returns of a transfer apart.
 type returned struct {
 	transfer bank.TxnID
@@ -304,7 +324,7 @@ func (r *Reconciler) oursIn(ctx context.Context, account ledger.Uint128, entries
 		case t.Flags&(ledger.TransferPostPending|ledger.TransferVoidPending) != 0 || !bank.IsReceiptCode(t.Code):
 			continue // counted with what it ends; or no transfer of the channel's customers
 		default:
-			o.On = bank.Date(t.UserData32)
+			o.Receipt, o.On = true, bank.Date(t.UserData32)
 		}
 		if o.Side == "" || t.Flags&ledger.TransferPending == 0 {
 			now, err := r.find(ctx, o.Transfer) // ended on a later day, or the serial is asked for

@@ -30,6 +30,10 @@ func (s *server) openChannels(bankOf *cluster.Cluster, at layout, o serveOptions
 			return channels.ThroughAPI{}
 		}
 		so := simulated.Options{Delay: o.channelDelay, Directory: at.channels(), Logger: logger}
+		// What comes in is said through the API, to the bank alone: its own books tell the simulated channel.
+		so.Receipts = func(ctx context.Context, channel bank.Channel, day bank.Date) ([]bank.FileRow, error) {
+			return s.day.files.reconciler().Receipts(ctx, channel, day)
+		}
 		if o.channelFaults {
 			so.Behave = simulated.ByAmount
 		}

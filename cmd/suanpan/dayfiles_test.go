@@ -96,7 +96,7 @@ func TestAFileThatDoesNotComeIsSaidInTheReport(t *testing.T) {
 	}
 	p.clockTo("2026-01-19T00:00:01+08:00")
 	if result, detail := checkOf(p.report("2026-01-18"), "R6"); result != "OK" || !strings.Contains(detail, "files of 2026-01-17 read: UNIONPAY;") ||
-		!strings.Contains(detail, "IBPS owed 0.00 = files' net 50.00 − settled 50.00") {
+		!strings.Contains(detail, "IBPS owed -20,000.00 = files' net 50.00 − settled 50.00 + in no file yet -20,000.00") {
 		t.Errorf("R6: %s %s", result, detail)
 	}
 }
