@@ -143,31 +143,101 @@ func TestCustomersWhomOnlyTheSweepNeedsLeaveMemory(t *testing.T) {
 	}
 }
 
-// What a customer's state says of his contracts and what the ledger says must be the same; when they are not, the
-// report names the contract.
+// What a customer's state says of his contracts and what the ledger says must be the same, wherever the ledger is; when
+// they are not, the report names the contract.
 func TestContractsThatDifferFromTheLedgerAreNamed(t *testing.T) {
+	for name, elsewhere := range map[string]bool{"in this process": false, "elsewhere": true} {
+		t.Run(name, func(t *testing.T) {
+			c := clock.NewMovable(testClock())
+			var o *office
+			if elsewhere {
+				o = openBranch(t, newMemoryJournal(), newEngine(), dayClock(c)).office
+			} else {
+				o = openOffice(t, newMemoryJournal(), dayClock(c))
+			}
+			d := o.days(c)
+			no := o.depositor("d").Customer()
+			account := o.node.slot(no).customer.Accounts[0].No
+			txn := o.done(&bank.TransferIn{Account: account, AmountFen: 5}).Txn
+			found, err := d.Contracts(t.Context(), dayNext)
+			if err != nil || found.Overdue.Count != 1 { // nobody has noticed that its channel is silent
+				t.Fatalf("%+v, %v", found, err)
+			}
+			o.done(&bank.MarkUnknown{Transfer: txn})
+			found, err = d.Contracts(t.Context(), dayNext)
+			if err != nil || found.Contracts != 1 || found.InFlight != 1 || found.Principal.Count+found.Limits.Count+found.Overdue.Count != 0 {
+				t.Fatalf("%+v, %v", found, err)
+			}
+			o.node.registry.setOpen(no, false) // nobody would ask its channel again
+			s := o.node.slot(no)
+			s.customer.Deposits[0].PrincipalFen++
+			s.customer.Lines = append(s.customer.Lines, bank.CreditLine{No: bank.NewContractNo(bank.LineContract, no, 1), LimitFen: 1})
+			found, err = d.Contracts(t.Context(), dayNext)
+			if err != nil || found.Principal.Count != 1 || found.Limits.Count != 1 || found.Overdue.Count != 1 || found.Contracts != 1 || found.Lines != 1 {
+				t.Errorf("%+v, %v", found, err)
+			}
+		})
+	}
+}
+
+// Whoever buys and redeems while he is compared with a ledger elsewhere is not said to differ from it; and whoever has
+// come to rest is in the sum.
+func TestCustomersWhoMoveWhileTheyAreComparedAreNoDifference(t *testing.T) {
 	c := clock.NewMovable(testClock())
-	o := openOffice(t, newMemoryJournal(), dayClock(c))
-	d := o.days(c)
-	no := o.depositor("d").Customer()
-	account := o.node.slot(no).customer.Accounts[0].No
-	txn := o.done(&bank.TransferIn{Account: account, AmountFen: 5}).Txn
-	found, err := d.Contracts(t.Context(), dayNext)
-	if err != nil || found.Overdue.Count != 1 { // nobody has noticed that its channel is silent
-		t.Fatalf("%+v, %v", found, err)
+	b := openBranch(t, newMemoryJournal(), newEngine(), dayClock(c))
+	d := b.days(c)
+	var movers []bank.AccountNo
+	for i := range 4 {
+		movers = append(movers, b.depositor(fmt.Sprint("m", i)))
 	}
-	o.done(&bank.MarkUnknown{Transfer: txn})
-	found, err = d.Contracts(t.Context(), dayNext)
-	if err != nil || found.Contracts != 1 || found.InFlight != 1 || found.Principal.Count+found.Limits.Count+found.Overdue.Count != 0 {
-		t.Fatalf("%+v, %v", found, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	moved := make(chan int, len(movers))
+	for i, account := range movers {
+		go func() {
+			n := 0
+			for ; ctx.Err() == nil; n++ {
+				calls := []*bank.Call{
+					{Command: &bank.BuyDeposit{Account: account, Product: "JFC3M", AmountFen: 10_000}, Key: bank.U128{Lo: uint64(n), Hi: uint64(100 + i)}},
+					{Command: &bank.RedeemDeposit{Deposit: bank.NewContractNo(bank.DepositContract, account.Customer(), uint32(n+2)), All: true}, Key: bank.U128{Lo: uint64(n), Hi: uint64(200 + i)}},
+				}
+				b.send(calls...)()
+			}
+			moved <- n
+		}()
 	}
-	o.node.registry.setOpen(no, false) // nobody would ask its channel again
-	s := o.node.slot(no)
-	s.customer.Deposits[0].PrincipalFen++
-	s.customer.Lines = append(s.customer.Lines, bank.CreditLine{No: bank.NewContractNo(bank.LineContract, no, 1), LimitFen: 1})
-	found, err = d.Contracts(t.Context(), dayNext)
-	if err != nil || found.Principal.Count != 1 || found.Limits.Count != 1 || found.Overdue.Count != 1 {
-		t.Errorf("%+v, %v", found, err)
+	for range 50 {
+		found, err := d.Contracts(t.Context(), dayNext)
+		if err != nil || found.Principal.Count != 0 || found.Contracts == 0 && found.Moving == 0 {
+			t.Errorf("%+v, %v", found, err)
+			break
+		}
+	}
+	cancel()
+	for range movers {
+		if n := <-moved; n == 0 {
+			t.Error("one has not moved")
+		}
+	}
+	if found, err := d.Contracts(t.Context(), dayNext); err != nil || found.Contracts < int64(len(movers)) || found.Moving != 0 || found.Principal.Count != 0 {
+		t.Errorf("at rest: %+v, %v", found, err)
+	}
+}
+
+// A comparison waits for a ledger that is away, and ends when it is told to.
+func TestAComparisonEndsThoughTheLedgerIsAway(t *testing.T) {
+	c := clock.NewMovable(testClock())
+	b := openBranch(t, newMemoryJournal(), newEngine(), dayClock(c))
+	d := b.days(c)
+	no := b.depositor("d").Customer()
+	b.link.cut()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := d.Contracts(ctx, dayNext); err == nil {
+		t.Error("compared with a ledger that is away")
+	}
+	b.link.mend()
+	if found, err := d.Contracts(t.Context(), dayNext); err != nil || found.Contracts != 1 {
+		t.Errorf("%s, when it is back: %+v, %v", no, found, err)
 	}
 }
 

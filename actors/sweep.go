@@ -71,6 +71,8 @@ type visit struct {
 
 	parts atomic.Int32 // 2: what is decided is on its way to the disk, and it is still being decided
 	err   error        // why it could not be decided; of the first part
+
+	compared *comparison // with a ledger elsewhere, when he was visited last
 }
 
 func (n *Node) newSweep(date bank.Date, list lister, busy func() bool) *sweep {
@@ -184,6 +186,10 @@ func (s *shardActor) visit(ctx actor.Context, v *visit) {
 
 // visit decides what is to be decided for the customer.
 func (a *customerActor) visit(v *visit) {
+	if c := v.sweep.compare; c != nil && c.asking != nil {
+		c.asking.note(a, v) // ends the visit when the ledger has answered
+		return
+	}
 	list := a.toDo(v.sweep.list, v.sweep.date)
 	if len(list) == 0 {
 		a.look(v.sweep)

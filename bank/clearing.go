@@ -54,7 +54,36 @@ type ReconciliationFinished struct {
 	TheirsFen       int64        `cbor:"8,keyasint" json:"theirs_amount"`
 	DifferenceCount int          `cbor:"9,keyasint" json:"difference_count"`
 	Differences     []Difference `cbor:"10,keyasint,omitempty" json:"differences"`
+	FileSums
 }
+
+// FileSums (对账汇总) is what a file comes to, and what in our books its lines account for. NetFen is ChargesFen, all
+// of Covered and OpenFen. Above zero: we owe the channel.
+type FileSums struct {
+	NetFen     int64     `cbor:"11,keyasint,omitempty" json:"net_amount_fen"` // paid out for us and charged, less taken in
+	ChargesFen int64     `cbor:"12,keyasint,omitempty" json:"charges_fen"`    // what the channel charges
+	Covered    []DaySum  `cbor:"13,keyasint,omitempty" json:"covered"`        // of the clearing accounts' entries, by their dates, ascending
+	OpenFen    int64     `cbor:"14,keyasint,omitempty" json:"open_fen"`       // of lines for which nothing, or another amount, is booked
+	OpenCount  int       `cbor:"15,keyasint,omitempty" json:"open_count"`     // differences that wait for a person
+	Waiting    []Waiting `cbor:"16,keyasint,omitempty" json:"waiting"`        // only here; the first WaitingListed
+	WaitCount  int       `cbor:"17,keyasint,omitempty" json:"waiting_count"`
+}
+
+// DaySum is what entries of a date come to on a channel's clearing accounts, credits less debits.
+type DaySum struct {
+	Date Date  `cbor:"1,keyasint" json:"date"`
+	Fen  int64 `cbor:"2,keyasint" json:"fen"`
+}
+
+// Waiting is a transfer that succeeded here and was not in the file of its day.
+type Waiting struct {
+	Transfer  TxnID     `cbor:"1,keyasint" json:"transfer_id"`
+	Direction Direction `cbor:"2,keyasint" json:"direction"`
+	AmountFen int64     `cbor:"3,keyasint" json:"amount_fen"`
+}
+
+// WaitingListed is how many transfers that only we have a file's sums name.
+const WaitingListed = 20
 
 // DifferencesListed is how many differences the event of a reconciliation lists.
 const DifferencesListed = 200
@@ -106,18 +135,44 @@ func (m *FinishReconciliation) decide(_ *Customer, _ *Env, d *Decision) *Refusal
 // ClearingChannels are the channels that send a daily file.
 var ClearingChannels = []Channel{ChannelIBPS, ChannelUnionPay, ChannelNetsUnion, ChannelCore}
 
-// clearingDetail is the subject of a channel's clearing accounts (清算资金往来).
-func clearingDetail(channel Channel) uint32 {
+// clearing is where a channel's clearing accounts are: under which subject (清算资金往来), and with which sequence, since
+// there is one account for each channel and shard and the chart gives 网联 no subject of its own: its accounts are
+// under UnionPay's, beside UnionPay's own.
+func clearing(channel Channel) (detail, seq uint32) {
 	switch channel {
-	case ChannelUnionPay, ChannelNetsUnion:
-		return DetailClearingUnionPay
+	case ChannelUnionPay:
+		return DetailClearingUnionPay, 0
+	case ChannelNetsUnion:
+		return DetailClearingUnionPay, 1
 	case ChannelCore:
-		return DetailClearingCore
+		return DetailClearingCore, 0
 	}
-	return DetailClearingIBPS
+	return DetailClearingIBPS, 0
 }
 
 // ClearingLedgerID is the ledger account of a channel's clearing in a shard.
 func ClearingLedgerID(channel Channel, shard uint16) U128 {
-	return LedgerID(clearingDetail(channel), uint64(shard), 0)
+	detail, seq := clearing(channel)
+	return LedgerID(detail, uint64(shard), seq)
 }
+
+// ClearingOf is the channel whose clearing account it is; false for other accounts.
+func ClearingOf(account U128) (Channel, bool) {
+	detail, _, seq := SplitLedgerID(account)
+	if detail/10_000 != DetailClearingIBPS/10_000 {
+		return 0, false // most are not: this is asked of every account and entry
+	}
+	for _, channel := range ClearingChannels {
+		if d, s := clearing(channel); d == detail && s == seq {
+			return channel, true
+		}
+	}
+	return 0, false
+}
+
+// ClearsFile reports whether an entry with the transfer code is about a file as a whole: its charges (K07) or its
+// settlement with the central bank (K01).
+func ClearsFile(code uint16) bool { return code == codeSettlement || code == codeCharges }
+
+// SettlesFile reports whether events of the type say that what a file comes to is booked.
+func SettlesFile(t EventType) bool { return t == EventClearingSettled || t == EventChannelFeeCharged }

@@ -1,6 +1,7 @@
 package bank
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -18,6 +19,9 @@ type DayReport struct {
 	Checks  []DayCheck `json:"checks"`
 	Ledgers []Trial    `json:"ledgers"`
 
+	// Tellers is what each channel's virtual tellers have journalled on the date.
+	Tellers []TellerTally `json:"tellers,omitempty"`
+
 	// Tally is what the next day's report begins with.
 	Tally DayTally `json:"tally"`
 }
@@ -33,6 +37,17 @@ type DayCheck struct {
 	// Findings are the first differences; Differences is how many there are.
 	Findings    []string `json:"findings,omitempty"`
 	Differences int      `json:"differences,omitzero"`
+}
+
+// TellerTally (柜员轧账) sums up a channel's virtual tellers (虚拟柜员): one for each shard. The numbers of their journals
+// are positions.
+type TellerTally struct {
+	Channel   Channel `json:"channel"` // empty: the bank itself
+	Tellers   int     `json:"tellers"` // that have journalled something
+	Records   int64   `json:"records"`
+	PostedFen int64   `json:"posted_fen"` // debits, and as much of credits
+	First     uint64  `json:"first"`      // positions
+	Last      uint64  `json:"last"`
 }
 
 // CheckResult is what came of a check.
@@ -66,13 +81,44 @@ type DayTally struct {
 	Subjects []SubjectTally `json:"subjects"`
 	Accrued  []AccruedTally `json:"accrued"`
 	InFlight []FlightTally  `json:"in_flight,omitempty"`
+	// Clearing is of every channel that clears; nil in reports of before it was counted.
+	Clearing []ClearingTally `json:"clearing,omitempty"`
 }
 
-// FlightTally is what is under way to or from the channels of a clearing subject, by events.
+// FlightTally is what is under way to or from a channel, by events.
 type FlightTally struct {
-	Clearing  uint32    `json:"clearing"` // detail subject
+	Channel   Channel   `json:"channel"`
 	Direction Direction `json:"direction"`
 	Fen       int64     `json:"fen"`
+}
+
+// ClearingTally is what a channel's clearing accounts and its files come to. Above zero: we owe the channel.
+type ClearingTally struct {
+	Channel Channel `json:"channel"`
+	// OpeningFen is what the clearing accounts stood at before the first of Days; Opening says from when: zero, if the
+	// books go back to the bank's first day.
+	OpeningFen int64         `json:"opening_fen"`
+	Opening    Date          `json:"opening,omitzero"`
+	NetFen     int64         `json:"net_fen"`     // of the files of days before Days
+	SettledFen int64         `json:"settled_fen"` // of them
+	Days       []ClearingDay `json:"days"`        // ascending
+}
+
+// ClearingDay is a date of a channel: what was booked on it, and its file.
+type ClearingDay struct {
+	Date     Date  `json:"date"`
+	MovedFen int64 `json:"moved_fen"` // entries of the date, credits less debits, without those about files as a whole
+	// SettledFen and ChargedFen are what was booked of the date's file so far, on whatever date: K01 and K07.
+	SettledFen int64      `json:"settled_fen,omitzero"`
+	ChargedFen int64      `json:"charged_fen,omitzero"`
+	File       *FileTally `json:"file,omitempty"` // nil: it has not come
+}
+
+// FileTally is what the last file of a channel's day came to.
+type FileTally struct {
+	FinishedOn Date `json:"finished_on"`
+	FileSums
+	Open []Difference `json:"open,omitempty"` // the first that wait for a person
 }
 
 // SubjectTally is a subject's posted sums by the journal's entries.
@@ -124,6 +170,12 @@ func (r *DayReport) Text() string {
 		if more := c.Differences - len(c.Findings); more > 0 {
 			fmt.Fprintf(&b, "       … 另有 and %d more\n", more)
 		}
+	}
+	if len(r.Tellers) > 0 {
+		fmt.Fprintf(&b, "\n柜员轧账 Tellers (元 yuan)\n  %-12s %8s %12s %20s  流水号 numbers\n", "渠道 channel", "柜员 tellers", "笔数 records", "借贷各 posted")
+	}
+	for _, t := range r.Tellers {
+		fmt.Fprintf(&b, "  %-12s %8d %12d %20s  %d…%d\n", cmp.Or(t.Channel.String(), "本行 bank"), t.Tellers, t.Records, Yuan(t.PostedFen), t.First, t.Last)
 	}
 	for i := range r.Ledgers {
 		t := &r.Ledgers[i]

@@ -93,6 +93,12 @@ func (p AdvanceCollection) Legs(txn TxnID, legs []Leg) []Leg {
 	return c.legs
 }
 
+// Codes of entries that are about a channel's file as a whole.
+const (
+	codeSettlement uint16 = 4001 // K01
+	codeCharges    uint16 = 4005 // K07
+)
+
 // NetSettlement (K01, 清算轧差) settles a clearing account with the central bank; NetFen above zero is what we pay.
 type NetSettlement struct {
 	Clearing, CentralBank U128
@@ -102,9 +108,9 @@ type NetSettlement struct {
 // Legs returns K01.
 func (p NetSettlement) Legs(txn TxnID) []Leg {
 	if p.NetFen < 0 {
-		return single(txn, p.CentralBank, p.Clearing, -p.NetFen, 4001, Leg{})
+		return single(txn, p.CentralBank, p.Clearing, -p.NetFen, codeSettlement, Leg{})
 	}
-	return single(txn, p.Clearing, p.CentralBank, p.NetFen, 4001, Leg{})
+	return single(txn, p.Clearing, p.CentralBank, p.NetFen, codeSettlement, Leg{})
 }
 
 // ShortageBooked (K03 leg 1, 清算短款) is money the channel has paid and we have not.
@@ -159,5 +165,5 @@ type ChannelCost struct {
 
 // Legs returns K07.
 func (p ChannelCost) Legs(txn TxnID) []Leg {
-	return single(txn, p.Expense, p.Clearing, p.FeeFen, 4005, Leg{})
+	return single(txn, p.Expense, p.Clearing, p.FeeFen, codeCharges, Leg{})
 }

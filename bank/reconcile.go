@@ -22,6 +22,8 @@ type FileRow struct {
 	Success   bool
 	Day       Date
 	Account   string // of the payee here, for money in; may be empty
+	// Repeated: an earlier line of the file has its serial; PaidBefore: one that succeeded.
+	Repeated, PaidBefore bool
 }
 
 // OurSide is how a transfer stands here.
@@ -42,8 +44,11 @@ type Ours struct {
 	Direction Direction
 	AmountFen int64
 	Side      OurSide
-	Account   AccountNo
-	Bound     bool // from or to the bound card
+	Account   AccountNo `json:",omitzero"`
+	Bound     bool      // from or to the bound card
+	Receipt   bool      `json:",omitzero"` // brought by the channel
+	Return    bool      `json:",omitzero"` // what came back of it; only its serial names it
+	On        Date      `json:",omitzero"` // of the entry that moved the money; zero: none has, or it is to be looked up
 }
 
 // DifferenceKind says what does not agree.
@@ -77,6 +82,7 @@ type Difference struct {
 
 	row  FileRow
 	ours Ours
+	by   TxnID // the business of the command that resolved it
 }
 
 // Resolution is what came of a difference.
@@ -90,15 +96,25 @@ const (
 	Waits          Resolution = "WAITS"           // the next file may have it
 )
 
-// Comparison is a file beside our side.
+// Comparison is a file beside our side. A day may have more transfers than should be in memory, so they are compared
+// part by part. A part of rows that name our transfers is those of some shards: Part for our side of these, Take for
+// the rows, Rest. Rows that name none can be of any shard: their parts have what Unnamed left of the others, by serial,
+// through Again. When what differs is resolved, Cover is for what Take asked to look at. Sums and Nets are complete when
+// all parts are.
 type Comparison struct {
-	Channel     Channel
-	Day         Date
-	Matched     int
-	Ours        Side // succeeded or pending, of the day
-	Theirs      Side // succeeded
-	TheirsFee   int64
-	Differences []Difference
+	Channel Channel
+	Day     Date
+	Matched int
+	Ours    Side // succeeded or pending, of the day
+	Theirs  Side // succeeded
+	sums    FileSums
+	covered map[Date]int64
+	net     map[uint16]int64 // by shard
+}
+
+// NewComparison begins one.
+func NewComparison(channel Channel, day Date) *Comparison {
+	return &Comparison{Channel: channel, Day: day, covered: make(map[Date]int64), net: make(map[uint16]int64)}
 }
 
 // Side sums up one side's transfers.
@@ -117,83 +133,220 @@ func (s *Side) add(direction Direction, fen int64) {
 	}
 }
 
-// Compare compares the rows with our transfers of the day; find looks up one that is not of the day, by our id
-// or the channel's serial, nil for none.
-func Compare(channel Channel, day Date, rows []FileRow, ours []Ours, find func(FileRow) *Ours) *Comparison {
-	c := &Comparison{Channel: channel, Day: day}
-	byTxn, bySerial := make(map[TxnID]*Ours, len(ours)), make(map[string]*Ours)
+// Part is a part of our side.
+type Part struct {
+	*Comparison
+	ours      []Ours
+	byTxn     map[TxnID]int
+	bySerial  map[string]int
+	seen      map[*Ours]bool
+	transfers map[TxnID]bool // that rows have named
+}
+
+// Part begins the comparison of some shards with our transfers of the day in them.
+func (c *Comparison) Part(ours []Ours) *Part {
 	for i := range ours {
-		o := &ours[i]
-		byTxn[o.Transfer] = o
-		if o.Serial != "" {
-			bySerial[o.Serial] = o
-		}
-		if o.Side != OursVoided {
+		if o := &ours[i]; o.Side != OursVoided {
 			c.Ours.add(o.Direction, o.AmountFen)
 		}
 	}
-	seen := make(map[*Ours]bool, len(ours))
-	serials, transfers := make(map[string]bool, len(rows)), make(map[TxnID]bool, len(rows))
-	for i := range rows {
-		row := rows[i]
-		if row.Success {
-			c.Theirs.add(row.Direction, row.AmountFen)
-		}
-		c.TheirsFee += row.FeeFen
-		duplicate := serials[row.Serial] || !row.Transfer.IsZero() && transfers[row.Transfer]
-		serials[row.Serial] = true
-		if !row.Transfer.IsZero() {
-			transfers[row.Transfer] = true
-		}
-		o := byTxn[row.Transfer]
-		if row.Transfer.IsZero() {
-			o = bySerial[row.Serial]
-		}
-		if o == nil {
-			o = find(row)
-		}
-		if o != nil {
-			seen[o] = true
-		}
-		c.judge(row, o, duplicate)
+	return c.Again(ours)
+}
+
+// Again begins the comparison of what earlier parts have left.
+func (c *Comparison) Again(ours []Ours) *Part {
+	p := &Part{
+		Comparison: c, ours: ours, byTxn: make(map[TxnID]int, len(ours)), bySerial: make(map[string]int),
+		seen: make(map[*Ours]bool, len(ours)), transfers: make(map[TxnID]bool),
 	}
 	for i := range ours {
-		if o := &ours[i]; !seen[o] && o.Side == OursPosted {
-			c.differ(OursOnly, FileRow{Direction: o.Direction}, o)
+		o := &ours[i]
+		if !o.Return {
+			p.byTxn[o.Transfer] = i
+		}
+		if o.Serial != "" {
+			p.bySerial[o.Serial] = i
 		}
 	}
-	return c
+	return p
+}
+
+// Unnamed takes out of the part what no row has named and has a serial by which one may.
+func (p *Part) Unnamed() (out []Ours) {
+	for i := range p.ours {
+		if o := &p.ours[i]; o.Serial != "" && !p.seen[o] {
+			out = append(out, *o)
+			p.seen[o] = true
+		}
+	}
+	return out
+}
+
+// Look is a row whose entries in our books are to be looked up when all is resolved: Cover takes them.
+type Look struct {
+	Row      FileRow
+	Transfer TxnID // zero: we had none
+}
+
+// Take compares rows of the part. find looks up the transfer that a row names as it stands now, nil for none; it need
+// not find what is ours of the day.
+func (p *Part) Take(rows []FileRow, find func(*FileRow) *Ours) (differences []Difference, look []Look) {
+	for i := range rows {
+		row := &rows[i]
+		p.count(row)
+		duplicate := row.Repeated || !row.Transfer.IsZero() && p.transfers[row.Transfer]
+		if !row.Transfer.IsZero() {
+			p.transfers[row.Transfer] = true
+		}
+		o := p.find(row, find)
+		if o != nil {
+			p.seen[o] = true
+		}
+		kind, agrees := judge(row, o, duplicate)
+		switch {
+		case !agrees:
+			differences = append(differences, differ(kind, *row, o))
+			continue
+		case o != nil && row.Success && o.Side == OursPosted && o.On != 0:
+			p.covered[o.On] += row.net()
+		case o != nil:
+			look = append(look, Look{*row, o.Transfer})
+		}
+		p.Matched++
+	}
+	return differences, look
+}
+
+// find is our side of a row. One that differs may have been put right since the ledger's entry.
+func (p *Part) find(row *FileRow, find func(*FileRow) *Ours) *Ours {
+	i, ok := p.byTxn[row.Transfer]
+	if row.Transfer.IsZero() {
+		i, ok = p.bySerial[row.Serial]
+	}
+	if !ok {
+		return find(row)
+	}
+	o := &p.ours[i]
+	if o.Side != OursPending && row.Success != (o.Side == OursPosted) {
+		if now := find(row); now != nil {
+			o.Side = now.Side
+		}
+	}
+	return o
+}
+
+// Rest is what only we have of the part. Early reports what the file of the day before had already.
+func (p *Part) Rest(early func(TxnID) bool) (differences []Difference) {
+	for i := range p.ours {
+		o := &p.ours[i]
+		if p.seen[o] || o.Side != OursPosted || !o.Return && early(o.Transfer) {
+			continue
+		}
+		differences = append(differences, differ(OursOnly, FileRow{Direction: o.Direction}, o))
+		if p.sums.WaitCount++; len(p.sums.Waiting) < WaitingListed {
+			p.sums.Waiting = append(p.sums.Waiting, Waiting{o.Transfer, o.Direction, o.AmountFen})
+		}
+	}
+	return differences
+}
+
+// count adds a row to what the file comes to: what the channel paid out for us and charges, less what it took in.
+func (c *Comparison) count(row *FileRow) {
+	if row.Success {
+		c.Theirs.add(row.Direction, row.AmountFen)
+	}
+	c.sums.ChargesFen += row.FeeFen
+	c.sums.NetFen += row.FeeFen + row.net()
+	c.net[row.Shard()] += row.net()
+	c.net[0] += row.FeeFen // where K07 books it
+}
+
+// net is what the row adds to what we owe the channel; a serial counts once.
+func (r *FileRow) net() int64 {
+	switch {
+	case !r.Success, r.PaidBefore:
+		return 0
+	case r.Direction == In:
+		return -r.AmountFen
+	}
+	return r.AmountFen
+}
+
+// Cover takes what is booked on the channel's clearing accounts for a row: of the transfer it names, and of what was
+// booked to put a difference right. What a successful row accounts for goes the row's way: money that came back since
+// is another row's. A row of a failure accounts for all there is, which comes to nothing when it has been put right.
+func (c *Comparison) Cover(row *FileRow, transfer, correction []DaySum) {
+	left := row.net()
+	take := func(s DaySum) {
+		c.covered[s.Date] += s.Fen
+		left -= s.Fen
+	}
+	for _, s := range transfer {
+		if !row.Success || (s.Fen > 0) == (row.Direction == Out) {
+			take(s)
+		}
+	}
+	for _, s := range correction {
+		take(s)
+	}
+	c.sums.OpenFen += left
+}
+
+// Looks are the rows that differed, as Cover is to take them, and what resolved each; call it when they are resolved.
+func (d *Difference) Looks() (look Look, by TxnID, any bool) {
+	switch d.Kind {
+	case OursOnly:
+		return Look{}, TxnID{}, false
+	case DuplicateRow, DirectionDiffers: // they account for nothing
+		return Look{Row: d.row}, TxnID{}, true
+	}
+	look = Look{d.row, d.ours.Transfer}
+	if d.by != look.Transfer {
+		by = d.by
+	}
+	return look, by, true
+}
+
+// Sums are what the file comes to, when everything has been taken and covered.
+func (c *Comparison) Sums() FileSums {
+	out := c.sums
+	for date, fen := range c.covered {
+		if fen != 0 {
+			out.Covered = append(out.Covered, DaySum{date, fen})
+		}
+	}
+	slices.SortFunc(out.Covered, func(a, b DaySum) int { return int(a.Date) - int(b.Date) })
+	return out
 }
 
 // judge compares one row with our side of it.
-func (c *Comparison) judge(row FileRow, o *Ours, duplicate bool) {
+func judge(row *FileRow, o *Ours, duplicate bool) (kind DifferenceKind, agrees bool) {
 	switch {
 	case duplicate:
-		c.differ(DuplicateRow, row, o)
+		return DuplicateRow, false
 	case o == nil && !row.Success:
-		c.Matched++ // it failed there, and here it never was
+		return "", true // it failed there, and here it never was
 	case o == nil:
-		c.differ(MissingSucceeded, row, nil)
+		return MissingSucceeded, false
 	case o.Direction != row.Direction:
-		c.differ(DirectionDiffers, row, o)
+		return DirectionDiffers, false
 	case o.Side == OursUndone, !row.Success && o.Side == OursVoided:
-		c.Matched++
+		return "", true
 	case row.Success && o.AmountFen != row.AmountFen:
-		c.differ(AmountDiffers, row, o)
+		return AmountDiffers, false
 	case row.Success && o.Side == OursPending:
-		c.differ(PendingSucceeded, row, o)
+		return PendingSucceeded, false
 	case row.Success && o.Side == OursVoided:
-		c.differ(VoidedSucceeded, row, o)
+		return VoidedSucceeded, false
 	case row.Success:
-		c.Matched++
+		return "", true
 	case o.Side == OursPending:
-		c.differ(PendingFailed, row, o)
-	default:
-		c.differ(PostedFailed, row, o)
+		return PendingFailed, false
 	}
+	return PostedFailed, false
 }
 
-func (c *Comparison) differ(kind DifferenceKind, row FileRow, o *Ours) {
+func differ(kind DifferenceKind, row FileRow, o *Ours) Difference {
 	d := Difference{
 		Kind: kind, Line: row.Line, Serial: row.Serial, Transfer: row.Transfer, Direction: row.Direction,
 		TheirsFen: row.AmountFen, Outcome: ForAPerson, row: row,
@@ -204,12 +357,12 @@ func (c *Comparison) differ(kind DifferenceKind, row FileRow, o *Ours) {
 	if kind == OursOnly {
 		d.Outcome = Waits
 	}
-	c.Differences = append(c.Differences, d)
+	return d
 }
 
 // Note notes what came of the command that was to put the difference right.
 func (d *Difference) Note(call *Call) {
-	d.Action = call.Command.Operation()
+	d.Action, d.by = call.Command.Operation(), call.Receipt.Txn
 	switch r := call.Receipt.Refusal; {
 	case r == nil && call.Receipt.Repeated:
 		d.Outcome = ResolvedBefore
@@ -266,6 +419,24 @@ func IsBoundCode(code uint16) bool { return code == codePull || code == codeOutB
 
 // IsReceiptCode reports whether a transfer code is of money that a channel brought: to an account, or held.
 func IsReceiptCode(code uint16) bool { return code == codeInbound || code == codeHeld }
+
+// IsReturnCode reports whether a transfer code is of money that came back (退汇).
+func IsReturnCode(code uint16) bool { return code == returnedCode }
+
+// ReturnSerial is the channel's serial of a return of the amount that the channel brought, from the n-th of those of the
+// amount on; false for none, and for what a file had given back: that is its line's.
+func (v *TransferView) ReturnSerial(fen int64, n int) (string, bool) {
+	for _, r := range v.Returns {
+		if r.AmountFen != fen || r.ChannelSerial == "" || r.Reason == reasonFile {
+			continue
+		}
+		if n == 0 {
+			return r.ChannelSerial, true
+		}
+		n--
+	}
+	return "", false
+}
 
 // reasonFile is why what a file resolves was done.
 const reasonFile = "channel file"
@@ -342,26 +513,11 @@ func ChannelKey(channel Channel, day Date, operation, serial string, txn TxnID, 
 	return U128{Lo: binary.LittleEndian.Uint64(h[:]), Hi: binary.LittleEndian.Uint64(h[8:])}
 }
 
-// Net is what is to be settled with the channel, by shard, sorted: what it paid out for us and charges, less
-// what it took in (K01). FeeFen of the whole file is in the first shard, where K07 books it.
-func Net(rows []FileRow) []ShardNet {
-	net := make(map[uint16]int64)
-	seen := make(map[string]bool, len(rows))
-	for i := range rows {
-		r := &rows[i]
-		net[0] += r.FeeFen
-		if !r.Success || seen[r.Serial] {
-			continue
-		}
-		seen[r.Serial] = true
-		if r.Direction == In {
-			net[r.Shard()] -= r.AmountFen
-		} else {
-			net[r.Shard()] += r.AmountFen
-		}
-	}
+// Nets are what is to be settled with the channel, by shard, sorted (K01). The charges of the whole file are in the
+// first shard.
+func (c *Comparison) Nets() []ShardNet {
 	var out []ShardNet
-	for shard, fen := range net {
+	for shard, fen := range c.net {
 		if fen != 0 {
 			out = append(out, ShardNet{shard, fen})
 		}

@@ -142,6 +142,7 @@ func (b *Balance) take(no AccountNo, fen int64) {
 
 func (e *TransferReturned) fold(v *TransferView, at string) {
 	v.ReturnedFen, v.SettledAt = v.ReturnedFen+e.AmountFen, at
+	v.Returns = append(v.Returns, ReturnView{e.AmountFen, e.ChannelSerial, e.Reason})
 	if v.ReturnedFen >= v.AmountFen {
 		v.Status = TransferSentBack
 	}

@@ -232,16 +232,22 @@ func decideResult(c *Customer, m *ChannelResult, env *Env, d *Decision) *Refusal
 
 // clearingAccount is the channel's clearing account of the customer's shard (清算资金往来).
 func clearingAccount(channel Channel, customer CustomerNo, d *Decision) U128 {
-	return bankAccount(clearingDetail(channel), uint64(customer.Shard()), d)
+	detail, seq := clearing(channel)
+	return internalAccount(detail, uint64(customer.Shard()), seq, d)
 }
 
 // bankAccount is an account of the bank itself under a subject; owner is the organisation or shard.
 func bankAccount(detail uint32, owner uint64, d *Decision) U128 {
+	return internalAccount(detail, owner, 0, d)
+}
+
+// internalAccount is one of several that the owner has under the subject.
+func internalAccount(detail uint32, owner uint64, seq uint32, d *Decision) U128 {
 	subject, ok := SubjectOf(detail)
 	if !ok {
 		panic("bank: subject missing from the chart")
 	}
-	account := subject.Account(owner, 0, U128{})
+	account := subject.Account(owner, seq, U128{})
 	d.Opens = append(d.Opens, account)
 	return account.ID
 }

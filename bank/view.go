@@ -87,9 +87,18 @@ type TransferView struct {
 	ChannelSerial string `json:"channel_serial,omitzero"`
 	Reason        string `json:"reason,omitzero"`
 	ReturnedFen   int64  `json:"returned_fen,omitzero"`
-	Summary       string `json:"summary,omitzero"`
-	RequestedAt   string `json:"requested_at"`
-	SettledAt     string `json:"settled_at,omitzero"`
+	// Returns (退汇) are what of it came back, in order.
+	Returns     []ReturnView `json:"returns,omitempty"`
+	Summary     string       `json:"summary,omitzero"`
+	RequestedAt string       `json:"requested_at"`
+	SettledAt   string       `json:"settled_at,omitzero"`
+}
+
+// ReturnView is an amount that came back after a transfer had succeeded.
+type ReturnView struct {
+	AmountFen     int64  `json:"amount_fen"`
+	ChannelSerial string `json:"channel_serial,omitzero"`
+	Reason        string `json:"reason,omitzero"`
 }
 
 // DepositView is a term deposit.

@@ -1,9 +1,16 @@
 package bank
 
+import (
+	"cmp"
+	"fmt"
+)
+
 // VoucherView (记账凭证) is one decision about a customer as an accountant reads it: what happened, and the
 // entries (分录) that made it true. A decision of two customers is in the vouchers of both.
 type VoucherView struct {
-	Position       uint64         `json:"position,string"` // in the journal; as a cursor it continues behind this one
+	// Position is its number (流水号) in the teller's journal, which is the bank's; as a cursor it continues behind it.
+	Position       uint64         `json:"position,string"`
+	Teller         string         `json:"teller"` // 虚拟柜员
 	TransferID     TxnID          `json:"transfer_id"`
 	AccountingDate Date           `json:"accounting_date"`
 	Time           string         `json:"time"` // RFC 3339 with nanoseconds
@@ -66,4 +73,9 @@ func SideOf(id U128) VoucherSide {
 type VoucherPage struct {
 	Vouchers []VoucherView `json:"vouchers"`
 	Next     uint64        `json:"next_cursor,string,omitzero"`
+}
+
+// TellerName (虚拟柜员号) is a channel's virtual teller in a shard, such as IBPS-0017; BANK-0017 is the bank itself.
+func TellerName(channel Channel, shard uint16) string {
+	return fmt.Sprintf("%s-%04d", cmp.Or(channel.String(), "BANK"), shard)
 }

@@ -8,6 +8,10 @@ package channels
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/suanpan-bank/suanpan/actors"
@@ -21,8 +25,9 @@ type Port interface {
 	Send(r actors.ChannelRequest)
 	// Query asks what has become of a serial.
 	Query(r actors.ChannelRequest)
-	// File is the channel's file of a day, in the format of ReadFile; ErrNoFile: there is none yet.
-	File(ctx context.Context, channel bank.Channel, day bank.Date) ([]byte, error)
+	// File is the channel's file of a day, in the format of ReadFile, which the caller closes; ErrNoFile: there is none
+	// yet.
+	File(ctx context.Context, channel bank.Channel, day bank.Date) (io.ReadCloser, error)
 }
 
 // ErrNoFile: the channel has no file of the day yet.
@@ -90,6 +95,21 @@ func (ThroughAPI) Send(actors.ChannelRequest) {}
 func (ThroughAPI) Query(actors.ChannelRequest) {}
 
 // File implements Port.
-func (ThroughAPI) File(context.Context, bank.Channel, bank.Date) ([]byte, error) {
+func (ThroughAPI) File(context.Context, bank.Channel, bank.Date) (io.ReadCloser, error) {
 	return nil, ErrNoFile
+}
+
+// Inbox (收件目录) is a directory in which channels, or operators, put files.
+type Inbox struct{ Dir string }
+
+// File opens the file of a channel's day, CHANNEL-YYYY-MM-DD.csv; ErrNoFile: there is none.
+func (i Inbox) File(channel bank.Channel, day bank.Date) (io.ReadCloser, error) {
+	f, err := os.Open(filepath.Join(i.Dir, fmt.Sprintf("%s-%s.csv", channel, day)))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, ErrNoFile
+	}
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
 }

@@ -1,7 +1,6 @@
 package channels
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -17,17 +16,27 @@ S3,01M8323BP50000000100000005,OUT,700,0,FAILED,2026-11-24,
 TOTAL,3,IN,10000,OUT,5000,FEE,6
 `
 
+// readWhole reads a file and all of its rows.
+func readWhole(text string) (*File, []bank.FileRow, error) {
+	var rows []bank.FileRow
+	f, err := ReadFile(strings.NewReader(text), func(_ *File, row *bank.FileRow) error {
+		rows = append(rows, *row)
+		return nil
+	})
+	return f, rows, err
+}
+
 func TestAChannelsFileIsReadWhole(t *testing.T) {
-	f, err := ReadFile(strings.NewReader(good))
+	f, read, err := readWhole(good)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f.Channel != bank.ChannelIBPS || f.Day != 20261124 || len(f.Rows) != 3 || f.Rows[0].Line != 2 || f.Rows[1].Account != "9990222000000000401" {
-		t.Errorf("%+v", f)
+	if f.Channel != bank.ChannelIBPS || f.Day != 20261124 || len(read) != 3 || read[0].Line != 2 || read[1].Account != "9990222000000000401" {
+		t.Errorf("%+v %+v", f, read)
 	}
 	var rows []byte
-	for i := range f.Rows {
-		rows = AppendRow(rows, &f.Rows[i])
+	for i := range read {
+		rows = AppendRow(rows, &read[i])
 	}
 	if text, err := WholeFile(f.Channel, f.Day, rows); err != nil || string(text) != good {
 		t.Errorf("%v\n%s", err, text)
@@ -55,7 +64,7 @@ func TestAFileThatIsNotAsAgreedIsRefusedWithItsLine(t *testing.T) {
 		if text == good {
 			t.Fatalf("%q is not in the file", c.from)
 		}
-		if _, err := ReadFile(strings.NewReader(text)); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), c.because) {
+		if _, _, err := readWhole(text); !errors.Is(err, ErrFile) || !strings.Contains(err.Error(), c.because) {
 			t.Errorf("%q: %v, wanted because of %q", c.to, err, c.because)
 		}
 	}
@@ -67,30 +76,30 @@ func FuzzReadFile(f *testing.F) {
 	f.Add([]byte(strings.ReplaceAll(good, ",", "\",\"")))
 	f.Add([]byte("TOTAL,0,IN,0,OUT,0,FEE,0\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		read, err := ReadFile(bytes.NewReader(text))
+		read, rows, err := readWhole(string(text))
 		if err != nil {
 			if !errors.Is(err, ErrFile) {
 				t.Fatal(err)
 			}
 			return
 		}
-		var rows []byte
-		for i := range read.Rows {
-			rows = AppendRow(rows, &read.Rows[i])
+		var lines []byte
+		for i := range rows {
+			lines = AppendRow(lines, &rows[i])
 		}
-		written, err := WholeFile(read.Channel, read.Day, rows)
+		written, err := WholeFile(read.Channel, read.Day, lines)
 		if err != nil {
 			t.Fatalf("%q is read and can't be written: %v", text, err)
 		}
-		again, err := ReadFile(bytes.NewReader(written))
-		if err != nil || again.Channel != read.Channel || again.Day != read.Day || len(again.Rows) != len(read.Rows) {
+		again, same, err := readWhole(string(written))
+		if err != nil || *again != *read || len(same) != len(rows) {
 			t.Fatalf("%q is written as %q, which is read as %+v, %v", text, written, again, err)
 		}
-		for i := range again.Rows {
-			again.Rows[i].Line = read.Rows[i].Line
+		for i := range same {
+			same[i].Line = rows[i].Line
 		}
-		if !slices.Equal(again.Rows, read.Rows) {
-			t.Fatalf("%+v and %+v", again.Rows, read.Rows)
+		if !slices.Equal(same, rows) {
+			t.Fatalf("%+v and %+v", same, rows)
 		}
 	})
 }

@@ -1,10 +1,14 @@
 package channels
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +27,7 @@ type branch struct {
 	*testing.T
 	*cluster.Cluster
 	engine *embedded.Engine
+	files  string // where those that were read are
 	rows   []byte // of the channel's file
 	keys   uint64
 }
@@ -54,7 +59,7 @@ func openBranch(t *testing.T) *branch {
 			t.Error(err)
 		}
 	})
-	return &branch{T: t, Cluster: cluster.New(node, cluster.Single{Node: node}), engine: engine}
+	return &branch{T: t, Cluster: cluster.New(node, cluster.Single{Node: node}), engine: engine, files: t.TempDir()}
 }
 
 func (b *branch) do(cmd bank.Command) bank.Receipt {
@@ -114,9 +119,15 @@ func (b *branch) file() []byte {
 	return text
 }
 
+// read has a file read that was sent as a channel's.
+func (b *branch) read(through Bank, channel bank.Channel, text []byte) (*Report, error) {
+	r := Reconciler{Bank: through, Books: b.engine, Dir: b.files}
+	return r.Run(b.Context(), channel, 0, bytes.NewReader(text), bank.By{Operator: "finance"})
+}
+
 func (b *branch) reconcile() *Report {
 	b.Helper()
-	report, err := (&Reconciler{Bank: b, Books: b.engine}).Run(b.Context(), bank.ChannelIBPS, b.file(), bank.By{Operator: "finance"})
+	report, err := b.read(b, bank.ChannelIBPS, b.file())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -224,6 +235,13 @@ func TestEveryDifferenceIsPutRightOnce(t *testing.T) {
 	}
 
 	b.check()
+	// In the sums: what the file comes to is what it charges, what is booked for its lines, and what is for a person.
+	sums := bank.FileSums{NetFen: 1_000 + 3_000 + 4_000 + 13_000 + 7_500 + 7_900 + 1_000 - 10_000_000 - 11_000 - 12_000 + 13, ChargesFen: 13, OpenFen: 1_000, OpenCount: 1, WaitCount: 1}
+	sums.Covered = []bank.DaySum{{Date: theDay, Fen: sums.NetFen - sums.ChargesFen - sums.OpenFen}}
+	sums.Waiting = []bank.Waiting{{Transfer: b.only, Direction: bank.Out, AmountFen: 9_000}}
+	if !reflect.DeepEqual(report.sum, sums) {
+		t.Errorf("the file's sums: %+v, wanted %+v", report.sum, sums)
+	}
 	// Only what the channel does not have yet is still owed to it; and what it has twice, it is to explain.
 	if c := report.Clearing; c.OwedFen != 9_000-1_000 || !c.Agrees() || c.PendingOutFen != 2_000 || report.InFlight[0].TransferID != b.waits {
 		t.Errorf("clearing: %+v", c)
@@ -236,7 +254,7 @@ func TestEveryDifferenceIsPutRightOnce(t *testing.T) {
 			t.Errorf("%s %s is resolved once more", d.Serial, d.Kind)
 		}
 	}
-	if again.NetFen != report.NetFen || again.Clearing != report.Clearing {
+	if again.NetFen != report.NetFen || again.Clearing != report.Clearing || !reflect.DeepEqual(again.sum, report.sum) {
 		t.Errorf("read again: %+v, before %+v", again.Clearing, report.Clearing)
 	}
 	suspense, err := b.Suspense(t.Context())
@@ -275,7 +293,7 @@ func (d *dying) DoAll(ctx context.Context, calls []*bank.Call) {
 func TestAReconciliationThatDiesAnywhereIsFinishedByTheNext(t *testing.T) {
 	for commands := 0; ; commands++ {
 		b := openBadDay(t)
-		_, err := (&Reconciler{Bank: &dying{b, commands}, Books: b.engine}).Run(t.Context(), bank.ChannelIBPS, b.file(), bank.By{Operator: "finance"})
+		_, err := b.read(&dying{b, commands}, bank.ChannelIBPS, b.file())
 		if err != nil && !errors.Is(err, errDead) {
 			t.Fatal(err)
 		}
@@ -305,14 +323,114 @@ func TestACorrectedFileDoesNotChargeTheDayAgain(t *testing.T) {
 	}
 }
 
+// What a channel brought and nobody could have is in the books, and its line is known by its serial, whatever shard has it.
+func TestAReceiptThatIsHeldIsInItsFileBySerial(t *testing.T) {
+	b := openBranch(t)
+	b.must(&bank.BookSuspense{House: bank.HouseNo(700), Kind: bank.Held, Channel: bank.ChannelIBPS, AmountFen: 400, ChannelSerial: "H1", Reason: "x"})
+	b.row("H1", bank.TxnID{}, bank.In, 400, true, "")
+	report := b.reconcile()
+	if report.Matched != 1 || report.DifferenceCount != 0 || !slices.Equal(report.sum.Covered, []bank.DaySum{{Date: theDay, Fen: -400}}) {
+		t.Errorf("%+v", report)
+	}
+}
+
+// Money that came back is in the channel's file as a line of its own, under the serial that came with it. It has been
+// given back already: to take the line for money from outside would give it back twice.
+func TestMoneyThatCameBackIsNotCreditedOnceMoreByItsLine(t *testing.T) {
+	b := openBranch(t)
+	a := b.customer("a", "IN-1", 100_000)
+	out := b.out(a, 9_000, true)
+	for i, serial := range []string{"BACK-1", "BACK-2"} { // in two parts
+		b.must(&bank.ReturnTransfer{Transfer: out, AmountFen: 4_500, ChannelSerial: serial})
+		b.row(serial, bank.TxnID{}, bank.In, 4_500, true, []string{"", a.String()}[i])
+	}
+	b.row("OUT", out, bank.Out, 9_000, true, "")
+	report := b.reconcile()
+	if report.Matched != 4 || report.DifferenceCount != 0 || b.available(a) != 100_000 || report.Clearing.OwedFen != 0 {
+		t.Errorf("%+v, the customer has %d", report, b.available(a))
+	}
+	if want := []bank.DaySum{{Date: theDay, Fen: 9_000 - 4_500 - 4_500 - 100_000}}; !slices.Equal(report.sum.Covered, want) || report.sum.OpenFen != 0 {
+		t.Errorf("%+v", report.sum)
+	}
+}
+
+// A channel whose day ends before ours has in its next file what it had in the one before: nobody is to look for it.
+func TestWhatTheFileOfTheDayBeforeHadIsNotMissedInTheNext(t *testing.T) {
+	b := openBranch(t)
+	a := b.customer("a", "IN-1", 10_000)
+	early := b.out(a, 1_000, true)
+	day := theDay.AddDays(-1)
+	row := bank.FileRow{Serial: "S", Transfer: early, Direction: bank.Out, AmountFen: 1_000, Success: true, Day: day}
+	file, err := WholeFile(bank.ChannelIBPS, day, AppendRow(nil, &row))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := b.read(b, bank.ChannelIBPS, file)
+	if err != nil || before.Matched != 1 || !slices.Equal(before.sum.Covered, []bank.DaySum{{Date: theDay, Fen: 1_000}}) {
+		t.Fatalf("%+v %v", before, err)
+	}
+	if report := b.reconcile(); report.DifferenceCount != 0 || report.sum.WaitCount != 0 {
+		t.Errorf("%+v", report)
+	}
+}
+
+// UnionPay's file says nothing of what went by NetsUnion, though both are under one subject.
+func TestAChannelsFileIsNotComparedWithAnothersTransfers(t *testing.T) {
+	b := openBranch(t)
+	a := b.customer("a", "IN-1", 10_000)
+	b.must(&bank.CreditInbound{Account: a, AmountFen: 70, Channel: bank.ChannelNetsUnion, ChannelSerial: "N1"})
+	for channel, rows := range map[bank.Channel]string{bank.ChannelUnionPay: "", bank.ChannelNetsUnion: "N1,,IN,70,0,SUCCESS,2026-11-24,\n"} {
+		file, err := WholeFile(channel, theDay, []byte(rows))
+		if err != nil {
+			t.Fatal(err)
+		}
+		report, err := b.read(b, channel, file)
+		if err != nil || report.DifferenceCount != 0 || report.Matched != strings.Count(rows, "\n") || report.Clearing.OwedFen != 0 {
+			t.Errorf("%s: %+v %v", channel, report, err)
+		}
+	}
+}
+
+// A day that went wrong altogether is told whole: the report shows the first and says how many more there are and where.
+func TestAllDifferencesOfABadDayCanBeRead(t *testing.T) {
+	b := openBranch(t)
+	a := b.customer("a", "IN-1", 10_000)
+	const many = DifferencesShown + 50
+	for i := range many {
+		b.row(fmt.Sprint("K", i), bank.TxnID{}, bank.In, 1, true, a.String())
+	}
+	good := b.out(a, 1_000, true)
+	b.row("G", good, bank.Out, 1_000, true, "")
+	b.row("G", good, bank.Out, 1_000, true, "") // for a person
+	report := b.reconcile()
+	if report.DifferenceCount != many+1 || len(report.Differences) < DifferencesShown || report.OpenCount != 1 {
+		t.Fatalf("%d differences, %d listed, %d open", report.DifferenceCount, len(report.Differences), report.OpenCount)
+	}
+	if f := report.finished(); len(f.Differences) != bank.DifferencesListed || f.Differences[0].Outcome != bank.ForAPerson || f.DifferenceCount != many+1 {
+		t.Errorf("the event lists %d of %d, first %+v", len(f.Differences), f.DifferenceCount, f.Differences[0])
+	}
+	var text strings.Builder
+	if err := report.Text(&text); err != nil || !strings.Contains(text.String(), "more; 全部 all of them: GET /v1/channel/files/IBPS/2026-11-24/differences") {
+		t.Errorf("%v\n%s", err, text.String())
+	}
+	all, err := os.ReadFile((&Reconciler{Dir: b.files}).Differences(bank.ChannelIBPS, theDay))
+	if err != nil || bytes.Count(all, []byte("\n")) != many+2 || !bytes.Contains(all, []byte("DUPLICATE_ROW")) {
+		t.Errorf("%d lines, %v", bytes.Count(all, []byte("\n")), err)
+	}
+	left, err := filepath.Glob(filepath.Join(b.files, readingDir+"*"))
+	if err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
 func TestAFileOfAnotherChannelIsNotRead(t *testing.T) {
 	b := openBranch(t)
 	text, err := WholeFile(bank.ChannelUnionPay, theDay, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&Reconciler{Bank: b, Books: b.engine}).Run(t.Context(), bank.ChannelIBPS, text, bank.By{}); err == nil {
-		t.Error("UnionPay's file was taken for that of IBPS")
+	if _, err := b.read(b, bank.ChannelIBPS, text); !errors.Is(err, ErrChannel) {
+		t.Error("UnionPay's file was taken for that of IBPS", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -99,7 +100,7 @@ func (t *Tracker) Answer(a Answer) {
 }
 
 // File is the port's.
-func (t *Tracker) File(ctx context.Context, channel bank.Channel, day bank.Date) ([]byte, error) {
+func (t *Tracker) File(ctx context.Context, channel bank.Channel, day bank.Date) (io.ReadCloser, error) {
 	return t.port.File(ctx, channel, day)
 }
 

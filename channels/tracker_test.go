@@ -3,6 +3,7 @@ package channels
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -93,7 +94,7 @@ func (d *desk) DoAll(_ context.Context, calls []*bank.Call) {
 
 func (d *desk) Send(r actors.ChannelRequest)  { d.sent = append(d.sent, r.Transfer) }
 func (d *desk) Query(r actors.ChannelRequest) { d.queried = append(d.queried, r.Transfer) }
-func (d *desk) File(context.Context, bank.Channel, bank.Date) ([]byte, error) {
+func (d *desk) File(context.Context, bank.Channel, bank.Date) (io.ReadCloser, error) {
 	return nil, ErrNoFile
 }
 

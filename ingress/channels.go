@@ -16,9 +16,15 @@ import (
 // Channels compares channels' files with the bank and lists what is open.
 type Channels interface {
 	// Reconcile reads a channel's file and puts right what does not agree. The report can be written as text.
-	Reconcile(ctx context.Context, channel bank.Channel, file []byte, by bank.By) (Report, error)
-	// File fetches a channel's file of a day from the channel; bank.ErrNotFound: it has none yet.
-	File(ctx context.Context, channel bank.Channel, day bank.Date) ([]byte, error)
+	Reconcile(ctx context.Context, channel bank.Channel, file io.Reader, by bank.By) (Report, error)
+	// ReconcileDay does so with the file that lies in the server's directory or that the channel has; bank.ErrNotFound:
+	// there is none.
+	ReconcileDay(ctx context.Context, channel bank.Channel, day bank.Date, by bank.By) (Report, error)
+	// File opens a channel's file of a day as ReconcileDay would; bank.ErrNotFound: there is none yet.
+	File(ctx context.Context, channel bank.Channel, day bank.Date) (io.ReadCloser, error)
+	// Differences opens all differences of the last reading of a channel's day (CSV); bank.ErrNotFound: it has not been
+	// read.
+	Differences(ctx context.Context, channel bank.Channel, day bank.Date) (io.ReadCloser, error)
 	OpenTransfers(ctx context.Context) ([]bank.Open, error)
 	Suspense(ctx context.Context) ([]bank.Suspense, error)
 }
@@ -62,7 +68,15 @@ func (s *Server) channelRoutes() []route {
 		},
 		{
 			method: fasthttp.MethodGet, path: "/v1/channel/files/{channel}/{date}", zh: "取渠道对账文件", en: "A channel's file of a day (CSV), as the channel has it",
-			serve: s.channelFile, roles: []bank.OperatorRole{bank.Finance},
+			serve: s.channelFile(Channels.File), roles: []bank.OperatorRole{bank.Finance},
+		},
+		{
+			method: fasthttp.MethodPost, path: "/v1/channel/files/{channel}/{date}", zh: "对账(服务器目录中的文件)", en: "Reconcile a channel's file of a day that lies in the server's directory, of any size; Accept: text/plain for a report to read",
+			serve: s.reconcileDay, roles: []bank.OperatorRole{bank.Finance},
+		},
+		{
+			method: fasthttp.MethodGet, path: "/v1/channel/files/{channel}/{date}/differences", zh: "对账差异清单", en: "All differences of a channel's day (CSV), as it was reconciled last",
+			serve: s.channelFile(Channels.Differences), roles: []bank.OperatorRole{bank.Finance, bank.Auditor},
 		},
 		{
 			method: fasthttp.MethodGet, path: "/v1/channel/transfers", zh: "在途清单", en: "Transfers whose channel has not answered", reply: openReply{},
@@ -292,11 +306,26 @@ func (f *fields) clearing(field, value string) bank.Channel {
 func (s *Server) reconcile(ctx *fasthttp.RequestCtx, args []string) {
 	var f fields
 	channel := f.clearing("channel", args[0])
+	s.reconciled(ctx, f.p, channel, func(by bank.By) (Report, error) {
+		return s.options.Channels.Reconcile(context.Background(), channel, bytes.NewReader(ctx.PostBody()), by)
+	})
+}
+
+func (s *Server) reconcileDay(ctx *fasthttp.RequestCtx, args []string) {
+	var f fields
+	channel, day := f.clearing("channel", args[0]), f.date("date", args[1])
+	s.reconciled(ctx, f.p, channel, func(by bank.By) (Report, error) {
+		return s.options.Channels.ReconcileDay(context.Background(), channel, day, by)
+	})
+}
+
+// reconciled has a file read by an operator's wish and answers with the report.
+func (s *Server) reconciled(ctx *fasthttp.RequestCtx, malformed *problem, channel bank.Channel, read func(bank.By) (Report, error)) {
 	operator, _, p := s.authorise(ctx, []bank.OperatorRole{bank.Finance}, false)
 	switch {
 	case p != nil:
-	case f.p != nil:
-		p = f.p
+	case malformed != nil:
+		p = malformed
 	case s.options.Channels == nil:
 		p = &problem{code: codeUnavailable}
 	}
@@ -304,10 +333,12 @@ func (s *Server) reconcile(ctx *fasthttp.RequestCtx, args []string) {
 		s.fail(ctx, p)
 		return
 	}
-	report, err := s.options.Channels.Reconcile(context.Background(), channel, ctx.PostBody(), bank.By{Operator: operator})
+	report, err := read(bank.By{Operator: operator})
 	switch {
 	case errors.Is(err, ErrFile):
 		s.fail(ctx, &problem{code: codeFile, because: err.Error()})
+	case errors.Is(err, bank.ErrNotFound):
+		s.fail(ctx, &problem{code: codeNoFile})
 	case err != nil:
 		s.options.Logger.Error("a channel's file is not reconciled", "channel", channel.String(), "cause", err)
 		s.fail(ctx, problemOfError(err))
@@ -321,26 +352,29 @@ func (s *Server) reconcile(ctx *fasthttp.RequestCtx, args []string) {
 	}
 }
 
-func (s *Server) channelFile(ctx *fasthttp.RequestCtx, args []string) {
-	var f fields
-	channel, day := f.clearing("channel", args[0]), f.date("date", args[1])
-	p := f.p
-	if p == nil && s.options.Channels == nil {
-		p = &problem{code: codeUnavailable}
-	}
-	if p != nil {
-		s.fail(ctx, p)
-		return
-	}
-	text, err := s.options.Channels.File(context.Background(), channel, day)
-	switch {
-	case errors.Is(err, bank.ErrNotFound):
-		s.fail(ctx, &problem{code: codeNoFile})
-	case err != nil:
-		s.fail(ctx, problemOfError(err))
-	default:
-		ctx.Response.Header.SetContentType("text/csv; charset=utf-8")
-		ctx.Response.SetBody(text)
+// channelFile streams a file of a channel's day.
+func (s *Server) channelFile(open func(Channels, context.Context, bank.Channel, bank.Date) (io.ReadCloser, error)) func(*fasthttp.RequestCtx, []string) {
+	return func(ctx *fasthttp.RequestCtx, args []string) {
+		var f fields
+		channel, day := f.clearing("channel", args[0]), f.date("date", args[1])
+		p := f.p
+		if p == nil && s.options.Channels == nil {
+			p = &problem{code: codeUnavailable}
+		}
+		if p != nil {
+			s.fail(ctx, p)
+			return
+		}
+		file, err := open(s.options.Channels, context.Background(), channel, day)
+		switch {
+		case errors.Is(err, bank.ErrNotFound):
+			s.fail(ctx, &problem{code: codeNoFile})
+		case err != nil:
+			s.fail(ctx, problemOfError(err))
+		default:
+			ctx.Response.Header.SetContentType("text/csv; charset=utf-8")
+			ctx.Response.SetBodyStream(file, -1) // closes it
+		}
 	}
 }
 

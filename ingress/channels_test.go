@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,18 +20,48 @@ import (
 type reconciling struct {
 	*cluster.Cluster
 	books channels.Books
+	dir   string
 }
 
-func (r reconciling) Reconcile(ctx context.Context, channel bank.Channel, file []byte, by bank.By) (Report, error) {
-	report, err := (&channels.Reconciler{Bank: r.Cluster, Books: r.books}).Run(ctx, channel, file, by)
+func (r reconciling) reconciler() *channels.Reconciler {
+	return &channels.Reconciler{Bank: r.Cluster, Books: r.books, Dir: r.dir}
+}
+
+func (r reconciling) Reconcile(ctx context.Context, channel bank.Channel, file io.Reader, by bank.By) (Report, error) {
+	return r.read(ctx, channel, 0, file, by)
+}
+
+func (r reconciling) read(ctx context.Context, channel bank.Channel, day bank.Date, file io.Reader, by bank.By) (Report, error) {
+	report, err := r.reconciler().Run(ctx, channel, day, file, by)
 	if errors.Is(err, channels.ErrFile) || errors.Is(err, channels.ErrChannel) {
 		return nil, fmt.Errorf("%w: %w", ErrFile, err)
 	}
 	return report, err
 }
 
-func (r reconciling) File(context.Context, bank.Channel, bank.Date) ([]byte, error) {
-	return nil, bank.ErrNotFound
+func (r reconciling) ReconcileDay(ctx context.Context, channel bank.Channel, day bank.Date, by bank.By) (Report, error) {
+	file, err := r.File(ctx, channel, day)
+	if err != nil {
+		return nil, err
+	}
+	report, err := r.read(ctx, channel, day, file, by)
+	return report, errors.Join(err, file.Close())
+}
+
+func (r reconciling) File(_ context.Context, channel bank.Channel, day bank.Date) (io.ReadCloser, error) {
+	file, err := channels.Inbox{Dir: filepath.Join(r.dir, "inbox")}.File(channel, day)
+	if errors.Is(err, channels.ErrNoFile) {
+		return nil, bank.ErrNotFound
+	}
+	return file, err
+}
+
+func (r reconciling) Differences(_ context.Context, channel bank.Channel, day bank.Date) (io.ReadCloser, error) {
+	file, err := os.Open(r.reconciler().Differences(channel, day))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, bank.ErrNotFound
+	}
+	return file, err
 }
 
 // approved posts as an operator, with another's approval if need be.
@@ -172,6 +205,27 @@ func TestAChannelsFileIsReconciledOverTheAPI(t *testing.T) {
 	}
 	if a := h.readAs("finance", "/v1/channel/files/IBPS/2026-11-24"); a.status != 404 || a.code() != "FILE_UNKNOWN" {
 		t.Errorf("the channel's own file: %d %s", a.status, a.raw)
+	}
+	if a := h.readAs("auditor", "/v1/channel/files/IBPS/2026-11-24/differences"); a.status != 200 || !strings.Contains(a.raw, "K02_SUCCESS_OURS_PENDING,2,S1,"+txn+",OUT,9000,9000,channel_result,RESOLVED,\n") {
+		t.Errorf("all differences: %d %s", a.status, a.raw)
+	}
+	inbox := filepath.Join(h.files, "inbox")
+	if err := errors.Join(os.Mkdir(inbox, 0o700), os.WriteFile(filepath.Join(inbox, "IBPS-2026-11-24.csv"), file, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if a := h.readAs("finance", "/v1/channel/files/IBPS/2026-11-24"); a.status != 200 || a.raw != string(file) {
+		t.Errorf("the file in the inbox: %d %s", a.status, a.raw)
+	}
+	if a := h.approved("finance", "", "/v1/channel/files/IBPS/2026-11-24", ""); a.status != 200 || a.body["matched"] != 1.0 || strings.Contains(a.raw, "K02") {
+		t.Errorf("read from the inbox: %d %s", a.status, a.raw)
+	}
+	for _, path := range []string{"/v1/channel/files/IBPS/2026-11-23/differences", "/v1/channel/files/UNIONPAY/2026-11-24/differences"} {
+		if a := h.readAs("auditor", path); a.status != 404 || a.code() != "FILE_UNKNOWN" {
+			t.Errorf("%s: %d %s", path, a.status, a.raw)
+		}
+	}
+	if a := h.approved("finance", "", "/v1/channel/files/IBPS/2026-11-22", ""); a.status != 404 || a.code() != "FILE_UNKNOWN" {
+		t.Errorf("a file that is not there: %d %s", a.status, a.raw)
 	}
 	req := h.request(http.MethodPost, "/v1/channel/files/IBPS", string(file))
 	req.Header.Set("Authorization", "Bearer finance")

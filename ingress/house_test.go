@@ -31,12 +31,13 @@ type house struct {
 	client *http.Client
 	keys   int
 	now    time.Time
+	files  string // directory of channels' files
 }
 
 // openHouse opens a bank whose clock stands still on a Tuesday morning.
 func openHouse(t *testing.T, limits Limits) *house {
 	t.Helper()
-	h := &house{T: t, now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.FixedZone("", 8*3600))}
+	h := &house{T: t, files: t.TempDir(), now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.FixedZone("", 8*3600))}
 	clock := func() time.Time { return h.now }
 	dir := t.TempDir()
 	vault, err := identity.Create(filepath.Join(dir, "vault.key"), rand.Reader)
@@ -57,7 +58,7 @@ func openHouse(t *testing.T, limits Limits) *house {
 	}
 	bankOf := cluster.New(node, cluster.Single{Node: node})
 	h.server = New(Options{
-		Channels: reconciling{bankOf, engine},
+		Channels: reconciling{bankOf, engine, h.files},
 		Bank:     bankOf, Vault: vault, Clock: clock, Logger: logger, Limits: limits, Catalogue: bank.DefaultCatalogue(),
 		Operators: staff{"teller": {bank.Teller}, "checker": {bank.Checker}, "finance": {bank.Finance}, "auditor": {bank.Auditor}},
 		Pages:     map[string]Page{"/v1/reports/panic": func(context.Context) (any, error) { panic("a page that fails") }},

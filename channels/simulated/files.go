@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/suanpan-bank/suanpan/actors"
@@ -126,8 +127,8 @@ func (f *files) find(r actors.ChannelRequest) (paid, known bool, err error) {
 	return paid, known, nil
 }
 
-// read is the file of a day as the channel would send it.
-func (f *files) read(channel bank.Channel, day bank.Date) ([]byte, error) {
+// read is the file of a day as the channel would send it, with more rows behind its own.
+func (f *files) read(channel bank.Channel, day bank.Date, more []byte) ([]byte, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	key := fileKey{channel, day}
@@ -144,7 +145,7 @@ func (f *files) read(channel bank.Channel, day bank.Date) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return channels.WholeFile(channel, day, rows)
+	return channels.WholeFile(channel, day, slices.Concat(rows, more))
 }
 
 func (f *files) close() error {

@@ -4,7 +4,9 @@
 package simulated
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -30,6 +32,8 @@ type Options struct {
 	Delay time.Duration
 	// Behave says how a request is treated; nil: all are paid.
 	Behave func(actors.ChannelRequest) Behaviour
+	// Receipts lists what the channel is said to have brought on a day, for its file; nil: nothing.
+	Receipts func(ctx context.Context, channel bank.Channel, day bank.Date) ([]bank.FileRow, error)
 	// Directory keeps the daily files, and with them what was paid, over restarts; empty: they are in memory.
 	Directory string
 	Logger    *slog.Logger
@@ -114,8 +118,22 @@ func (c *Channel) Query(r actors.ChannelRequest) {
 }
 
 // File implements channels.Port.
-func (c *Channel) File(_ context.Context, channel bank.Channel, day bank.Date) ([]byte, error) {
-	return c.files.read(channel, day)
+func (c *Channel) File(ctx context.Context, channel bank.Channel, day bank.Date) (io.ReadCloser, error) {
+	var receipts []byte
+	if c.options.Receipts != nil {
+		rows, err := c.options.Receipts(ctx, channel, day)
+		if err != nil {
+			return nil, err
+		}
+		for i := range rows {
+			receipts = channels.AppendRow(receipts, &rows[i])
+		}
+	}
+	text, err := c.files.read(channel, day, receipts)
+	if err != nil {
+		return nil, err
+	}
+	return io.NopCloser(bytes.NewReader(text)), nil
 }
 
 // reasonRefused is why the channel refuses.

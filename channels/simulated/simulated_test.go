@@ -1,8 +1,8 @@
 package simulated
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -67,9 +67,9 @@ func TestEveryTransferIsPaidOnceHoweverOftenItIsSent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := channels.ReadFile(bytes.NewReader(text))
-	if err != nil || len(f.Rows) != 1 || f.Rows[0].AmountFen != 500 || !f.Rows[0].Success {
-		t.Errorf("%+v %v", f, err)
+	rows, err := rowsOf(text)
+	if err != nil || len(rows) != 1 || rows[0].AmountFen != 500 || !rows[0].Success {
+		t.Errorf("%+v %v", rows, err)
 	}
 }
 
@@ -121,7 +121,15 @@ func TestTheChannelRemembersOverARestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f, err := channels.ReadFile(bytes.NewReader(text)); err != nil || len(f.Rows) != 2 {
-		t.Errorf("%+v %v", f, err)
+	if rows, err := rowsOf(text); err != nil || len(rows) != 2 {
+		t.Errorf("%+v %v", rows, err)
 	}
+}
+
+func rowsOf(file io.Reader) (rows []bank.FileRow, err error) {
+	_, err = channels.ReadFile(file, func(_ *channels.File, row *bank.FileRow) error {
+		rows = append(rows, *row)
+		return nil
+	})
+	return rows, err
 }

@@ -32,16 +32,18 @@ import (
 // layout is where things are in a data directory.
 type layout struct{ dir string }
 
-func (l layout) key() string       { return filepath.Join(l.dir, "vault.key") }
-func (l layout) operators() string { return filepath.Join(l.dir, "operators.json") }
-func (l layout) journal() string   { return filepath.Join(l.dir, "journal") }
-func (l layout) stream() string    { return filepath.Join(l.dir, "stream") }
-func (l layout) cursor() string    { return filepath.Join(l.dir, "relay.json") }
-func (l layout) report() string    { return filepath.Join(l.dir, "report.db") }
-func (l layout) ledger() string    { return filepath.Join(l.dir, "LEDGER") }
-func (l layout) books() string     { return filepath.Join(l.dir, "books") }
-func (l layout) channels() string  { return filepath.Join(l.dir, "channels") }
-func (l layout) days() string      { return filepath.Join(l.dir, "days") }
+func (l layout) key() string        { return filepath.Join(l.dir, "vault.key") }
+func (l layout) operators() string  { return filepath.Join(l.dir, "operators.json") }
+func (l layout) journal() string    { return filepath.Join(l.dir, "journal") }
+func (l layout) stream() string     { return filepath.Join(l.dir, "stream") }
+func (l layout) cursor() string     { return filepath.Join(l.dir, "relay.json") }
+func (l layout) report() string     { return filepath.Join(l.dir, "report.db") }
+func (l layout) ledger() string     { return filepath.Join(l.dir, "LEDGER") }
+func (l layout) books() string      { return filepath.Join(l.dir, "books") }
+func (l layout) channels() string   { return filepath.Join(l.dir, "channels") }
+func (l layout) days() string       { return filepath.Join(l.dir, "days") }
+func (l layout) inbox() string      { return filepath.Join(l.dir, "channel-files") }   // files of channels that are to be read
+func (l layout) reconciled() string { return filepath.Join(l.dir, "reconciliations") } // files that were, and their differences
 
 // server is the bank: all its parts in this process, but for a ledger elsewhere.
 type server struct {
@@ -188,7 +190,11 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 	if err := s.openStream(at, catalogue, logger); err != nil {
 		return nil, err
 	}
-	if err := s.openDays(s.reconciliation(bankOf), at, o); err != nil {
+	files, err := s.reconciliation(bankOf, at)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.openDays(files, at, o); err != nil {
 		return nil, err
 	}
 	if o.keep.records > 0 {

@@ -17,13 +17,10 @@ func (a *accountingDay) reconcileFiles(ctx context.Context, day actors.Closed) e
 	}
 	of := day.Date.AddDays(-1)
 	for _, channel := range bank.ClearingChannels {
-		text, err := a.files.tracker.File(ctx, channel, of)
+		_, err := a.files.day(ctx, channel, of, bank.By{})
 		if errors.Is(err, channels.ErrNoFile) {
 			a.server.logger.Info("end of day: a channel's file has not come", "channel", channel.String(), "of", of)
 			continue
-		}
-		if err == nil {
-			_, err = a.files.reconciler().Run(ctx, channel, text, bank.By{})
 		}
 		switch {
 		case err == nil:

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -46,6 +48,12 @@ func TestTheEndOfDayReadsTheChannelsFilesOfTheDayBefore(t *testing.T) {
 	if r["agrees"] != true {
 		t.Errorf("%v", r["checks"])
 	}
+	// A day later all is settled, and the books say so to the fen.
+	p.clockTo("2026-01-18T00:00:01+08:00")
+	if result, detail := checkOf(p.report("2026-01-17"), "R6"); result != "OK" || !strings.Contains(detail, "UNIONPAY owed 0.00 = files' net") ||
+		!strings.Contains(detail, "in no file yet 0.00 − in files and not booked 0.00; files of") {
+		t.Errorf("R6: %s %s", result, detail)
+	}
 	p.verify("--server", p.url(""))
 }
 
@@ -70,6 +78,25 @@ func TestAFileThatDoesNotComeIsSaidInTheReport(t *testing.T) {
 	p.reconcile("IBPS", file)
 	p.clockTo("2026-01-18T00:00:01+08:00")
 	if result, detail := checkOf(p.report("2026-01-17"), "R6"); result != "BROKEN" || !strings.Contains(detail, "files of 2026-01-16 read: IBPS;") {
+		t.Errorf("R6: %s %s", result, detail)
+	}
+	// One that is put into the bank's directory is read by the end of day itself; and a channel that corrects the other
+	// may be read from there by an operator.
+	for name, file := range map[string]string{
+		"UNIONPAY-2026-01-17.csv": "suanpan-channel-file,1,UNIONPAY,2026-01-17,,,,\nTOTAL,0,IN,0,OUT,0,FEE,0\n",
+		"IBPS-2026-01-16.csv":     "suanpan-channel-file,1,IBPS,2026-01-16,,,,\nS1,,OUT,5000,0,SUCCESS,2026-01-16,\nTOTAL,1,IN,0,OUT,5000,FEE,0\n",
+	} {
+		if err := os.WriteFile(filepath.Join(p.dir, "channel-files", name), []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := p.run("reconcile", "--channel", "IBPS", "--date", "2026-01-16", "--server", p.url(""), "--token", p.token("finance"))
+	if err != nil || !strings.Contains(out, "待处理 open 0") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	p.clockTo("2026-01-19T00:00:01+08:00")
+	if result, detail := checkOf(p.report("2026-01-18"), "R6"); result != "OK" || !strings.Contains(detail, "files of 2026-01-17 read: UNIONPAY;") ||
+		!strings.Contains(detail, "IBPS owed -20,000.00 = files' net 50.00 − settled 50.00 + in no file yet -20,000.00") {
 		t.Errorf("R6: %s %s", result, detail)
 	}
 }

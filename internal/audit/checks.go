@@ -3,6 +3,7 @@ package audit
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/suanpan-bank/suanpan/bank"
@@ -85,10 +86,7 @@ func (d *Day) accrued(t *tally) bank.DayCheck {
 
 func (d *Day) principals() bank.DayCheck {
 	const zh, en = "合同本金与账务一致", "principal per contract in the ledger = in the customer's state"
-	if d.Contracts.Unasked != "" {
-		return unchecked("R4", zh, en, d.Contracts.Unasked)
-	}
-	return checked("R4", zh, en, d.Contracts.Principal, "%d deposits and loans", d.Contracts.Contracts)
+	return checked("R4", zh, en, d.Contracts.Principal, "%d deposits and loans%s", d.Contracts.Contracts, d.moving())
 }
 
 func (d *Day) controls() bank.DayCheck {
@@ -97,9 +95,35 @@ func (d *Day) controls() bank.DayCheck {
 
 func (d *Day) clearing(t *tally) bank.DayCheck {
 	var found bank.Findings
-	inFlight := d.inFlight(t, &found)
-	files := d.readFiles(t, &found)
-	return checked("R6", "清算科目与渠道对账一致", "clearing accounts = channels' files + in flight", found, "%s in flight; %s", bank.Yuan(inFlight), files)
+	parts := []string{bank.Yuan(d.inFlight(t, &found)) + " in flight"}
+	for _, channel := range bank.ClearingChannels {
+		p := t.clearing.at(channel, d.Date, &found)
+		there := d.Books.clearing[channel]
+		if there != p.balance {
+			found.Add("%s: %s on the clearing accounts, %s by the entries and the files", channel, bank.Yuan(there), bank.Yuan(p.balance))
+		}
+		if text := p.text(channel, t.clearing[channel].Opening); text != "" {
+			parts = append(parts, text)
+		}
+	}
+	parts = append(parts, t.readFiles(d.Date.AddDays(-1)))
+	return checked("R6", "清算科目与渠道对账一致", "clearing accounts = channels' files + in flight", found, "%s", strings.Join(parts, "; "))
+}
+
+// text is the position as an equation; empty if there is nothing.
+func (p *position) text(channel bank.Channel, opening bank.Date) string {
+	if p.opening == 0 && p.net == 0 && p.settled == 0 && p.noFile == 0 && p.open == 0 && p.next == 0 && p.balance == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%s owed %s = files' net %s − settled %s + in no file yet %s − in files and not booked %s", channel,
+		bank.Yuan(p.balance), bank.Yuan(p.net), bank.Yuan(p.settled), bank.Yuan(p.noFile), bank.Yuan(p.open))
+	if p.next != 0 {
+		text += " − booked on the next date " + bank.Yuan(p.next)
+	}
+	if opening != 0 {
+		text += fmt.Sprintf(" + %s that the ledger had at the end of %s, before which there are no records", bank.Yuan(p.opening), opening)
+	}
+	return text
 }
 
 // inFlight compares what is pending on clearing accounts with what the events say is in flight, and adds it up.
@@ -115,35 +139,28 @@ func (d *Day) inFlight(t *tally, found *bank.Findings) (fen int64) {
 		there, own := d.Books.flight[key], t.flight[key]
 		fen += own
 		if there != own {
-			found.Add("%08d %s: %s pending in the ledger, %s in flight by the events", key.clearing, key.direction, bank.Yuan(there), bank.Yuan(own))
+			found.Add("%s %s: %s pending in the ledger, %s in flight by the events", key.channel, key.direction, bank.Yuan(there), bank.Yuan(own))
 		}
 	}
 	return fen
 }
 
-// readFiles looks at what came of the channels' files of the day before, and tells which have been read. What only we
-// have is no difference yet: the next file may have it.
-func (d *Day) readFiles(t *tally, found *bank.Findings) string {
+// readFiles tells which files of a day have been read. What only we have is no difference yet: the next file may have
+// it.
+func (t *tally) readFiles(of bank.Date) string {
 	var read, missing []string
 	waits := 0
 	for _, channel := range bank.ClearingChannels {
-		f := t.files[channel]
-		if f == nil {
+		days := t.clearing[channel].Days
+		i := slices.IndexFunc(days, func(d bank.ClearingDay) bool { return d.Date == of })
+		if i < 0 || days[i].File == nil {
 			missing = append(missing, channel.String())
 			continue
 		}
 		read = append(read, channel.String())
-		for _, difference := range f.Differences {
-			switch difference.Outcome {
-			case bank.ForAPerson:
-				found.Add("%s, line %d, serial %s: %s, %s here and %s there, waits for a person", channel, difference.Line, difference.Serial,
-					difference.Kind, bank.Yuan(difference.OursFen), bank.Yuan(difference.TheirsFen))
-			case bank.Waits:
-				waits++
-			}
-		}
+		waits += days[i].File.WaitCount
 	}
-	text := fmt.Sprintf("files of %s read: %s", d.Date.AddDays(-1), cmp.Or(strings.Join(read, ", "), "none"))
+	text := fmt.Sprintf("files of %s read: %s", of, cmp.Or(strings.Join(read, ", "), "none"))
 	if len(missing) > 0 {
 		text += "; 未到 have not come: " + strings.Join(missing, ", ")
 	}
@@ -155,22 +172,25 @@ func (d *Day) readFiles(t *tally, found *bank.Findings) string {
 
 func (d *Day) pendings() bank.DayCheck {
 	const zh, en = "隔日在途均在查询清单", "every transfer pending for more than a day is in the list of the unknown"
-	if d.Contracts.Unasked != "" {
-		return unchecked("R7", zh, en, d.Contracts.Unasked)
-	}
 	return checked("R7", zh, en, d.Contracts.Overdue, "%d transfers of earlier dates wait for their channel", d.Contracts.InFlight)
 }
 
 func (d *Day) lines() bank.DayCheck {
 	const zh, en = "授信已用与可用之和等于额度", "line used + available = limit"
-	if d.Contracts.Unasked != "" {
-		return unchecked("R8", zh, en, d.Contracts.Unasked)
+	return checked("R8", zh, en, d.Contracts.Limits, "%d credit lines%s", d.Contracts.Lines, d.moving())
+}
+
+// moving says how many customers could not be compared.
+func (d *Day) moving() string {
+	if d.Contracts.Moving == 0 {
+		return ""
 	}
-	return checked("R8", zh, en, d.Contracts.Limits, "%d credit lines", d.Contracts.Lines)
+	return fmt.Sprintf("; %d customers moved each time they were compared and are not among them", d.Contracts.Moving)
 }
 
 func (d *Day) holes(t *tally) bank.DayCheck {
-	return checked("R9", "流水号连续", "the journal has no holes", t.hole, "%d records to position %d; tellers have no numbering of their own yet", t.records, d.Position)
+	return checked("R9", "柜员流水号连续", "the tellers' journals have no holes", t.hole,
+		"%d records to position %d of %d tellers, decisions of %d customers", t.records, d.Position, len(t.tellers.of), len(t.tellers.heads))
 }
 
 func (d *Day) published() bank.DayCheck {

@@ -38,6 +38,7 @@ type Subledger struct {
 	pending  map[uint32]*streams.Balances // by ledger
 	payable  map[payable]int64            // credit balance of interest payable
 	flight   map[flight]int64             // pending on clearing accounts
+	clearing map[bank.Channel]int64       // posted on them, credits less debits
 	control  bank.Findings                // control accounts that are not zero
 	negative bank.Findings                // e-accounts below zero or above the cap of their class
 	eAccount int
@@ -51,9 +52,9 @@ type payable struct {
 	shard  uint16
 }
 
-// flight is a side of a clearing subject: to channels or from them.
+// flight is a side of a channel's clearing accounts: to the channel or from it.
 type flight struct {
-	clearing  uint32 // detail
+	channel   bank.Channel
 	direction bank.Direction
 }
 
@@ -61,7 +62,7 @@ type flight struct {
 func NewSubledger() *Subledger {
 	return &Subledger{
 		subjects: make(map[subject]*bank.TrialRow), pending: make(map[uint32]*streams.Balances), payable: make(map[payable]int64),
-		flight: make(map[flight]int64),
+		flight: make(map[flight]int64), clearing: make(map[bank.Channel]int64),
 	}
 }
 
@@ -85,7 +86,7 @@ func (s *Subledger) Add(a *ledger.Account) error {
 	detail, owner, _ := bank.SplitLedgerID(bank.U128(a.ID))
 	row := s.row(a.Ledger, detail)
 	row.Accounts++
-	s.move(a.Ledger, detail, owner, v.DebitsPosted, v.CreditsPosted)
+	s.move(a.Ledger, a.ID, v.DebitsPosted, v.CreditsPosted)
 	p := s.pending[a.Ledger]
 	if p == nil {
 		p = new(streams.Balances)
@@ -93,7 +94,7 @@ func (s *Subledger) Add(a *ledger.Account) error {
 	}
 	p.DebitsPending += v.DebitsPending
 	p.CreditsPending += v.CreditsPending
-	s.fly(detail, v.DebitsPending, v.CreditsPending)
+	s.fly(a.ID, v.DebitsPending, v.CreditsPending)
 	net, cap3 := v.CreditsPosted-v.DebitsPosted, bank.LimitsOfClass(3).CapFen+interestAboveCapFen
 	switch detail {
 	case detailCompound, detailCap:
@@ -122,20 +123,24 @@ func (s *Subledger) row(ledgerNo, detail uint32) *bank.TrialRow {
 	return row
 }
 
-func (s *Subledger) move(ledgerNo, detail uint32, owner uint64, debit, credit int64) {
+func (s *Subledger) move(ledgerNo uint32, account ledger.Uint128, debit, credit int64) {
+	detail, owner, _ := bank.SplitLedgerID(bank.U128(account))
 	row := s.row(ledgerNo, detail)
 	row.DebitFen += debit
 	row.CreditFen += credit
 	if detail >= payableFirst && detail <= payableLast {
 		s.payable[payable{detail, uint16(owner)}] += credit - debit
 	}
+	if channel, ok := bank.ClearingOf(bank.U128(account)); ok {
+		s.clearing[channel] += credit - debit
+	}
 }
 
 // fly adds to what is pending on clearing accounts: debits come from the channel.
-func (s *Subledger) fly(detail uint32, debit, credit int64) {
-	if bank.IsClearing(detail) {
-		s.flight[flight{detail, bank.In}] += debit
-		s.flight[flight{detail, bank.Out}] += credit
+func (s *Subledger) fly(account ledger.Uint128, debit, credit int64) {
+	if channel, ok := bank.ClearingOf(bank.U128(account)); ok {
+		s.flight[flight{channel, bank.In}] += debit
+		s.flight[flight{channel, bank.Out}] += credit
 	}
 }
 
@@ -145,18 +150,14 @@ func (s *Subledger) undo(e *streams.Entry) {
 		if e.Phase == streams.Pending {
 			pending = -e.AmountFen
 		}
-		debit, _, _ := bank.SplitLedgerID(bank.U128(e.Debit))
-		credit, _, _ := bank.SplitLedgerID(bank.U128(e.Credit))
-		s.fly(debit, pending, 0)
-		s.fly(credit, 0, pending)
+		s.fly(e.Debit, pending, 0)
+		s.fly(e.Credit, 0, pending)
 	}
 	if e.Phase != streams.Posted && e.Phase != streams.Post {
 		return
 	}
-	debit, debtor, _ := bank.SplitLedgerID(bank.U128(e.Debit))
-	credit, creditor, _ := bank.SplitLedgerID(bank.U128(e.Credit))
-	s.move(e.Ledger, debit, debtor, -e.AmountFen, 0)
-	s.move(e.Ledger, credit, creditor, 0, -e.AmountFen)
+	s.move(e.Ledger, e.Debit, -e.AmountFen, 0)
+	s.move(e.Ledger, e.Credit, 0, -e.AmountFen)
 }
 
 // Check makes the day's report. The books are the date's when it returns: what later dates have done is taken out.
@@ -165,8 +166,8 @@ func (d *Day) Check(ctx context.Context) (*bank.DayReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &bank.DayReport{Date: d.Date, Position: uint64(d.Position), Fence: uint64(d.Fence), Tally: t.figures()}
-	r.Ledgers = d.Books.trial()
+	r := &bank.DayReport{Date: d.Date, Position: uint64(d.Position), Fence: uint64(d.Fence), Tally: t.figures(d.Date)}
+	r.Ledgers, r.Tellers = d.Books.trial(), t.tellers.sheet()
 	r.Checks = []bank.DayCheck{
 		d.balanced(), d.subjects(t), d.accrued(t), d.principals(), d.controls(), d.clearing(t), d.pendings(), d.lines(),
 		d.holes(t), d.published(), d.eAccounts(), d.reversals(t),
@@ -205,7 +206,8 @@ type tally struct {
 	subjects  map[subject]*bank.SubjectBalance
 	accrued   map[payable]int64
 	flight    map[flight]int64
-	files     map[bank.Channel]*bank.ReconciliationFinished // of the day before, the last of each channel
+	clearing  clearing
+	tellers   tellers
 	records   int64
 	hole      bank.Findings
 	reversed  int
@@ -218,7 +220,7 @@ type tally struct {
 func (d *Day) tally(ctx context.Context) (*tally, error) {
 	t := &tally{
 		subjects: make(map[subject]*bank.SubjectBalance), accrued: make(map[payable]int64), flight: make(map[flight]int64),
-		files: make(map[bank.Channel]*bank.ReconciliationFinished),
+		clearing: newClearing(nil), tellers: newTellers(),
 	}
 	from := journal.Position(1)
 	if d.Before != nil {
@@ -231,8 +233,9 @@ func (d *Day) tally(ctx context.Context) (*tally, error) {
 			t.accrued[payable{a.Payable, a.Shard}] = a.Fen
 		}
 		for _, f := range d.Before.Tally.InFlight {
-			t.flight[flight{f.Clearing, f.Direction}] = f.Fen
+			t.flight[flight{f.Channel, f.Direction}] = f.Fen
 		}
+		t.clearing = newClearing(d.Before.Tally.Clearing)
 	}
 	if first := d.Journal.First(); first > from {
 		if d.Fence > 0 && first > d.Fence {
@@ -261,17 +264,19 @@ func (d *Day) tally(ctx context.Context) (*tally, error) {
 		t.hole.Add("the journal ends at %d, the ledger stands at %d", last, d.Position)
 	}
 	t.records = int64(last - from + 1)
-	if t.begun != "" {
-		t.begin(d.Books)
+	switch {
+	case t.begun != "":
+		t.begin(d.Date, d.Books)
+	case d.Before != nil && d.Before.Tally.Clearing == nil: // made before it was counted
+		t.beginClearing(d.Date, d.Books)
 	}
 	return t, nil
 }
 
 // begin takes the ledger's word for what the journal no longer tells.
-func (t *tally) begin(books *Subledger) {
+func (t *tally) begin(on bank.Date, books *Subledger) {
 	clear(t.subjects)
 	clear(t.accrued)
-	clear(t.flight)
 	for key, row := range books.subjects {
 		balance := row.SubjectBalance
 		t.subjects[key] = &balance
@@ -279,18 +284,26 @@ func (t *tally) begin(books *Subledger) {
 	for key, fen := range books.payable {
 		t.accrued[key] = fen
 	}
+	t.beginClearing(on, books)
+}
+
+// beginClearing takes the ledger's word for clearing accounts.
+func (t *tally) beginClearing(on bank.Date, books *Subledger) {
+	clear(t.flight)
 	for key, fen := range books.flight {
 		t.flight[key] = fen
 	}
+	t.clearing.begin(on, books.clearing)
 }
 
 func (d *Day) take(t *tally, rec *journal.Record) error {
 	later := d.Fence > 0 && rec.Position > d.Fence && bank.Date(rec.AccountingDate) > d.Date
 	counted := d.Before != nil && uint64(rec.Position) <= d.Before.Position && bank.Date(rec.AccountingDate) <= d.Before.Date
+	t.tellers.number(rec, &t.hole)
 	if rec.Kind == journal.KindIntent || rec.Kind == journal.KindClaim {
 		return nil
 	}
-	if err := d.reconciled(t, rec); err != nil {
+	if err := t.reconciled(rec); err != nil {
 		return fmt.Errorf("position %d: %w", rec.Position, err)
 	}
 	if counted {
@@ -300,15 +313,18 @@ func (d *Day) take(t *tally, rec *journal.Record) error {
 	if err != nil {
 		return fmt.Errorf("position %d: %w", rec.Position, err)
 	}
-	for i := range entries {
-		if e := &entries[i]; later {
-			d.Books.undo(e)
-		} else {
-			t.enter(e)
-		}
-	}
 	if later {
+		for i := range entries {
+			d.Books.undo(&entries[i])
+		}
 		return nil
+	}
+	var posted int64
+	for i := range entries {
+		posted += t.enter(&entries[i], bank.Date(rec.AccountingDate))
+	}
+	if bank.Date(rec.AccountingDate) == d.Date {
+		t.tellers.enter(rec, posted)
 	}
 	for i := range rec.Events {
 		if err := d.event(t, &rec.Events[i]); err != nil {
@@ -325,15 +341,17 @@ func (d *Day) entriesOf(rec *journal.Record) streams.Transfers {
 	return streams.Recorded{Journal: d.Journal, Record: rec}
 }
 
-// enter adds an entry's posted amount to its subjects.
-func (t *tally) enter(e *streams.Entry) {
+// enter adds an entry's posted amount to its subjects, and returns it.
+func (t *tally) enter(e *streams.Entry, date bank.Date) (postedFen int64) {
 	if e.Phase != streams.Posted && e.Phase != streams.Post {
-		return
+		return 0
 	}
 	debit, _, _ := bank.SplitLedgerID(bank.U128(e.Debit))
 	credit, _, _ := bank.SplitLedgerID(bank.U128(e.Credit))
 	t.balance(e.Ledger, debit).DebitFen += e.AmountFen
 	t.balance(e.Ledger, credit).CreditFen += e.AmountFen
+	t.clearing.enter(e, date)
+	return e.AmountFen
 }
 
 func (t *tally) balance(ledgerNo, detail uint32) *bank.SubjectBalance {
@@ -349,7 +367,7 @@ func (t *tally) balance(ledgerNo, detail uint32) *bank.SubjectBalance {
 // event adds what an event says that a contract has accrued or been paid of it, and what is under way to channels.
 func (d *Day) event(t *tally, e *journal.Event) error {
 	kind := bank.EventType(e.Type)
-	if !bank.Accrues(kind) && !bank.MovesFlight(kind) {
+	if !bank.Accrues(kind) && !bank.MovesFlight(kind) && !bank.SettlesFile(kind) {
 		return nil
 	}
 	event, err := bank.DecodeEvent(kind, e.Body)
@@ -361,13 +379,15 @@ func (d *Day) event(t *tally, e *journal.Event) error {
 		t.accrued[payable{c.Payable, shard}] += c.Fen
 	}
 	if f := bank.FlightChangeOf(event); f.Fen != 0 {
-		t.flight[flight{f.Clearing, f.Direction}] += f.Fen
+		t.flight[flight{f.Channel, f.Direction}] += f.Fen
 	}
+	t.clearing.settle(event)
 	return nil
 }
 
-// reconciled notes what came of comparing the channels' files of the day before, whenever that was.
-func (d *Day) reconciled(t *tally, rec *journal.Record) error {
+// reconciled notes what came of comparing channels' files, also on later dates: what a file says is true of its day,
+// whenever it is read.
+func (t *tally) reconciled(rec *journal.Record) error {
 	for i := range rec.Events {
 		if bank.EventType(rec.Events[i].Type) != bank.EventReconciliationFinished {
 			continue
@@ -376,9 +396,7 @@ func (d *Day) reconciled(t *tally, rec *journal.Record) error {
 		if err := bank.Decode(rec.Events[i].Body, f); err != nil {
 			return err
 		}
-		if f.Day == d.Date.AddDays(-1) {
-			t.files[f.Channel] = f
-		}
+		t.clearing.file(f, bank.Date(rec.AccountingDate))
 	}
 	return nil
 }
@@ -430,7 +448,8 @@ func (d *Day) reverse(t *tally, rec *journal.Record, entries []streams.Entry) er
 	return nil
 }
 
-func (t *tally) figures() (out bank.DayTally) {
+func (t *tally) figures(date bank.Date) (out bank.DayTally) {
+	out.Clearing = t.clearing.figures(date)
 	for key, b := range t.subjects {
 		out.Subjects = append(out.Subjects, bank.SubjectTally{Ledger: key.ledger, SubjectBalance: *b})
 	}
@@ -441,11 +460,11 @@ func (t *tally) figures() (out bank.DayTally) {
 	}
 	for key, fen := range t.flight {
 		if fen != 0 {
-			out.InFlight = append(out.InFlight, bank.FlightTally{Clearing: key.clearing, Direction: key.direction, Fen: fen})
+			out.InFlight = append(out.InFlight, bank.FlightTally{Channel: key.channel, Direction: key.direction, Fen: fen})
 		}
 	}
 	slices.SortFunc(out.InFlight, func(a, b bank.FlightTally) int {
-		return cmp.Or(cmp.Compare(a.Clearing, b.Clearing), cmp.Compare(a.Direction, b.Direction))
+		return cmp.Or(cmp.Compare(a.Channel, b.Channel), cmp.Compare(a.Direction, b.Direction))
 	})
 	slices.SortFunc(out.Subjects, func(a, b bank.SubjectTally) int {
 		return cmp.Or(cmp.Compare(a.Ledger, b.Ledger), cmp.Compare(a.Detail, b.Detail))
