@@ -119,6 +119,7 @@ type shardState struct {
 	slots map[bank.CustomerNo]*slot
 	pid   atomic.Pointer[actor.PID]
 	epoch uint64 // of pid; guarded by mu
+	round *round // that its decisions go into; of its turn, nil: each is carried out at once
 }
 
 // NewNode prepares a node; the journal is opened with OnDurable(node.Durable) and OnFault(node.Fault),
@@ -149,7 +150,7 @@ func NewNode(options Options) *Node {
 		n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
 	}
 	n.workers = newDispatcher()
-	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers), actor.WithMailbox(newShardMailbox)}
+	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers)}
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()
 	for i := range n.shards {
@@ -269,7 +270,8 @@ func (n *Node) Shard(shard uint16) (*actor.PID, error) {
 	if err != nil {
 		return nil, fmt.Errorf("claim shard %d: %w", shard, err)
 	}
-	props := actor.PropsFromProducer(func() actor.Actor { return newShardActor(n, shard, epoch) }, n.spawning...)
+	options := append([]actor.PropsOption{actor.WithMailbox(func() actor.Mailbox { return newShardMailbox(s) })}, n.spawning...)
+	props := actor.PropsFromProducer(func() actor.Actor { return newShardActor(n, shard, epoch) }, options...)
 	pid, err := n.system.Root.SpawnNamed(props, fmt.Sprintf("shard-%d", shard))
 	if err != nil {
 		return nil, fmt.Errorf("start shard %d: %w", shard, err)

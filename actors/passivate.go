@@ -149,6 +149,7 @@ func (s *shardActor) passivate(ctx actor.Context, p *passivation) {
 			continue
 		}
 		delete(s.customers, no)
+		c.slot.actor = nil
 		ctx.Stop(c.pid)
 		c.slot.release()
 		if s.node.evict(no) {
