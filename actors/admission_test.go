@@ -59,9 +59,9 @@ func (o *office) atRest() {
 		o.tb.Errorf("at rest %d commands, %d reads and %d bytes are under way", a.requests.Load(), a.reads.Load(), a.bytes.Load())
 	}
 	for i := range o.node.shards {
-		for no, s := range o.node.shards[i].slots {
+		for s := range o.node.shards[i].slots.all() {
 			if n := s.underWay.Load(); n != 0 {
-				o.tb.Errorf("at rest %d commands of customer %s are under way", n, no)
+				o.tb.Errorf("at rest %d commands of customer %s are under way", n, s.no)
 			}
 		}
 	}

@@ -116,7 +116,7 @@ type Node struct {
 // shardState is what a shard's actor owns on this node.
 type shardState struct {
 	mu    sync.RWMutex
-	slots map[bank.CustomerNo]*slot
+	slots slots
 	pid   atomic.Pointer[actor.PID]
 	epoch uint64 // of pid; guarded by mu
 	round *round // that its decisions go into; of its turn, nil: each is carried out at once
@@ -153,9 +153,6 @@ func NewNode(options Options) *Node {
 	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers)}
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()
-	for i := range n.shards {
-		n.shards[i].slots = make(map[bank.CustomerNo]*slot)
-	}
 	return n
 }
 

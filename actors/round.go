@@ -17,7 +17,7 @@ type round struct {
 	coming        []turn          // not begun
 	turns         []*shardMailbox // whose messages have been handled
 	dispatcher    *dispatcher
-	carrying      bool            // in carryOut
+	carrying      bool // in carryOut
 }
 
 // roundMax is how many turns, and about how many decisions, a round has at most. The last of them waits for

@@ -16,6 +16,7 @@ import (
 // there is none; the desk is shared with payers. A slot leaves memory when nobody uses it, and is read from
 // the journal when somebody asks for it again.
 type slot struct {
+	no       bank.CustomerNo
 	customer bank.Customer
 	intents  []*draft       // of an earlier process, without an outcome, in order; for the actor to take over
 	batch    *batch         // that its intents are under way in; guarded by the submitter's lock
@@ -93,7 +94,7 @@ func (n *Node) hold(no bank.CustomerNo) *slot {
 func (n *Node) find(no bank.CustomerNo) (s *slot, made bool) {
 	sh := &n.shards[no.Shard()]
 	sh.mu.RLock()
-	s = sh.slots[no]
+	s = sh.slots.find(no)
 	if s != nil {
 		s.users.Add(1)
 	}
@@ -106,11 +107,11 @@ func (n *Node) find(no bank.CustomerNo) (s *slot, made bool) {
 
 func (n *Node) make(sh *shardState, no bank.CustomerNo) (s *slot, made bool) {
 	sh.mu.Lock()
-	s = sh.slots[no]
+	s = sh.slots.find(no)
 	made = s == nil
 	if made {
-		s = &slot{customer: bank.Customer{No: no}}
-		sh.slots[no] = s
+		s = &slot{no: no, customer: bank.Customer{No: no}}
+		sh.slots.put(s)
 	}
 	s.users.Add(1)
 	sh.mu.Unlock()
@@ -293,7 +294,7 @@ func (n *Node) evict(no bank.CustomerNo) bool {
 	sh := &n.shards[no.Shard()]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s := sh.slots[no]
+	s := sh.slots.find(no)
 	if s == nil || s.users.Load() > 0 || len(s.intents) > 0 || journal.Position(s.touched.Load()) > n.journal.Durable() {
 		return false
 	}
@@ -307,7 +308,7 @@ func (n *Node) evict(no bank.CustomerNo) bool {
 		}
 		n.unsaved.put(state)
 	}
-	delete(sh.slots, no)
+	sh.slots.remove(no)
 	n.inMemory.Add(-1)
 	n.passivated.Add(1)
 	return true
@@ -317,9 +318,9 @@ func (n *Node) evict(no bank.CustomerNo) bool {
 func (sh *shardState) idle(since int64) (found []bank.CustomerNo) {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	for no, s := range sh.slots {
+	for s := range sh.slots.all() {
 		if s.users.Load() == 0 && s.used.Load() <= since {
-			found = append(found, no)
+			found = append(found, s.no)
 		}
 	}
 	return found
