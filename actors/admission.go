@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"sync"
 	"sync/atomic"
 
 	"github.com/suanpan-bank/suanpan/bank"
@@ -27,10 +26,6 @@ type admission struct {
 	customerMax                     int32
 
 	requests, reads, bytes atomic.Int64
-	shards                 [bank.ShardCount]struct {
-		mu        sync.Mutex
-		customers map[bank.CustomerNo]int32 // with something under way
-	}
 }
 
 func (a *admission) init(o *Options) {
@@ -45,9 +40,6 @@ func (a *admission) init(o *Options) {
 	if a.customerMax == 0 {
 		a.customerMax = CustomerMaxDefault
 	}
-	for i := range a.shards {
-		a.shards[i].customers = make(map[bank.CustomerNo]int32)
-	}
 }
 
 // take adds n to a counter, unless that passes its bound.
@@ -59,28 +51,20 @@ func take(counter *atomic.Int64, n, most int64) bool {
 	return true
 }
 
-// enter counts one command or read of the customer; false: there are too many.
-func (a *admission) enter(no bank.CustomerNo) bool {
-	s := &a.shards[no.Shard()]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := s.customers[no]
-	if n >= a.customerMax {
-		return false
+// enter counts one command or read of the customer, whose slot it keeps until he leaves; false: there are too many.
+// Nobody's are not counted, and have no slot: they are answered without him.
+func (n *Node) enter(no bank.CustomerNo) (*slot, bool) {
+	s := n.hold(no)
+	if s != nil && s.underWay.Add(1) > n.admission.customerMax {
+		s.leave()
+		return nil, false
 	}
-	s.customers[no] = n + 1
-	return true
+	return s, true
 }
 
-func (a *admission) leave(no bank.CustomerNo) {
-	s := &a.shards[no.Shard()]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if n := s.customers[no]; n > 1 {
-		s.customers[no] = n - 1
-	} else {
-		delete(s.customers, no)
-	}
+func (s *slot) leave() {
+	s.underWay.Add(-1)
+	s.release()
 }
 
 // Admit counts a request whose customer is known and which is to be sent. An error (bank.ErrOverloaded): it
@@ -91,9 +75,13 @@ func (n *Node) Admit(r *Request) error {
 	if !take(&a.bytes, r.bytes, a.bytesMax) {
 		return bank.ErrOverloaded
 	}
-	if !a.enter(r.Customer) {
+	var ok bool
+	if r.slot, ok = n.enter(r.Customer); !ok {
 		a.bytes.Add(-r.bytes)
 		return bank.ErrOverloaded
+	}
+	if credit, credits := bank.CreditOf(r.Call.Command); credits {
+		r.payee = n.hold(credit.Account.Customer())
 	}
 	r.admitted = true
 	return nil
@@ -105,7 +93,8 @@ func (n *Node) AdmitRead(q *Query) error {
 	if !take(&a.reads, 1, a.readsMax) {
 		return bank.ErrOverloaded
 	}
-	if !a.enter(q.Customer) {
+	var ok bool
+	if q.slot, ok = n.enter(q.Customer); !ok {
 		a.reads.Add(-1)
 		return bank.ErrOverloaded
 	}
@@ -117,7 +106,12 @@ func (n *Node) AdmitRead(q *Query) error {
 func (a *admission) settle(r *Request) {
 	if r.admitted {
 		a.bytes.Add(-r.bytes)
-		a.leave(r.Customer)
+		if r.slot != nil {
+			r.slot.leave()
+		}
+		if r.payee != nil {
+			r.payee.release()
+		}
 	}
 	a.requests.Add(-1)
 }

@@ -58,9 +58,11 @@ func (o *office) atRest() {
 	if a.requests.Load() != 0 || a.reads.Load() != 0 || a.bytes.Load() != 0 {
 		o.tb.Errorf("at rest %d commands, %d reads and %d bytes are under way", a.requests.Load(), a.reads.Load(), a.bytes.Load())
 	}
-	for i := range a.shards {
-		if n := len(a.shards[i].customers); n != 0 {
-			o.tb.Errorf("at rest %d customers of shard %d have commands under way", n, i)
+	for i := range o.node.shards {
+		for s := range o.node.shards[i].slots.all() {
+			if n := s.underWay.Load(); n != 0 {
+				o.tb.Errorf("at rest %d commands of customer %s are under way", n, s.no)
+			}
 		}
 	}
 }

@@ -41,7 +41,7 @@ func BenchmarkTransfers(b *testing.B) {
 // BenchmarkBatches is the same for sixteen callers at once, each with a hundred transfers of customers here and
 // there: what /v1/batches does, without HTTP and JSON.
 func BenchmarkBatches(b *testing.B) {
-	const customers, callers, batch = 1000, 16, 100
+	const customers, callers, batch = 10_000, 16, 100
 	o, accounts := benchOffice(b, customers)
 	var left atomic.Int64
 	left.Store(int64(b.N))

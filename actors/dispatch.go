@@ -2,6 +2,7 @@ package actors
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 )
 
@@ -16,7 +17,7 @@ import (
 // Who waits for the disk steps aside meanwhile.
 type dispatcher struct {
 	mu     sync.Mutex
-	queue  []func() // from next on
+	queue  []turn // from next on
 	next   int
 	taking int  // turns that are taken, but for those whose goroutines wait aside
 	coming bool // a goroutine is on its way to the queue
@@ -25,6 +26,14 @@ type dispatcher struct {
 	call   chan struct{}
 	most   int // turns taken at once
 }
+
+// turn is what a goroutine does in its turn. What it decides is carried out with the round.
+type turn interface{ take(*round) }
+
+// plainTurn is of one who decides nothing.
+type plainTurn func()
+
+func (t plainTurn) take(*round) { t() }
 
 const (
 	// turnsMax is how many turns are taken at once where there are processors for them: a third of a decision
@@ -48,14 +57,16 @@ func (d *dispatcher) end() {
 }
 
 // Schedule implements actor.Dispatcher.
-func (d *dispatcher) Schedule(turn func()) {
+func (d *dispatcher) Schedule(fn func()) { d.schedule(plainTurn(fn)) }
+
+func (d *dispatcher) schedule(t turn) {
 	d.mu.Lock()
 	if len(d.queue) == cap(d.queue) && d.next > len(d.queue)/2 {
 		n := copy(d.queue, d.queue[d.next:])
 		clear(d.queue[n:])
 		d.queue, d.next = d.queue[:n], 0
 	}
-	d.queue = append(d.queue, turn)
+	d.queue = append(d.queue, t)
 	d.sendFor()
 	d.mu.Unlock()
 }
@@ -74,9 +85,9 @@ func (d *dispatcher) sendFor() {
 	}
 }
 
-// begin takes the next turn, if there is one to take; otherwise the goroutine is to wait, or to end when enough wait.
-// It has just come, or its turn is over.
-func (d *dispatcher) begin(arrived bool) (turn func(), wait bool) {
+// begin takes the next turns into the round, if there are any to take; otherwise the goroutine is to wait, or to end when
+// enough wait. It has just come, or its round is over.
+func (d *dispatcher) begin(r *round, arrived bool) (begun, wait bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if arrived {
@@ -88,21 +99,26 @@ func (d *dispatcher) begin(arrived bool) (turn func(), wait bool) {
 		if wait = d.idle < idleWorkersMax && !d.ended; wait {
 			d.idle++
 		}
-		return nil, wait
+		return false, wait
 	}
 	d.taking++
-	turn, d.queue[d.next] = d.queue[d.next], nil
-	if d.next++; d.next == len(d.queue) {
+	// With as much left for each of the others who may come.
+	share := min((len(d.queue)-d.next+d.most-1)/d.most, roundMax)
+	from := d.queue[d.next : d.next+share]
+	r.coming = append(r.coming[:0], from...)
+	clear(from)
+	if d.next += share; d.next == len(d.queue) {
 		d.queue, d.next = d.queue[:0], 0
 	}
 	d.sendFor()
-	return turn, false
+	return true, false
 }
 
 func (d *dispatcher) work() {
+	r := &round{dispatcher: d}
 	for arrived := true; ; arrived = false {
-		turn, wait := d.begin(arrived)
-		for ; turn == nil; turn, wait = d.begin(true) {
+		begun, wait := d.begin(r, arrived)
+		for ; !begun; begun, wait = d.begin(r, true) {
 			if wait {
 				_, wait = <-d.call
 			}
@@ -110,8 +126,16 @@ func (d *dispatcher) work() {
 				return
 			}
 		}
-		turn()
+		r.run()
 	}
+}
+
+// giveBack has others take turns that were taken into a round and not begun. They are the next.
+func (d *dispatcher) giveBack(turns []turn) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queue = slices.Insert(d.queue, d.next, turns...)
+	d.sendFor()
 }
 
 // aside lets others have their turns while the caller, in its own, waits for the disk. Who has no turn may call it,

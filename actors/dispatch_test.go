@@ -5,6 +5,11 @@ import (
 	"testing/synctest"
 )
 
+// turnOf is a turn that needs its round.
+type turnOf func(*round)
+
+func (t turnOf) take(r *round) { t(r) }
+
 // A customer who is read from disk must not hold up the others, however many are.
 func TestThoseWhoWaitForTheDiskHoldNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -12,10 +17,11 @@ func TestThoseWhoWaitForTheDiskHoldNobodyUp(t *testing.T) {
 		for _, waiting := range []int{2 * idleWorkersMax, idleWorkersMax} {
 			all, disk := make(chan struct{}), make(chan struct{})
 			for range waiting {
-				d.Schedule(func() {
+				d.schedule(turnOf(func(r *round) {
 					<-all
+					r.wait()
 					d.aside(func() { <-disk })
-				})
+				}))
 			}
 			ran := make(chan struct{})
 			d.Schedule(func() { close(ran) })

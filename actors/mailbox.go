@@ -12,18 +12,14 @@ type shardMailbox struct {
 	mu         sync.Mutex
 	system     []any // of the actor system itself; before what others send
 	user       []any
-	spare      []any // the other half of a double buffer
+	taken      []any // to be handled in the turn, whose it is; otherwise the other half of a double buffer
 	due        bool  // it has its turn, or will have
 	invoker    actor.MessageInvoker
-	dispatcher actor.Dispatcher
-	turn       func() // takeTurn; made once
+	dispatcher *dispatcher
+	shard      *shardState
 }
 
-func newShardMailbox() actor.Mailbox {
-	m := &shardMailbox{}
-	m.turn = m.takeTurn
-	return m
-}
+func newShardMailbox(shard *shardState) *shardMailbox { return &shardMailbox{shard: shard} }
 
 // PostUserMessage implements actor.Mailbox.
 func (m *shardMailbox) PostUserMessage(message any) { m.post(&m.user, message) }
@@ -38,16 +34,15 @@ func (m *shardMailbox) post(queue *[]any, message any) {
 	m.due = true
 	m.mu.Unlock()
 	if idle {
-		m.dispatcher.Schedule(m.turn)
+		m.dispatcher.schedule(m)
 	}
 }
 
-// takeTurn handles what has come, and lets others have their turn before what comes meanwhile.
-func (m *shardMailbox) takeTurn() {
-	m.mu.Lock()
-	system, user := m.system, m.user
-	m.system, m.user, m.spare = nil, m.spare, nil
-	m.mu.Unlock()
+// take handles what has come. The turn is over with the round.
+func (m *shardMailbox) take(r *round) {
+	system := m.collect()
+	user := m.taken
+	m.shard.round = r
 	for _, message := range system {
 		m.invoker.InvokeSystemMessage(message)
 	}
@@ -55,15 +50,45 @@ func (m *shardMailbox) takeTurn() {
 		user[i] = nil
 		m.invoker.InvokeUserMessage(message)
 	}
+	m.shard.round = nil
+	m.taken = user[:0]
+	r.turns = append(r.turns, m)
+}
+
+// collect takes what has come; what was taken ahead comes first.
+func (m *shardMailbox) collect() (system []any) {
 	m.mu.Lock()
-	if cap(user) <= spareMax {
-		m.spare = user[:0]
+	defer m.mu.Unlock()
+	system, m.system = m.system, nil
+	m.collectUser()
+	return system
+}
+
+// peek takes ahead what is to be handled in the turn that is about to begin.
+func (m *shardMailbox) peek() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.collectUser()
+}
+
+func (m *shardMailbox) collectUser() {
+	if len(m.taken) > 0 {
+		return
 	}
+	if cap(m.taken) > spareMax {
+		m.taken = nil
+	}
+	m.taken, m.user = m.user, m.taken[:0]
+}
+
+// endTurn lets others have their turn before what came meanwhile.
+func (m *shardMailbox) endTurn() {
+	m.mu.Lock()
 	m.due = len(m.system)+len(m.user) > 0
 	again := m.due
 	m.mu.Unlock()
 	if again {
-		m.dispatcher.Schedule(m.turn)
+		m.dispatcher.schedule(m)
 	}
 }
 
@@ -71,8 +96,8 @@ func (m *shardMailbox) takeTurn() {
 const spareMax = 64
 
 // RegisterHandlers implements actor.Mailbox.
-func (m *shardMailbox) RegisterHandlers(invoker actor.MessageInvoker, dispatcher actor.Dispatcher) {
-	m.invoker, m.dispatcher = invoker, dispatcher
+func (m *shardMailbox) RegisterHandlers(invoker actor.MessageInvoker, d actor.Dispatcher) {
+	m.invoker, m.dispatcher = invoker, d.(*dispatcher)
 }
 
 // Start implements actor.Mailbox.

@@ -42,7 +42,7 @@ func TestAShardHandlesEveryMessageOnceAndInOrder(t *testing.T) {
 	handled.Add(shards * senders * messages)
 	var boxes []*shardMailbox
 	for range shards {
-		box := newShardMailbox().(*shardMailbox)
+		box := newShardMailbox(new(shardState))
 		box.RegisterHandlers(&inbox{t: t, last: make(map[int]int), handled: &handled}, d)
 		boxes = append(boxes, box)
 	}

@@ -116,9 +116,10 @@ type Node struct {
 // shardState is what a shard's actor owns on this node.
 type shardState struct {
 	mu    sync.RWMutex
-	slots map[bank.CustomerNo]*slot
+	slots slots
 	pid   atomic.Pointer[actor.PID]
 	epoch uint64 // of pid; guarded by mu
+	round *round // that its decisions go into; of its turn, nil: each is carried out at once
 }
 
 // NewNode prepares a node; the journal is opened with OnDurable(node.Durable) and OnFault(node.Fault),
@@ -149,12 +150,9 @@ func NewNode(options Options) *Node {
 		n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
 	}
 	n.workers = newDispatcher()
-	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers), actor.WithMailbox(newShardMailbox)}
+	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers)}
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()
-	for i := range n.shards {
-		n.shards[i].slots = make(map[bank.CustomerNo]*slot)
-	}
 	return n
 }
 
@@ -269,7 +267,8 @@ func (n *Node) Shard(shard uint16) (*actor.PID, error) {
 	if err != nil {
 		return nil, fmt.Errorf("claim shard %d: %w", shard, err)
 	}
-	props := actor.PropsFromProducer(func() actor.Actor { return newShardActor(n, shard, epoch) }, n.spawning...)
+	options := append([]actor.PropsOption{actor.WithMailbox(func() actor.Mailbox { return newShardMailbox(s) })}, n.spawning...)
+	props := actor.PropsFromProducer(func() actor.Actor { return newShardActor(n, shard, epoch) }, options...)
 	pid, err := n.system.Root.SpawnNamed(props, fmt.Sprintf("shard-%d", shard))
 	if err != nil {
 		return nil, fmt.Errorf("start shard %d: %w", shard, err)

@@ -84,7 +84,7 @@ func (n *Node) slot(no bank.CustomerNo) *slot {
 	s := &n.shards[no.Shard()]
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.slots[no]
+	return s.slots.find(no)
 }
 
 // send puts the commands on their way and returns how to wait for them.

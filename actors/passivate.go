@@ -87,7 +87,7 @@ func (n *Node) makeRoom(ctx context.Context) int64 {
 func (sh *shardState) lastUses(used []int64) []int64 {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	for _, s := range sh.slots {
+	for s := range sh.slots.all() {
 		used = append(used, s.used.Load())
 	}
 	return used
@@ -149,6 +149,7 @@ func (s *shardActor) passivate(ctx actor.Context, p *passivation) {
 			continue
 		}
 		delete(s.customers, no)
+		c.slot.actor = nil
 		ctx.Stop(c.pid)
 		c.slot.release()
 		if s.node.evict(no) {

@@ -14,6 +14,8 @@ import (
 type draft struct {
 	record    journal.Record
 	operation string
+	by        *customerActor
+	err       error    // of its commit
 	request   *Request // nil: taken over from an earlier process
 	decision  bank.Decision
 	refusal   *bank.Refusal

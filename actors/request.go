@@ -13,6 +13,8 @@ import (
 type Request struct {
 	Customer bank.CustomerNo
 	Call     *bank.Call
+	slot     *slot // of the customer, in memory as long as the request is counted; nil: of nobody
+	payee    *slot // whom it credits, as long as it keeps him in memory; may be nil
 	receipt  bank.Receipt
 	err      error
 	group    *Group

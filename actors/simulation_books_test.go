@@ -138,8 +138,9 @@ func (b *simulatedBooks) check() {
 		sum.DebitsPosted, sum.CreditsPosted = plus(sum.DebitsPosted, a.DebitsPosted), plus(sum.CreditsPosted, a.CreditsPosted)
 		sum.DebitsPending, sum.CreditsPending = plus(sum.DebitsPending, a.DebitsPending), plus(sum.CreditsPending, a.CreditsPending)
 		sums[a.Ledger] = sum
+		_, clears := bank.ClearingOf(bank.U128(a.ID))
 		switch balance := net(a.CreditsPosted, a.DebitsPosted); {
-		case bank.IsClearing(a.UserData32):
+		case clears:
 			clearing -= balance
 		case a.Code == controlSubject && balance != 0: // R5
 			b.failf("control account %s has %d", a.ID, balance)

@@ -16,6 +16,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/ledger"
 	"github.com/suanpan-bank/suanpan/ledger/embedded"
@@ -259,6 +261,7 @@ func (s *simulation) possible() (actions []action) {
 				may(12, func() { s.note("message", "%s mailbox %d: %s", p.name, i, box.handOver()) })
 			}
 		}
+		may(6, func() { s.round(p) })
 	}
 	if s.disk.Last() > s.disk.Durable() && !s.broken {
 		may(10, s.flush)
@@ -355,6 +358,30 @@ type simulationClock struct{ s *simulation }
 
 func (c simulationClock) Now() time.Time                               { return c.s.now() }
 func (c simulationClock) Until(ctx context.Context, _ time.Time) error { return ctx.Err() }
+
+// round hands over messages of some shards, whose decisions are carried out together; several of a shard, too.
+func (s *simulation) round(p *process) {
+	r := new(round)
+	for range 1 + s.rng.IntN(2*people) {
+		var waiting []int
+		for i, box := range p.mailboxes {
+			if box.UserMessageCount() > 0 {
+				waiting = append(waiting, i)
+			}
+		}
+		if len(waiting) == 0 {
+			break
+		}
+		i := pick(s, waiting)
+		box := p.mailboxes[i]
+		state := &p.node.shards[box.invoker.(actor.Context).Actor().(*shardActor).shard]
+		state.round = r
+		s.note("round", "%s mailbox %d: %s", p.name, i, box.handOver())
+		state.round = nil
+		synctest.Wait() // for a checkpoint to ask the next shard
+	}
+	r.end()
+}
 
 // passivate lets customers leave memory whom nobody needs.
 func (s *simulation) passivate() {

@@ -16,29 +16,44 @@ import (
 // there is none; the desk is shared with payers. A slot leaves memory when nobody uses it, and is read from
 // the journal when somebody asks for it again.
 type slot struct {
+	no       bank.CustomerNo
 	customer bank.Customer
-	intents  []*draft      // of an earlier process, without an outcome, in order; for the actor to take over
-	batch    *batch        // that its intents are under way in; guarded by the submitter's lock
-	users    atomic.Int32  // who need it in memory: the customer's actor, decisions that credit the customer
-	used     atomic.Int64  // the node's time when it was last asked for, milliseconds
-	touched  atomic.Uint64 // position of the last record that changed it
-	changed  atomic.Bool   // since its state was last put aside to be saved
+	intents  []*draft       // of an earlier process, without an outcome, in order; for the actor to take over
+	batch    *batch         // that its intents are under way in; guarded by the submitter's lock
+	actor    *customerActor // the customer's; the shard's actor's alone
+	users    atomic.Int32   // who need it in memory: the customer's actor, requests and decisions that concern the customer
+	underWay atomic.Int32   // commands and reads of the customer
+	used     atomic.Int64   // the node's time when it was last asked for, milliseconds
+	touched  atomic.Uint64  // position of the last record that changed it
+	changed  atomic.Bool    // since its state was last put aside to be saved
 
 	// mu guards what follows. It is taken inside the pipeline's lock, so it is held for moments only; but for
 	// reading a slot from the journal, which nothing in the pipeline knows of yet.
 	mu       sync.Mutex
-	loaded   bool
-	eventSeq uint64 // of the last event in the desk
+	loaded   atomic.Bool // written with mu held
+	eventSeq uint64      // of the last event in the desk
 	desk     bank.Desk
 }
 
 // acquire brings a customer's slot into memory, if it is not there, and keeps it there until release. It
 // returns nil when nobody has the number, unless it is about to be somebody's.
 func (n *Node) acquire(no bank.CustomerNo, registering bool) (*slot, error) {
-	if !no.IsHouse() && (no == 0 || no > n.registry.highest()) {
-		return nil, nil // a stranger takes no memory and no read
+	s := n.hold(no)
+	if s == nil {
+		return nil, nil
 	}
-	return n.bring(n.hold(no), no, registering, nil)
+	return n.bring(s, no, registering, nil)
+}
+
+// acquireIn is acquire in a shard's turn, of a slot that is held; nil: of nobody.
+func (n *Node) acquireIn(shard uint16, s *slot, no bank.CustomerNo, registering bool) (*slot, error) {
+	if s == nil {
+		return nil, nil
+	}
+	if r := n.shards[shard].round; r != nil && !s.loaded.Load() {
+		r.wait()
+	}
+	return n.bring(s, no, registering, nil)
 }
 
 // bring reads a customer's slot that is held, if need be; otherwise as acquire. It ends the hold when it returns none.
@@ -46,7 +61,7 @@ func (n *Node) acquire(no bank.CustomerNo, registering bool) (*slot, error) {
 func (n *Node) bring(s *slot, no bank.CustomerNo, registering bool, ahead readAhead) (*slot, error) {
 	s.mu.Lock()
 	var err error
-	if !s.loaded {
+	if !s.loaded.Load() {
 		n.workers.aside(func() { err = n.load(s, ahead) })
 	}
 	nobody := s.eventSeq == 0 && !no.IsHouse()
@@ -64,8 +79,12 @@ func (n *Node) bring(s *slot, no bank.CustomerNo, registering bool, ahead readAh
 	return s, nil
 }
 
-// hold finds or makes a slot, which may not be loaded, and keeps it until release.
+// hold finds or makes a slot, which may not be loaded, and keeps it until release. A stranger takes no memory and no
+// read: nil.
 func (n *Node) hold(no bank.CustomerNo) *slot {
+	if !no.IsHouse() && (no == 0 || no > n.registry.highest()) {
+		return nil
+	}
 	s, _ := n.find(no)
 	s.used.Store(n.now.Load())
 	return s
@@ -75,7 +94,7 @@ func (n *Node) hold(no bank.CustomerNo) *slot {
 func (n *Node) find(no bank.CustomerNo) (s *slot, made bool) {
 	sh := &n.shards[no.Shard()]
 	sh.mu.RLock()
-	s = sh.slots[no]
+	s = sh.slots.find(no)
 	if s != nil {
 		s.users.Add(1)
 	}
@@ -88,11 +107,11 @@ func (n *Node) find(no bank.CustomerNo) (s *slot, made bool) {
 
 func (n *Node) make(sh *shardState, no bank.CustomerNo) (s *slot, made bool) {
 	sh.mu.Lock()
-	s = sh.slots[no]
+	s = sh.slots.find(no)
 	made = s == nil
 	if made {
-		s = &slot{customer: bank.Customer{No: no}}
-		sh.slots[no] = s
+		s = &slot{no: no, customer: bank.Customer{No: no}}
+		sh.slots.put(s)
 	}
 	s.users.Add(1)
 	sh.mu.Unlock()
@@ -141,7 +160,7 @@ func (n *Node) loaded(s *slot, head journal.Head) error {
 		return fmt.Errorf("the saved state and the records after it come to %+v, the journal says %+v", s.head(), head)
 	}
 	n.registry.setOpen(s.customer.No, len(s.customer.InFlight) > 0)
-	s.loaded = true
+	s.loaded.Store(true)
 	return nil
 }
 
@@ -275,7 +294,7 @@ func (n *Node) evict(no bank.CustomerNo) bool {
 	sh := &n.shards[no.Shard()]
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	s := sh.slots[no]
+	s := sh.slots.find(no)
 	if s == nil || s.users.Load() > 0 || len(s.intents) > 0 || journal.Position(s.touched.Load()) > n.journal.Durable() {
 		return false
 	}
@@ -289,7 +308,7 @@ func (n *Node) evict(no bank.CustomerNo) bool {
 		}
 		n.unsaved.put(state)
 	}
-	delete(sh.slots, no)
+	sh.slots.remove(no)
 	n.inMemory.Add(-1)
 	n.passivated.Add(1)
 	return true
@@ -299,9 +318,9 @@ func (n *Node) evict(no bank.CustomerNo) bool {
 func (sh *shardState) idle(since int64) (found []bank.CustomerNo) {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	for no, s := range sh.slots {
+	for s := range sh.slots.all() {
 		if s.users.Load() == 0 && s.used.Load() <= since {
-			found = append(found, no)
+			found = append(found, s.no)
 		}
 	}
 	return found

@@ -201,7 +201,7 @@ func sleep(ctx context.Context, pause time.Duration) error {
 func (sh *shardState) anyChanged() bool {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	for _, s := range sh.slots {
+	for s := range sh.slots.all() {
 		if s.changed.Load() {
 			return true
 		}
@@ -213,7 +213,7 @@ func (sh *shardState) anyChanged() bool {
 func (sh *shardState) allChanged() (changed []*slot) {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	for _, s := range sh.slots {
+	for s := range sh.slots.all() {
 		if s.changed.Load() {
 			s.users.Add(1)
 			changed = append(changed, s)

@@ -181,7 +181,7 @@ func (s *shardActor) visit(ctx actor.Context, v *visit) {
 		v.slot.users.Add(1) // the visit holds it, too
 		c = s.start(ctx, v.slot)
 	}
-	s.pass(ctx, c, v)
+	s.pass(c, v)
 }
 
 // visit decides what is to be decided for the customer.

@@ -22,6 +22,7 @@ type Query struct {
 	done     chan error // capacity 1: the pipeline never waits for a reader who has gone
 	node     *Node
 	admitted *Node // that counts it; nil: nobody
+	slot     *slot // of the customer, in memory as long as the query is counted; may be nil
 	second   []func(context.Context) error
 }
 
@@ -38,7 +39,9 @@ func NewQuery(customer bank.CustomerNo, read func(*View)) *Query {
 func (q *Query) finish(err error) {
 	if n := q.admitted; n != nil {
 		n.admission.reads.Add(-1)
-		n.admission.leave(q.Customer)
+		if q.slot != nil {
+			q.slot.leave()
+		}
 	}
 	q.done <- err
 }

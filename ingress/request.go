@@ -258,18 +258,27 @@ func (f *fields) eitherAmountOr(field string, everything bool, fen int64) {
 	}
 }
 
-// callOf makes the call of a command. The key is scoped to the customer who decides, so that nobody can
+// fill makes the call of a command. The key is scoped to the customer who decides, so that nobody can
 // meet another's keys. The body's hash covers tokens, not sealed fields, which differ each time.
-func callOf(operation string, cmd bank.Command, key []byte) (*bank.Call, *problem) {
+func fill[K string | []byte](call *bank.Call, operation string, cmd bank.Command, key K) *problem {
 	var room [256]byte
 	scoped := append(binary.LittleEndian.AppendUint64(room[:0], uint64(bank.DeciderOf(cmd))), 0)
-	call := &bank.Call{Command: cmd, Key: half(append(scoped, key...))}
-	body, err := bank.Encode(unsealed(cmd))
+	call.Command, call.Key = cmd, half(append(scoped, key...))
+	body, err := bank.AppendEncoded(append(append(room[:0], operation...), 0), unsealed(cmd))
 	if err != nil {
-		return nil, &problem{code: codeInternal}
+		return &problem{code: codeInternal}
 	}
-	call.Body = half(append(append(append(room[:0], operation...), 0), body...))
-	call.Bytes = len(body)
+	call.Body = half(body)
+	call.Bytes = len(body) - len(operation) - 1
+	return nil
+}
+
+// callOf is fill for a call of its own.
+func callOf(operation string, cmd bank.Command, key []byte) (*bank.Call, *problem) {
+	call := new(bank.Call)
+	if p := fill(call, operation, cmd, key); p != nil {
+		return nil, p
+	}
 	return call, nil
 }
 
@@ -297,15 +306,25 @@ func unsealed(cmd bank.Command) bank.Command {
 	return cmd
 }
 
+// visible reports whether there are only visible characters of ASCII.
+func visible[K string | []byte](key K) bool {
+	for i := range len(key) {
+		if key[i] <= ' ' || key[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
 // idempotencyKeyMax is the longest key, bytes.
 const idempotencyKeyMax = 128
 
-func checkKey(key []byte) *problem {
+func checkKey[K string | []byte](key K) *problem {
 	const field = "Idempotency-Key"
 	switch {
 	case len(key) == 0:
 		return &problem{code: codeKeyMissing, field: field}
-	case len(key) > idempotencyKeyMax || bytes.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }):
+	case len(key) > idempotencyKeyMax || !visible(key):
 		return &problem{code: codeKeyBad, field: field}
 	}
 	return nil

@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"math"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -14,6 +15,7 @@ import (
 // scanner reads JSON as clients usually write it. Anything else makes it odd.
 type scanner struct {
 	b   []byte
+	s   string // the same, so that texts need no memory of their own
 	at  int
 	odd bool
 }
@@ -46,29 +48,29 @@ func (s *scanner) expect(c byte) {
 	}
 }
 
-// text reads a text without escapes.
-func (s *scanner) text() []byte {
+// text reads a text without escapes. It is a part of the whole body, which lives as long as it does.
+func (s *scanner) text() string {
 	if s.odd || s.at >= len(s.b) || s.b[s.at] != '"' {
 		s.odd = true
-		return nil
+		return ""
 	}
 	ascii := byte(0)
 	for i := s.at + 1; i < len(s.b); i++ {
 		switch c := s.b[i]; {
 		case c == '"':
-			text := s.b[s.at+1 : i]
+			text := s.s[s.at+1 : i]
 			s.at = i + 1
-			s.odd = ascii >= utf8.RuneSelf && !utf8.Valid(text)
+			s.odd = ascii >= utf8.RuneSelf && !utf8.ValidString(text)
 			return text
 		case c == '\\' || c < ' ':
 			s.odd = true
-			return nil
+			return ""
 		default:
 			ascii |= c
 		}
 	}
 	s.odd = true
-	return nil
+	return ""
 }
 
 // number reads a whole number that is not negative, as JSON writes one.
@@ -96,8 +98,8 @@ func (s *scanner) boolean() bool {
 	return false
 }
 
-// object passes over an object that nothing is to be known of but where it ends.
-func (s *scanner) object() []byte {
+// object passes over an object that nothing is to be known of but where it ends. What is read of it is odd by itself.
+func (s *scanner) object() (object scanner) {
 	first, depth := s.at, 0
 	for !s.odd && s.at < len(s.b) {
 		switch s.b[s.at] {
@@ -109,7 +111,7 @@ func (s *scanner) object() []byte {
 		case '}':
 			if depth--; depth == 0 {
 				s.at++
-				return s.b[first:s.at]
+				return scanner{b: s.b[first:s.at], s: s.s[first:s.at]}
 			}
 		default:
 			s.odd = depth == 0
@@ -117,12 +119,12 @@ func (s *scanner) object() []byte {
 		s.at++
 	}
 	s.odd = true
-	return nil
+	return scanner{}
 }
 
 // members calls read with the name of every member of an object; read reads the value and returns the
 // member's number, below 64, to see when one comes twice.
-func (s *scanner) members(read func(name []byte) int) {
+func (s *scanner) members(read func(name string) int) {
 	s.expect('{')
 	var seen uint64
 	for more := !s.next('}'); more && !s.odd; more = !s.odd && !s.next('}') {
@@ -146,32 +148,37 @@ func (s *scanner) end() bool {
 	return !s.odd && s.at == len(s.b)
 }
 
-// word is a text that often comes, without a copy of it each time.
-func word(text []byte) string {
-	for _, known := range [...]string{"internal", "in_bound", "out", "inbound", "APP", "BATCH"} {
-		if string(text) == known {
+// word is a text that may be kept for longer than the body, without a copy of those that often come.
+func word(text string) string {
+	for _, known := range [...]string{"internal", "in_bound", "out", "inbound", "APP", "BATCH", transfersPath} {
+		if text == known {
 			return known
 		}
 	}
-	return string(text)
+	return strings.Clone(text)
 }
 
 // scan reads a transfer's body; false if it is not plain, and then in is worthless.
 func (in *transferRequest) scan(body []byte) bool {
-	s := scanner{b: body}
+	return in.read(scanner{b: body, s: string(body)})
+}
+
+func (in *transferRequest) read(s scanner) bool {
 	s.space()
-	s.members(func(name []byte) int {
+	s.members(func(name string) int {
 		text := func(into *string, member int) int {
 			*into = word(s.text())
 			return member
 		}
-		switch string(name) {
+		switch name {
 		case "kind":
 			return text(&in.Kind, 0)
 		case "from_account":
-			return text(&in.FromAccount, 1)
+			in.FromAccount = s.text()
+			return 1
 		case "to_account":
-			return text(&in.ToAccount, 2)
+			in.ToAccount = s.text()
+			return 2
 		case "to_bound_card":
 			in.ToBoundCard = s.boolean()
 			return 3
@@ -201,16 +208,19 @@ func (in *transferRequest) scan(body []byte) bool {
 		s.odd = true
 		return 0
 	})
+	if in.Kind != "internal" { // otherwise they become numbers, and nothing is kept of them
+		in.FromAccount, in.ToAccount = strings.Clone(in.FromAccount), strings.Clone(in.ToAccount)
+	}
 	return s.end()
 }
 
 // scan reads a batch's body; false if it is not plain, and then in is worthless. The operations' bodies are
 // parts of it: they are gone with the request.
 func (in *batchRequest) scan(body []byte) bool {
-	s := scanner{b: body}
+	s := scanner{b: body, s: string(body)}
 	s.space()
-	s.members(func(name []byte) int {
-		if string(name) != "operations" {
+	s.members(func(name string) int {
+		if name != "operations" {
 			s.odd = true
 			return 0
 		}
@@ -228,19 +238,20 @@ func (in *batchRequest) scan(body []byte) bool {
 }
 
 func (o *batchOperation) scan(s *scanner) {
-	s.members(func(name []byte) int {
-		switch string(name) {
+	s.members(func(name string) int {
+		switch name {
 		case "idempotency_key":
-			o.IdempotencyKey = string(s.text())
+			o.IdempotencyKey = s.text()
 			return 0
 		case "path":
-			o.Path = string(s.text())
+			o.Path = word(s.text())
 			return 1
 		case "body":
-			o.Body = jsontext.Value(s.object())
+			body := s.object()
+			o.Body = jsontext.Value(body.b)
 			// Of what is not a plain transfer nothing is known but where it ends; if it is not JSON the whole
 			// batch is unreadable.
-			if o.plain = !s.odd && o.transfer.scan(o.Body); !o.plain {
+			if o.plain = !s.odd && o.transfer.read(body); !o.plain {
 				s.odd = s.odd || !o.Body.IsValid()
 			}
 			return 2

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fasthttp"
@@ -93,46 +94,65 @@ type batchResult struct {
 // batch carries out many commands at once. Each succeeds or fails alone; those of one customer are
 // decided in the order given.
 func (s *Server) batch(ctx *fasthttp.RequestCtx) {
-	var in batchRequest
-	if p := decodeFrequent(ctx.PostBody(), &in); p != nil {
+	b := batches.Get().(*batch)
+	defer b.reuse()
+	if p := decodeFrequent(ctx.PostBody(), &b.request); p != nil {
 		s.fail(ctx, p)
 		return
 	}
-	if n := len(in.Operations); n == 0 || n > BatchMax {
+	n := len(b.request.Operations)
+	if n == 0 || n > BatchMax {
 		s.fail(ctx, &problem{code: codeBatchMax, field: "operations"})
 		return
 	}
 	zh := chinese(ctx)
-	results := make([]batchResult, len(in.Operations))
-	ops := make([]*operation, len(in.Operations))
-	calls := make([]*bank.Call, 0, len(in.Operations))
-	placed := make([]int, 0, len(in.Operations)) // where each call's result goes
-	for i := range in.Operations {
-		o := &in.Operations[i]
-		results[i].IdempotencyKey = o.IdempotencyKey
-		op, call, p := s.prepare(ctx, o)
+	all := make([]bank.Call, n) // not to be reused: a call whose outcome nobody knows may be under way yet
+	for i := range b.request.Operations {
+		o := &b.request.Operations[i]
+		b.results = append(b.results, batchResult{IdempotencyKey: o.IdempotencyKey})
+		op, p := s.prepare(ctx, o, &all[i])
 		if p != nil {
-			results[i].fail(p, zh)
+			b.results[i].fail(p, zh)
 			continue
 		}
-		ops[i] = op
-		calls, placed = append(calls, call), append(placed, i)
+		b.operations, b.calls, b.placed = append(b.operations, op), append(b.calls, &all[i]), append(b.placed, i)
 	}
-	s.options.Bank.DoAll(context.Background(), calls)
-	for n, call := range calls {
-		r := &results[placed[n]]
+	s.options.Bank.DoAll(context.Background(), b.calls)
+	for n, call := range b.calls {
+		r := &b.results[b.placed[n]]
 		r.Replayed = call.Receipt.Repeated
 		if p := outcome(call); p != nil {
 			r.fail(p, zh)
 			continue
 		}
-		o := ops[placed[n]]
+		o := b.operations[n]
 		r.Status, r.Body = o.status, o.reply(&call.Receipt)
 	}
-	for i := range results {
-		s.metrics.countBatched(results[i].Status)
+	for i := range b.results {
+		s.metrics.countBatched(b.results[i].Status)
 	}
-	s.reply(ctx, fasthttp.StatusOK, batchReply{results})
+	s.reply(ctx, fasthttp.StatusOK, batchReply{b.results})
+}
+
+// batch is what the answer to a batch is made in; most of its memory is used again.
+type batch struct {
+	request batchRequest
+	results []batchResult
+	// Of those operations that are carried out:
+	operations []*operation
+	calls      []*bank.Call
+	placed     []int // where each call's result goes
+}
+
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+func (b *batch) reuse() {
+	clear(b.request.Operations)
+	clear(b.results)
+	clear(b.operations)
+	clear(b.calls)
+	*b = batch{batchRequest{b.request.Operations[:0]}, b.results[:0], b.operations[:0], b.calls[:0], b.placed[:0]}
+	batches.Put(b)
 }
 
 func (r *batchResult) fail(p *problem, zh bool) {
@@ -140,14 +160,15 @@ func (r *batchResult) fail(p *problem, zh bool) {
 	r.Status, r.Body = d.Status, d
 }
 
-func (s *Server) prepare(ctx *fasthttp.RequestCtx, o *batchOperation) (*operation, *bank.Call, *problem) {
-	if p := checkKey([]byte(o.IdempotencyKey)); p != nil {
+// prepare makes the call of an operation.
+func (s *Server) prepare(ctx *fasthttp.RequestCtx, o *batchOperation, call *bank.Call) (*operation, *problem) {
+	if p := checkKey(o.IdempotencyKey); p != nil {
 		p.field = "idempotency_key"
-		return nil, nil, p
+		return nil, p
 	}
 	if o.plain && o.Path == transfersPath {
 		cmd, p := transfer(s, &o.transfer, nil)
-		return called(transfers, cmd, p, o.IdempotencyKey)
+		return transfers, called(call, transfers, cmd, p, o.IdempotencyKey)
 	}
 	for i := range operations {
 		op := &operations[i]
@@ -158,21 +179,20 @@ func (s *Server) prepare(ctx *fasthttp.RequestCtx, o *batchOperation) (*operatio
 		}
 		operator, approver, p := s.authorise(ctx, op.roles, op.approved)
 		if p != nil {
-			return nil, nil, p
+			return nil, p
 		}
 		cmd, p := op.command(s, o.Body, found[:n])
 		give(cmd, operator, approver)
-		return called(op, cmd, p, o.IdempotencyKey)
+		return op, called(call, op, cmd, p, o.IdempotencyKey)
 	}
-	return nil, nil, &problem{code: codePath, field: "path"}
+	return nil, &problem{code: codePath, field: "path"}
 }
 
-func called(op *operation, cmd bank.Command, p *problem, key string) (*operation, *bank.Call, *problem) {
+func called(call *bank.Call, op *operation, cmd bank.Command, p *problem, key string) *problem {
 	if p != nil {
-		return nil, nil, p
+		return p
 	}
-	call, p := callOf(op.path, cmd, []byte(key))
-	return op, call, p
+	return fill(call, op.path, cmd, key)
 }
 
 // read serves one thing by its number. A number that can't be one is unknown.

@@ -282,10 +282,7 @@ func (e *Engine) executeTransfers(now uint64, transfers []ledger.Transfer, resul
 	first := len(results)
 	b := e.begin(now, len(transfers), transfers[0].Flags&ledger.TransferImported != 0)
 	for i := range transfers {
-		if i%warmAhead == 0 {
-			e.warm(transfers[i:min(i+warmAhead, len(transfers))])
-		}
-		e.ahead.turn = i % warmAhead
+		e.advance(transfers[i:])
 		t := &transfers[i]
 		linked := t.Flags&ledger.TransferLinked != 0
 		result := ledger.CreateTransferResult{Timestamp: b.at(i)}

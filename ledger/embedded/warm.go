@@ -9,7 +9,34 @@ const warmAhead = 64
 type ahead struct {
 	accounts [2 * warmAhead]uint32 // where debit and credit account seem to be, row + 1; 0: no idea
 	turn     int                   // of the transfers warmed together, the one being executed
+	left     int                   // of them, how many come after it
 	sink     uint64                // means nothing; keeps reads from being optimised away
+}
+
+// Ahead says which transfers are executed next, one after the other, in however many calls. Results do not depend on
+// it: others may be executed instead. More than 64 are not looked at.
+func (e *Engine) Ahead(transfers []ledger.Transfer) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	next := transfers[:min(len(transfers), warmAhead)]
+	e.warm(next)
+	e.ahead.turn, e.ahead.left = -1, len(next)
+}
+
+// advance comes to the next transfer to be executed, the first of some.
+func (e *Engine) advance(transfers []ledger.Transfer) {
+	if e.ahead.left > 0 {
+		e.ahead.turn++
+		e.ahead.left--
+		return
+	}
+	next := transfers[:min(len(transfers), warmAhead)]
+	if len(next) > 1 {
+		e.warm(next)
+	} else { // nothing to be read beside it
+		e.ahead.accounts[0], e.ahead.accounts[1] = 0, 0
+	}
+	e.ahead.turn, e.ahead.left = 0, len(next)-1
 }
 
 // warm reads what the next transfers will need before they are executed one after the other. A

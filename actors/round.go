@@ -1,0 +1,98 @@
+package actors
+
+import (
+	"fmt"
+	"runtime/debug"
+)
+
+// round (一轮) is what one goroutine decides in the turns of some shards, one after the other, and gives to the
+// pipeline together. Taken alone every decision would wait for the pipeline's lock, and for each thing in memory
+// that ledger and journal need for it; together they wait once, and look ahead.
+//
+// A decision that is in a round has happened for nobody yet. So until the round is over the turns of its shards
+// last: nothing else may touch their customers. And whoever has decided decides and shows nothing more before
+// that has its place in the journal: the round is carried out first (customerActor.decided).
+type round struct {
+	drafts, spare []*draft        // in the order they were decided; the other half of a double buffer
+	coming        []turn          // not begun
+	turns         []*shardMailbox // whose messages have been handled
+	dispatcher    *dispatcher
+	carrying      bool // in carryOut
+}
+
+// roundMax is how many turns, and about how many decisions, a round has at most. The last of them waits for
+// the others to be decided, a few microseconds for each.
+const roundMax = 64
+
+// run takes the turns that are coming.
+func (r *round) run() {
+	if len(r.coming) > 1 {
+		r.lookAhead()
+	}
+	for len(r.coming) > 0 {
+		t := r.coming[0]
+		r.coming = r.coming[1:]
+		t.take(r)
+		if len(r.drafts) >= roundMax {
+			r.end()
+		}
+	}
+	r.end()
+}
+
+func (r *round) add(d *draft) {
+	d.by.decided = true
+	r.drafts = append(r.drafts, d)
+}
+
+// carryOut gives the decisions to the pipeline and lets their customers go on.
+func (r *round) carryOut() {
+	outer := r.carrying
+	r.carrying = true
+	defer func() { r.carrying = outer }()
+	for len(r.drafts) > 0 { // one that was decided on a date that has ended is decided anew
+		drafts := r.drafts
+		r.drafts, r.spare = r.spare[:0], nil
+		drafts[0].by.node.commitRound(drafts)
+		clear(drafts)
+		r.spare = drafts[:0]
+	}
+}
+
+// commitRound commits decisions of different customers, who wait for it. A panic is a broken invariant, as in Receive.
+func (n *Node) commitRound(drafts []*draft) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			n.Fault(fmt.Errorf("broken invariant: %v\n%s", cause, debug.Stack()))
+		}
+	}()
+	n.pipeline.commitAll(drafts)
+	for _, d := range drafts {
+		a, req := d.by, d.request
+		a.decided = false
+		if !a.committed(d) {
+			a.postpone(req)
+		}
+	}
+}
+
+// wait is called before something is waited for: those who have had their turn don't wait, too.
+func (r *round) wait() {
+	if len(r.coming) > 0 {
+		r.dispatcher.giveBack(r.coming)
+		r.coming = nil
+	}
+	if !r.carrying { // otherwise their customers do not know yet what they have decided
+		r.end()
+	}
+}
+
+// end carries out what was decided and ends the turns.
+func (r *round) end() {
+	r.carryOut()
+	for i, m := range r.turns {
+		r.turns[i] = nil
+		m.endTurn()
+	}
+	r.turns = r.turns[:0]
+}
