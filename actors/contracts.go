@@ -60,26 +60,15 @@ func (c *comparing) take(a *customerActor) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := &a.node.pipeline
-	credit := func(id bank.U128) int64 {
-		p.mu.Lock()
-		account := p.account(ledger.Uint128(id))
-		p.mu.Unlock()
-		return net(account.CreditsPosted, account.DebitsPosted)
-	}
-	for i := range customer.Deposits {
-		t := &customer.Deposits[i]
-		if there := credit(t.LedgerID()); there != t.PrincipalFen {
-			c.sum.Principal.Add("deposit %s: %s in the ledger, %s in the customer's state", t.No, bank.Yuan(there), bank.Yuan(t.PrincipalFen))
-		}
-	}
+	credit := a.node.pipeline.credit
+	c.deposits(customer.Deposits, credit)
 	for i := range customer.Loans {
 		l := &customer.Loans[i]
 		if there := -credit(l.LedgerID()); there != l.RemainingFen {
 			c.sum.Principal.Add("loan %s: %s in the ledger, %s in the customer's state", l.No, bank.Yuan(there), bank.Yuan(l.RemainingFen))
 		}
 	}
-	c.sum.Contracts += int64(len(customer.Deposits) + len(customer.Loans))
+	c.sum.Contracts += int64(len(customer.Loans))
 	for i := range customer.Lines {
 		line := &customer.Lines[i]
 		if available, used := credit(line.LedgerID()), customer.Used(line); available+used != line.LimitFen {
@@ -100,4 +89,33 @@ func (c *comparing) take(a *customerActor) {
 			c.sum.Overdue.Add("transfer %s of %s waits for its channel and is not marked unknown", f.Txn, f.Date)
 		}
 	}
+}
+
+// credit is the credit balance of an account of the ledger in this process.
+func (p *pipeline) credit(id bank.U128) int64 {
+	p.mu.Lock()
+	account := p.account(ledger.Uint128(id))
+	p.mu.Unlock()
+	return net(account.CreditsPosted, account.DebitsPosted)
+}
+
+// principals compares the deposits of a customer at rest, whose state nobody else has.
+func (c *comparing) principals(n *Node, deposits []bank.Deposit) {
+	if len(deposits) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deposits(deposits, n.pipeline.credit)
+}
+
+// deposits compares deposits; the lock is held.
+func (c *comparing) deposits(deposits []bank.Deposit, credit func(bank.U128) int64) {
+	for i := range deposits {
+		t := &deposits[i]
+		if there := credit(t.LedgerID()); there != t.PrincipalFen {
+			c.sum.Principal.Add("deposit %s: %s in the ledger, %s in the customer's state", t.No, bank.Yuan(there), bank.Yuan(t.PrincipalFen))
+		}
+	}
+	c.sum.Contracts += int64(len(deposits))
 }
