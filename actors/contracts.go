@@ -84,10 +84,7 @@ func holdings(c *bank.Customer) []holding {
 		return nil
 	}
 	out := make([]holding, 0, len(c.Deposits)+len(c.Loans)+len(c.Lines))
-	for i := range c.Deposits {
-		t := &c.Deposits[i]
-		out = append(out, holding{kind: "deposit", no: t.No, account: t.LedgerID(), fen: t.PrincipalFen})
-	}
+	out = deposited(out, c.Deposits)
 	for i := range c.Loans {
 		l := &c.Loans[i]
 		out = append(out, holding{kind: "loan", no: l.No, account: l.LedgerID(), fen: -l.RemainingFen})
@@ -96,6 +93,15 @@ func holdings(c *bank.Customer) []holding {
 		line := c.Lines[i] // the customer goes on
 		used := c.Used(&line)
 		out = append(out, holding{kind: "line", no: line.No, account: line.LedgerID(), fen: line.LimitFen - used, line: &line, usedFen: used})
+	}
+	return out
+}
+
+// deposited adds deposits.
+func deposited(out []holding, deposits []bank.Deposit) []holding {
+	for i := range deposits {
+		t := &deposits[i]
+		out = append(out, holding{kind: "deposit", no: t.No, account: t.LedgerID(), fen: t.PrincipalFen})
 	}
 	return out
 }
@@ -128,14 +134,30 @@ func (c *comparing) take(a *customerActor) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	p := &a.node.pipeline
+	c.hold(a.node, list)
+	c.inFlight(a)
+}
+
+// deposits compares the deposits of a customer at rest, whose state nobody else has, with the ledger in this process.
+func (c *comparing) deposits(n *Node, deposits []bank.Deposit) {
+	if len(deposits) == 0 {
+		return
+	}
+	list := deposited(nil, deposits)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.hold(n, list)
+}
+
+// hold compares contracts with the ledger in this process; the lock is held.
+func (c *comparing) hold(n *Node, list []holding) {
+	p := &n.pipeline
 	for i := range list {
 		p.mu.Lock()
 		account := p.account(ledger.Uint128(list[i].account))
 		p.mu.Unlock()
 		c.sum.count(&list[i], net(account.CreditsPosted, account.DebitsPosted))
 	}
-	c.inFlight(a)
 }
 
 // inFlight looks at the customer's transfers that wait for their channel; the lock is held.

@@ -78,6 +78,8 @@ func (s *shardActor) Receive(ctx actor.Context) {
 		s.checkpoint(m)
 	case *visit:
 		s.visit(ctx, m)
+	case *closings:
+		s.closeResting(ctx, m)
 	}
 }
 
@@ -343,7 +345,7 @@ func (a *customerActor) apply(d *draft) {
 	if now := len(c.InFlight) > 0; now != open {
 		a.node.registry.setOpen(c.No, now)
 	}
-	a.slot.changed.Store(true)
+	a.slot.change(&d.record)
 	a.node.begin(c)
 }
 

@@ -17,6 +17,7 @@ import (
 func (d *Days) closeCustomers(ctx context.Context, day Closed) error {
 	s := d.node.newSweep(day.Date, bank.EndOfDay, d.options.Busy)
 	s.after, s.afterDate = bank.BeginOfDay, day.Date.AddDays(1)
+	s.resting, s.due = closeResting, s.afterDate
 	if d.node.pipeline.submitter == nil {
 		s.compare = &comparing{date: day.Date}
 	}
@@ -38,6 +39,7 @@ func (d *Days) closeCustomers(ctx context.Context, day Closed) error {
 // everybody.
 func (d *Days) beginCustomers(ctx context.Context, day Closed) error {
 	s := d.node.newSweep(day.Date.AddDays(1), bank.BeginOfDay, d.options.Busy)
+	s.resting, s.due = passResting, s.date
 	d.mu.Lock()
 	if d.beginOf == s.date {
 		s.only, s.count = d.begin, uint64(len(d.begin))

@@ -106,6 +106,7 @@ type Node struct {
 	saving       sync.Mutex        // one checkpoint or batch at a time; guards behind
 	behind       []bank.CustomerNo // saved states lack records that Recover saw
 	checkpointed atomic.Uint64     // where the last checkpoint began
+	closedAtRest atomic.Uint64     // days that customers' houses have closed since
 
 	stopping atomic.Bool
 	fault    chan error // capacity 1: the first fault stops the node
@@ -117,6 +118,7 @@ type Node struct {
 type shardState struct {
 	mu    sync.RWMutex
 	slots slots
+	book  book // those who are not in memory
 	pid   atomic.Pointer[actor.PID]
 	epoch uint64 // of pid; guarded by mu
 	round *round // that its decisions go into; of its turn, nil: each is carried out at once

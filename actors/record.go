@@ -117,6 +117,11 @@ func (d *draft) compose() error {
 			return err
 		}
 	}
+	for _, o := range d.decision.Others {
+		if err := d.addEvent(uint64(o.Customer), o.Event); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -150,7 +155,7 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 			rec.Results[j] = results[j].Status
 		}
 		rec.Events = rec.Events[:0]
-		d.decision.Events, d.decision.PayeeEvents = nil, nil
+		d.decision.Events, d.decision.PayeeEvents, d.decision.Others = nil, nil, nil
 		break
 	}
 	d.measure(moved)

@@ -26,11 +26,14 @@ type slot struct {
 	used     atomic.Int64   // the node's time when it was last asked for, milliseconds
 	touched  atomic.Uint64  // position of the last record that changed it
 	changed  atomic.Bool    // since its state was last put aside to be saved
+	rolled   atomic.Bool    // as changed, but by closed days only: the shard's book has them when it leaves
+	base     journal.Head   // what its saved state counts, or the one that is about to be saved; the state's owner's
 
 	// mu guards what follows. It is taken inside the pipeline's lock, so it is held for moments only; but for
 	// reading a slot from the journal, which nothing in the pipeline knows of yet.
 	mu       sync.Mutex
 	loaded   atomic.Bool // written with mu held
+	replayed bool        // a record that did more than close days, since it was read
 	eventSeq uint64      // of the last event in the desk
 	desk     bank.Desk
 }
@@ -127,18 +130,25 @@ func (s *slot) release() { s.users.Add(-1) }
 // load reads the customer's saved state and the records after it; mu is held. All that concerns a customer
 // who is not in memory is durable.
 func (n *Node) load(s *slot, ahead readAhead) error {
+	entry, err := n.wake(s.customer.No) // first: from now on the journal's counters stand still
+	if err != nil {
+		return err
+	}
 	head, err := n.journal.Head(uint64(s.customer.No))
 	if err != nil {
 		return err
 	}
 	// Before the snapshot: a newer one holds more, never less.
 	saved := n.journal.Saved()
-	if state, ok := ahead[s.customer.No]; ok && state.Head == head { // nothing has happened to him since
+	if state, ok := ahead[s.customer.No]; ok && (state.Head == head || state.Head == entry.base) { // he has not been saved since
 		err = s.restore(state)
 	} else {
-		err = n.restore(s)
+		err = n.readState(s)
 	}
 	if err != nil {
+		return err
+	}
+	if err := s.roll(entry, n.journal.Last()); err != nil {
 		return err
 	}
 	behind := s.head() != head
@@ -150,7 +160,10 @@ func (n *Node) load(s *slot, ahead readAhead) error {
 	if err := n.loaded(s, head); err != nil {
 		return err
 	}
-	s.changed.Store(behind) // last: with this others may read the state
+	if behind && !s.replayed {
+		s.rolled.Store(true)
+	}
+	s.changed.Store(behind && s.replayed) // last: with this others may read the state
 	return nil
 }
 
@@ -164,8 +177,20 @@ func (n *Node) loaded(s *slot, head journal.Head) error {
 	return nil
 }
 
-// restore reads the customer's newest saved state, or one that is about to be saved.
+// restore reads what is saved of the customer.
 func (n *Node) restore(s *slot) error {
+	entry, err := n.wake(s.customer.No)
+	if err != nil {
+		return err
+	}
+	if err := n.readState(s); err != nil {
+		return err
+	}
+	return s.roll(entry, n.journal.Last())
+}
+
+// readState reads the customer's newest saved state, or one that is about to be saved.
+func (n *Node) readState(s *slot) error {
 	no := s.customer.No
 	saved, ok := n.unsaved.find(no)
 	if !ok {
@@ -186,7 +211,7 @@ func (s *slot) restore(saved journal.Snapshot) error {
 	if err := bank.DecodeState(saved.State, &s.customer, &s.desk); err != nil {
 		return err
 	}
-	s.eventSeq = saved.Head.EventSeq
+	s.eventSeq, s.base = saved.Head.EventSeq, saved.Head
 	if s.customer.No != no || s.customer.Seq != saved.Head.Seq {
 		return fmt.Errorf("the saved state is of customer %s at decision %d, not %d", s.customer.No, s.customer.Seq, saved.Head.Seq)
 	}
@@ -237,6 +262,7 @@ func (s *slot) replay(rec *journal.Record) error {
 		s.customer.Seq = rec.Seq
 	}
 	s.touched.Store(uint64(rec.Position))
+	s.replayed = s.replayed || !closesDays(rec)
 	if rec.Kind == journal.KindIntent {
 		return nil // its events have not happened
 	}
@@ -249,7 +275,7 @@ func (s *slot) replay(rec *journal.Record) error {
 		if err != nil {
 			return fmt.Errorf("position %d: %w", rec.Position, err)
 		}
-		if own {
+		if closed, ok := e.(*bank.CustomerDayClosed); own || ok && closed.Date > s.customer.ClosedOn {
 			s.customer.Apply(e, on)
 		}
 		if seq > s.eventSeq {
@@ -270,12 +296,32 @@ func (s *slot) note(rec *journal.Record) {
 		}
 	}
 	s.touched.Store(uint64(rec.Position))
-	s.changed.Store(true)
+	s.change(rec)
+}
+
+// change says that a record has changed the state.
+func (s *slot) change(rec *journal.Record) {
+	if closesDays(rec) {
+		s.rolled.Store(true)
+	} else {
+		s.changed.Store(true)
+	}
+}
+
+// closesDays reports whether a record does nothing but close customers' days.
+func closesDays(rec *journal.Record) bool {
+	for i := range rec.Events {
+		if bank.EventType(rec.Events[i].Type) != bank.EventCustomerDayClosed {
+			return false
+		}
+	}
+	return len(rec.Events) > 0
 }
 
 // snapshot is the slot's state to be saved. The caller owns the state.
 func (s *slot) snapshot() (journal.Snapshot, error) {
 	s.changed.Store(false) // first: what changes from here on shows again
+	s.rolled.Store(false)
 	s.mu.Lock()
 	out := journal.Snapshot{Customer: uint64(s.customer.No), Head: s.head()}
 	desk := s.desk.Clone()
@@ -285,11 +331,13 @@ func (s *slot) snapshot() (journal.Snapshot, error) {
 	}
 	var err error
 	out.State, err = bank.EncodeState(&s.customer, desk)
+	s.base = out.Head
 	return out, err
 }
 
 // evict lets the slot leave memory, if nobody needs it and all of it is durable. A state that has changed is
-// put aside to be saved.
+// put aside to be saved; one whose customer is then at rest goes to the shard's book. The journal's flusher evicts, so
+// a book that is in use is not waited for.
 func (n *Node) evict(no bank.CustomerNo) bool {
 	sh := &n.shards[no.Shard()]
 	sh.mu.Lock()
@@ -298,7 +346,17 @@ func (n *Node) evict(no bank.CustomerNo) bool {
 	if s == nil || s.users.Load() > 0 || len(s.intents) > 0 || journal.Position(s.touched.Load()) > n.journal.Durable() {
 		return false
 	}
-	if s.changed.Load() {
+	b := &sh.book
+	if !b.mu.TryLock() {
+		return false
+	}
+	defer b.mu.Unlock()
+	if err := n.open(no.Shard(), b); err != nil {
+		n.Fault(fmt.Errorf("customer %s: %w", no, err))
+		return false
+	}
+	rests := n.rests(s)
+	if s.changed.Load() || s.rolled.Load() && (rests == nil || b.copied) {
 		if n.unsaved.full() {
 			return false
 		}
@@ -307,6 +365,9 @@ func (n *Node) evict(no bank.CustomerNo) bool {
 			panic(err) // plain data: a programming error
 		}
 		n.unsaved.put(state)
+	}
+	if rests != nil {
+		b.enter(s, rests)
 	}
 	sh.slots.remove(no)
 	n.inMemory.Add(-1)

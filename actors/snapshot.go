@@ -53,17 +53,31 @@ func (n *Node) checkpoint(ctx context.Context, pause time.Duration) error {
 	}
 	c := &checkpoint{node: n, done: make(chan struct{}, 1)}
 	c.upTo.Store(uint64(at.position))
+	closed := n.closedAtRest.Load()
+	books := 0
 	for shard := range n.shards {
-		if !n.shards[shard].anyChanged() {
-			continue
+		sh := &n.shards[shard]
+		copied := n.copyBook(uint16(shard))
+		if copied {
+			books++
 		}
-		if err := n.saveShard(ctx, c, uint16(shard)); err != nil {
+		var err error
+		changed := sh.anyChanged()
+		if changed {
+			err = n.saveShard(ctx, c, uint16(shard))
+		}
+		sh.book.seen()
+		if err != nil {
 			return err
 		}
-		if n.unsaved.count() >= unsavedBatch {
+		if !copied && !changed {
+			continue
+		}
+		if n.unsaved.count() >= unsavedBatch || books >= unsavedBooks {
 			if err := n.save(ctx, 0); err != nil {
 				return err
 			}
+			books = 0
 		}
 		if err := sleep(ctx, pause); err != nil {
 			return err
@@ -74,6 +88,7 @@ func (n *Node) checkpoint(ctx context.Context, pause time.Duration) error {
 		return err
 	}
 	n.checkpointed.Store(uint64(at.position))
+	n.closedAtRest.Add(-closed)
 	n.registry.forget(n.journal.Saved())
 	return nil
 }
@@ -174,7 +189,7 @@ func (n *Node) keepSaved(ctx context.Context) {
 			err = n.save(ctx, 0)
 			n.saving.Unlock()
 		case <-tick.C:
-			if uint64(n.journal.Durable())-n.checkpointed.Load() < n.options.SnapshotEvery {
+			if uint64(n.journal.Durable())-n.checkpointed.Load()+n.closedAtRest.Load() < n.options.SnapshotEvery {
 				continue
 			}
 			err = n.checkpoint(ctx, shardPause)
@@ -202,7 +217,7 @@ func (sh *shardState) anyChanged() bool {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	for s := range sh.slots.all() {
-		if s.changed.Load() {
+		if s.changed.Load() || s.rolled.Load() {
 			return true
 		}
 	}
@@ -214,7 +229,7 @@ func (sh *shardState) allChanged() (changed []*slot) {
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	for s := range sh.slots.all() {
-		if s.changed.Load() {
+		if s.changed.Load() || s.rolled.Load() {
 			s.users.Add(1)
 			changed = append(changed, s)
 		}
@@ -233,6 +248,7 @@ type unsaved struct {
 // Limits of what is put aside. A state is some 500 bytes.
 const (
 	unsavedBatch = 4096              // so many are saved without waiting for a checkpoint
+	unsavedBooks = 16                // so many books of shards are saved at once, each some 100 bytes a customer
 	unsavedMax   = 16 * unsavedBatch // over it customers who have changed stay in memory
 )
 

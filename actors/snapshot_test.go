@@ -36,11 +36,13 @@ func (o *office) states() map[bank.CustomerNo]journal.Snapshot {
 		if s == nil {
 			continue
 		}
-		changed := s.changed.Load()
+		changed, rolled, base := s.changed.Load(), s.rolled.Load(), s.base
 		if found[no], err = s.snapshot(); err != nil {
 			o.tb.Fatal(err)
 		}
 		s.changed.Store(changed) // to look is not to save
+		s.rolled.Store(rolled)
+		s.base = base
 		s.release()
 	}
 	return found
@@ -71,10 +73,32 @@ type life struct {
 	*office
 	rng      *rand.Rand
 	accounts []bank.AccountNo
+	day      *bank.Date // whose end is next
+	rested   *int       // days closed at rest
+}
+
+// endDay ends a date, as Days does.
+func (l *life) endDay() {
+	l.tb.Helper()
+	s := l.node.newSweep(*l.day, bank.EndOfDay, nil)
+	s.resting, s.due = closeResting, l.day.AddDays(1)
+	before := l.node.closedAtRest.Load()
+	if err := s.run(l.tb.Context()); err != nil {
+		l.tb.Fatal(err)
+	}
+	*l.rested += int(l.node.closedAtRest.Load() - before)
+	*l.day = s.due
 }
 
 func (l *life) step() {
-	switch l.rng.IntN(14) {
+	switch l.rng.IntN(16) {
+	case 14:
+		l.endDay()
+		return
+	case 15: // everybody who can is at rest
+		l.passivateAll()
+		l.endDay()
+		return
 	case 0:
 		l.passivateAll()
 		return
@@ -128,8 +152,9 @@ func TestSavedStatesAndTheirTailComeToTheSameAsTheWholeJournal(t *testing.T) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 4))
 			j, engine := newMemoryJournal(), newEngine()
+			day, rested := dayD, 0
 			for range 4 {
-				l := &life{rng: rng}
+				l := &life{rng: rng, day: &day, rested: &rested}
 				if seed%2 == 0 {
 					l.office = openOffice(t, j)
 				} else {
@@ -156,6 +181,9 @@ func TestSavedStatesAndTheirTailComeToTheSameAsTheWholeJournal(t *testing.T) {
 			}
 			if j.Saved() == 0 {
 				t.Error("nothing was saved up to anywhere")
+			}
+			if here := seed%2 == 0; here != (rested > 0) {
+				t.Errorf("%d days were closed at rest", rested)
 			}
 		})
 	}
@@ -309,6 +337,10 @@ func TestStatesOfAnOlderProgramAreNotRead(t *testing.T) {
 	b := (&register{registered: 1, last: 1}).append(nil)
 	if _, err := decodeRegister(b); err != nil {
 		t.Fatal(err)
+	}
+	b[0] = registerVersionOldest
+	if _, err := decodeRegister(b); err != nil {
+		t.Errorf("what was saved before there were books: %v", err)
 	}
 	b[0]--
 	if _, err := decodeRegister(b); !errors.Is(err, errVersion) {

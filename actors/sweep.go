@@ -32,6 +32,7 @@ const (
 	sweepers   = 2   // goroutines that bring customers in: one for each of two processors
 	visitsMax  = 256 // under way at once
 	sweepBlock = 64  // customers between two looks at the load
+	aheadMax   = 4   // saved states read for one customer to visit, at most
 	againAfter = 10 * time.Millisecond
 )
 
@@ -45,11 +46,14 @@ type sweep struct {
 	afterDate bank.Date
 	compare   *comparing  // contracts with the ledger, on the way; nil: not
 	busy      func() bool // nil: never
+	resting   restingMode
+	due       bank.Date // something due at the beginning of this date disturbs a customer's rest
 
-	only    []bank.CustomerNo // who is visited; nil: everybody
-	count   uint64            // of them
-	next    atomic.Uint64     // the next one to take
-	permits chan struct{}     // capacity visitsMax
+	count    uint64            // customers
+	only     []bank.CustomerNo // who is visited; nil: everybody
+	next     atomic.Uint64     // the next one to take
+	permits  chan struct{}     // capacity visitsMax
+	closings chan struct{}     // capacity closingsUnderWay
 
 	visited  atomic.Int64
 	commands atomic.Int64 // decided, also those that had been decided before
@@ -76,7 +80,18 @@ type visit struct {
 }
 
 func (n *Node) newSweep(date bank.Date, list lister, busy func() bool) *sweep {
-	return &sweep{node: n, date: date, list: list, busy: busy, count: uint64(n.registry.highest()), permits: make(chan struct{}, visitsMax)}
+	return &sweep{
+		node: n, date: date, list: list, busy: busy, count: uint64(n.registry.highest()),
+		permits: make(chan struct{}, visitsMax), closings: make(chan struct{}, closingsUnderWay),
+	}
+}
+
+// toVisit is how many are visited.
+func (s *sweep) toVisit() uint64 {
+	if s.only != nil {
+		return uint64(len(s.only))
+	}
+	return s.count
 }
 
 // at is the i-th customer to visit.
@@ -89,6 +104,9 @@ func (s *sweep) at(i uint64) bank.CustomerNo {
 
 // run visits every customer and returns when all that was decided is durable.
 func (s *sweep) run(ctx context.Context) error {
+	if err := s.settleResting(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var ended sync.WaitGroup
@@ -100,13 +118,15 @@ func (s *sweep) run(ctx context.Context) error {
 		})
 	}
 	ended.Wait()
-	for range visitsMax { // the last ones
-		select {
-		case s.permits <- struct{}{}:
-		case <-s.node.stopped:
-			return bank.ErrStopping
-		case <-ctx.Done():
-			return context.Cause(ctx)
+	for _, under := range [...]chan struct{}{s.permits, s.closings} { // the last ones
+		for range cap(under) {
+			select {
+			case under <- struct{}{}:
+			case <-s.node.stopped:
+				return bank.ErrStopping
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
 		}
 	}
 	s.mu.Lock()
@@ -117,13 +137,13 @@ func (s *sweep) run(ctx context.Context) error {
 func (s *sweep) work(ctx context.Context) error {
 	for {
 		first := s.next.Add(sweepBlock) - sweepBlock
-		if first >= s.count {
+		if first >= s.toVisit() {
 			return ctx.Err()
 		}
 		begun := time.Now()
-		last := min(first+sweepBlock, s.count) - 1
+		last := min(first+sweepBlock, s.toVisit()) - 1
 		var ahead readAhead
-		if s.only == nil {
+		if uint64(s.at(last)-s.at(first)) < aheadMax*(last-first+1) {
 			var err error
 			if ahead, err = s.node.readAhead(ctx, s.at(first), s.at(last)); err != nil {
 				return err
@@ -134,12 +154,18 @@ func (s *sweep) work(ctx context.Context) error {
 				return err
 			}
 		}
-		if s.busy != nil && s.busy() {
-			if err := sleep(ctx, time.Since(begun)); err != nil {
-				return err
-			}
+		if err := s.makeRoom(ctx, begun); err != nil {
+			return err
 		}
 	}
+}
+
+// makeRoom rests as long as it has worked, if requests wait.
+func (s *sweep) makeRoom(ctx context.Context, begun time.Time) error {
+	if s.busy == nil || !s.busy() {
+		return ctx.Err()
+	}
+	return sleep(ctx, time.Since(begun))
 }
 
 // send brings a customer to memory and his shard to visit him.
@@ -286,15 +312,20 @@ func (v *visit) finished(err error) {
 		})
 		return
 	default:
-		s.mu.Lock()
-		s.fault = errors.Join(s.fault, fmt.Errorf("customer %s: %w", v.customer, err))
-		s.mu.Unlock()
+		s.failed(fmt.Errorf("customer %s: %w", v.customer, err))
 	}
 	v.slot.release()
 	if v.made {
 		s.node.evict(v.customer)
 	}
 	<-s.permits
+}
+
+// failed notes why the sweep has not done everything.
+func (s *sweep) failed(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = errors.Join(s.fault, err)
 }
 
 // carryOut has commands decided by the actors of whom they are for, and returns when they are durable. Those that

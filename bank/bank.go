@@ -31,12 +31,20 @@ type Decision struct {
 	// Payee is the other customer of an internal transfer, with what happens to him; zero for none.
 	Payee       CustomerNo
 	PayeeEvents []Event
+	// Others are what happens to others by a decision of a house. None of them is in memory.
+	Others []OthersEvent
 	// Opens are the ledger accounts the legs need; those that exist already are left alone.
 	Opens []LedgerAccount
 	// Legs are one linked chain: all post or none does. Empty when no money moves.
 	Legs []Leg
 	// Affects are the customer's own accounts whose balances the receipt shows.
 	Affects []Affected
+}
+
+// OthersEvent is what happens to a customer by another's decision.
+type OthersEvent struct {
+	Customer CustomerNo
+	Event    Event
 }
 
 // Affected is an e-account with its ledger account.

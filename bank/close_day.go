@@ -43,18 +43,27 @@ func (*CustomerDayClosed) EventType() EventType { return EventCustomerDayClosed 
 // decideCloseDay accrues up to the end of the date. Days that were missed are in the difference, so that closing
 // seldom comes to the same sums as closing daily.
 func decideCloseDay(c *Customer, m *CloseDay, env *Env, d *Decision) *Refusal {
-	if m.Date <= c.ClosedOn {
-		return &Refusal{Code: DateClosed, Field: "date"}
+	e, r := closeDay(c, env.Desk, m.Date, env.Catalogue)
+	if r == nil {
+		d.Events = []Event{e}
 	}
-	e := &CustomerDayClosed{CustomerNo: c.No, Date: m.Date}
-	for i := range env.Desk.Accounts {
-		s := &env.Desk.Accounts[i]
-		s.Demand.Advance(m.Date.AddDays(1))
+	return r
+}
+
+// closeDay is what closing the date comes to. It counts the days of the desk up to there.
+func closeDay(c *Customer, desk *Desk, date Date, cat *Catalogue) (*CustomerDayClosed, *Refusal) {
+	if date <= c.ClosedOn {
+		return nil, &Refusal{Code: DateClosed, Field: "date"}
+	}
+	e := &CustomerDayClosed{CustomerNo: c.No, Date: date}
+	for i := range desk.Accounts {
+		s := &desk.Accounts[i]
+		s.Demand.Advance(date.AddDays(1))
 		if s.Demand.ClosingFen != 0 {
 			e.Balances = append(e.Balances, ClosingBalance{s.Account, s.Demand.ClosingFen})
 		}
 		for _, p := range append(s.Demand.Due(), s.Demand.period()) {
-			if delta := p.InterestFen(env.Catalogue.DemandRateOn(min(p.Through, m.Date))) - p.AccruedFen; delta != 0 {
+			if delta := p.InterestFen(cat.DemandRateOn(min(p.Through, date))) - p.AccruedFen; delta != 0 {
 				e.Accruals = append(e.Accruals, DayAccrual{Product: s.Product, Account: s.Account, DeltaFen: delta, PeriodStart: p.From})
 			}
 		}
@@ -64,16 +73,15 @@ func decideCloseDay(c *Customer, m *CloseDay, env *Env, d *Decision) *Refusal {
 		if t.PrincipalFen == 0 {
 			continue
 		}
-		if delta := t.Terms().AccruedBeforeFen(m.Date.AddDays(1)) - t.AccruedFen; delta != 0 {
+		if delta := t.Terms().AccruedBeforeFen(date.AddDays(1)) - t.AccruedFen; delta != 0 {
 			e.Accruals = append(e.Accruals, DayAccrual{Product: t.Product, Deposit: t.No, DeltaFen: delta})
 		}
 		// Past its term the principal earns the demand rate (储蓄管理条例 art. 25).
-		if delta := t.overdueInterestFen(m.Date.AddDays(1), env.Catalogue.DemandRateOn(m.Date)) - t.OverdueAccruedFen; delta != 0 {
+		if delta := t.overdueInterestFen(date.AddDays(1), cat.DemandRateOn(date)) - t.OverdueAccruedFen; delta != 0 {
 			e.Accruals = append(e.Accruals, DayAccrual{Product: c.account(t.Account).Product, Deposit: t.No, DeltaFen: delta})
 		}
 	}
-	d.Events = []Event{e}
-	return nil
+	return e, nil
 }
 
 // dayClosed folds the closing into the customer's contracts.

@@ -107,6 +107,8 @@ func BookedOn(cmd Command, today Date) Date {
 		d = m.Date
 	case *CloseDay:
 		d = m.Date
+	case *CloseResting:
+		d = m.Date
 	case *PostAccruals:
 		d = m.Date
 	case *RecordTrialBalance:

@@ -85,22 +85,67 @@ func (e *Entry) appendJSON(b []byte) []byte {
 
 // payloadOf is an event as JSON; the commonest without reflection.
 func payloadOf(e bank.Event) ([]byte, error) {
-	m, ok := e.(*bank.InternalTransferred)
-	if !ok || !utf8.ValidString(m.Summary) {
-		return json.Marshal(e)
+	switch m := e.(type) {
+	case *bank.InternalTransferred:
+		if utf8.ValidString(m.Summary) {
+			return internalTransferred(m), nil
+		}
+	case *bank.CustomerDayClosed:
+		return dayClosed(m)
 	}
-	b := make([]byte, 0, payloadSize+len(m.Summary))
-	text := func(name string, v interface{ AppendText([]byte) ([]byte, error) }) {
-		b = append(appendName(b, name), '"')
-		b, _ = v.AppendText(b) // identifiers always have a text
-		b = append(b, '"')
-	}
+	return json.Marshal(e)
+}
+
+// texter is an identifier; its text needs no escapes.
+type texter interface{ AppendText([]byte) ([]byte, error) }
+
+func appendIdentifier(b []byte, name string, v texter) []byte {
+	b = append(appendName(b, name), '"')
+	b, _ = v.AppendText(b) // identifiers always have a text
+	return append(b, '"')
+}
+
+// dayClosed is written for every customer at the end of a day.
+func dayClosed(m *bank.CustomerDayClosed) ([]byte, error) {
+	b := make([]byte, 0, payloadSize)
 	number := func(name string, v int64) { b = strconv.AppendInt(appendName(b, name), v, 10) }
-	b = append(b, '{')
-	text("txn_id", m.TxnID)
+	b = appendIdentifier(append(b, '{'), "customer_no", m.CustomerNo)
+	b = appendIdentifier(b, "date", m.Date)
+	b = append(appendName(b, "balances"), '[')
+	for _, v := range m.Balances {
+		b = appendIdentifier(append(appendComma(b), '{'), "account", v.Account)
+		number("net_fen", v.NetFen)
+		b = append(b, '}')
+	}
+	b = append(appendName(append(b, ']'), "accruals"), '[')
+	for _, v := range m.Accruals {
+		var err error
+		b = append(appendComma(b), '{')
+		if b, err = jsontext.AppendQuote(appendName(b, "product"), v.Product); err != nil {
+			return nil, err
+		}
+		if v.Deposit != 0 {
+			b = append(append(append(appendName(b, "deposit_no"), '"'), v.Deposit.String()...), '"')
+		}
+		number("delta_fen", v.DeltaFen)
+		if v.Account != 0 {
+			b = appendIdentifier(b, "account_no", v.Account)
+		}
+		if v.PeriodStart != 0 {
+			b = appendIdentifier(b, "period_start", v.PeriodStart)
+		}
+		b = append(b, '}')
+	}
+	return append(b, ']', '}'), nil
+}
+
+func internalTransferred(m *bank.InternalTransferred) []byte {
+	b := make([]byte, 0, payloadSize+len(m.Summary))
+	number := func(name string, v int64) { b = strconv.AppendInt(appendName(b, name), v, 10) }
+	b = appendIdentifier(append(b, '{'), "txn_id", m.TxnID)
 	number("role", int64(m.Role))
-	text("payer_account", m.Payer)
-	text("payee_account", m.Payee)
+	b = appendIdentifier(b, "payer_account", m.Payer)
+	b = appendIdentifier(b, "payee_account", m.Payee)
 	number("amount_fen", m.AmountFen)
 	number("fee_fen", m.FeeFen)
 	b, _ = jsontext.AppendQuote(appendName(b, "channel"), m.Channel.String())
@@ -109,7 +154,7 @@ func payloadOf(e bank.Event) ([]byte, error) {
 	if m.Summary != "" {
 		b, _ = jsontext.AppendQuote(appendName(b, "summary"), m.Summary)
 	}
-	return append(b, '}'), nil
+	return append(b, '}')
 }
 
 // payloadSize is about what an internal transfer's payload takes besides its summary.

@@ -42,3 +42,30 @@ func TestAnEnvelopeIsWrittenAsJSONMarshalWouldWriteIt(t *testing.T) {
 		}
 	})
 }
+
+// A closed day is written for every customer without reflection: what consumers read must not depend on that.
+func TestAClosedDayIsWrittenAsJSONMarshalWouldWriteIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		no := bank.CustomerNo(rapid.Uint64Range(1, uint64(bank.CustomerNoMax)).Draw(t, "customer"))
+		e := &bank.CustomerDayClosed{CustomerNo: no, Date: 20261124}
+		for i := range rapid.IntRange(0, 2).Draw(t, "balances") {
+			e.Balances = append(e.Balances, bank.ClosingBalance{Account: bank.NewAccountNo(1, no, uint8(i)), NetFen: rapid.Int64().Draw(t, "net")})
+		}
+		for i := range rapid.IntRange(0, 3).Draw(t, "accruals") {
+			a := bank.DayAccrual{Product: rapid.SampledFrom([]string{"JFC3M", "CLASS_I", `odd "one"`}).Draw(t, "product"), DeltaFen: rapid.Int64().Draw(t, "delta")}
+			if rapid.Bool().Draw(t, "deposit") {
+				a.Deposit = bank.NewContractNo(bank.DepositContract, no, uint32(i+1))
+			} else {
+				a.Account, a.PeriodStart = bank.NewAccountNo(1, no, 0), 20260921
+			}
+			e.Accruals = append(e.Accruals, a)
+		}
+		want, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := payloadOf(e); err != nil || !bytes.Equal(got, want) {
+			t.Fatalf("%v\ngot  %s\nwant %s", err, got, want)
+		}
+	})
+}

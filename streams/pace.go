@@ -15,6 +15,9 @@ import (
 type Pace struct {
 	// Busy tells whether requests wait for the processor; nil: never.
 	Busy func() bool
+	// Awaited tells whether the bank itself waits for the consumer, as the checks of a day's end do for the stream; nil:
+	// never. Then it rests as long as it works, and no longer.
+	Awaited func() bool
 }
 
 const (
@@ -30,6 +33,9 @@ func (p Pace) Rest(ctx context.Context, took time.Duration) {
 		return
 	}
 	rest := min(took*(ActiveShare-1), restMax)
+	if p.Awaited != nil && p.Awaited() {
+		rest = min(took, restMax)
+	}
 	for begun := time.Now(); p.Busy() && time.Since(begun) < rest; {
 		select {
 		case <-time.After(min(restStep, rest)):

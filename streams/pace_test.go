@@ -22,7 +22,7 @@ func TestAConsumerRestsWhileTheBankIsBusyAndNoLonger(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begun := time.Now()
-				Pace{c.pace}.Rest(t.Context(), c.took)
+				Pace{Busy: c.pace}.Rest(t.Context(), c.took)
 				if rested := time.Since(begun); rested < c.least || rested > c.most {
 					t.Errorf("rested %v, want %v to %v", rested, c.least, c.most)
 				}
@@ -31,7 +31,15 @@ func TestAConsumerRestsWhileTheBankIsBusyAndNoLonger(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
-		Pace{func() bool { return time.Since(begun) < 30*time.Millisecond }}.Rest(t.Context(), time.Second)
+		yes := func() bool { return true }
+		Pace{Busy: yes, Awaited: yes}.Rest(t.Context(), 10*time.Millisecond)
+		if rested := time.Since(begun); rested < 10*time.Millisecond || rested > 10*time.Millisecond+restStep {
+			t.Errorf("awaited, rested %v", rested)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		begun := time.Now()
+		Pace{Busy: func() bool { return time.Since(begun) < 30*time.Millisecond }}.Rest(t.Context(), time.Second)
 		if rested := time.Since(begun); rested > 30*time.Millisecond+restStep {
 			t.Errorf("the bank was idle after 30 ms, rested %v", rested)
 		}

@@ -73,6 +73,7 @@ type server struct {
 	faulted   atomic.Bool  // something can't go on; there is nothing to drain
 	reporting atomic.Bool  // report is open
 	audits    atomic.Int64 // reads that wait for the stream
+	awaited   atomic.Int64 // checks of a day's end that wait for the relay
 	load      load
 }
 
@@ -244,7 +245,7 @@ func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.L
 	}
 	options := streams.RelayOptions{
 		Journal: s.journal, Broker: s.broker.Addr(), CursorPath: at.cursor(), ClusterID: s.broker.ClusterID(), Logger: logger,
-		Pace: streams.Pace{Busy: s.busy},
+		Pace: streams.Pace{Busy: s.busy, Awaited: func() bool { return s.awaited.Load() > 0 }},
 	}
 	if s.books != nil {
 		options.Transfers = s.books

@@ -123,6 +123,8 @@ func eachAccount(ctx context.Context, l ledger.Ledger, visit func(*ledger.Accoun
 // publishedTo waits until the stream has the journal up to a position, and tells how far it has come if that takes
 // too long.
 func (s *server) publishedTo(ctx context.Context, at journal.Position) (journal.Position, error) {
+	s.awaited.Add(1)
+	defer s.awaited.Add(-1)
 	late := time.NewTimer(publishWait)
 	defer late.Stop()
 	tick := time.NewTicker(time.Millisecond)

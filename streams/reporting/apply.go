@@ -3,6 +3,7 @@ package reporting
 import (
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,7 +22,6 @@ type changes struct {
 	customers map[string]*progress
 	offsets   map[place]int64
 	dead      []deadLetter
-	query     *sql.Stmt // progressQuery in the transaction, once it is needed; it ends with it
 }
 
 type accountKey struct {
@@ -44,8 +44,8 @@ type progress struct {
 	ahead  map[uint64]bool // nil: none; false: was ahead, is not any more
 }
 
-// progressMax bounds the customers remembered, at about 150 bytes each.
-const progressMax = 200_000
+// progressMaxDefault bounds the customers remembered, at about 150 bytes each.
+const progressMaxDefault = 200_000
 
 type deadLetter struct {
 	message
@@ -63,9 +63,20 @@ func (r *Report) apply(batch []message) error {
 		report: r, accounts: make(map[accountKey]*streams.Balances), products: make(map[productKey]*productTotals),
 		customers: make(map[string]*progress), offsets: make(map[place]int64),
 	}
+	envelopes := make([]streams.Envelope, len(batch))
 	for i := range batch {
-		if err := c.take(tx, &batch[i]); err != nil {
-			return err
+		m := &batch[i]
+		c.offsets[m.place] = m.offset + 1
+		if envelopes[i], err = streams.Decode(m.value); err != nil {
+			c.dead = append(c.dead, deadLetter{*m, err.Error()})
+		}
+	}
+	if err := c.meet(tx, envelopes); err != nil {
+		return err
+	}
+	for i := range envelopes {
+		if envelopes[i].ActorSeq != 0 {
+			c.take(&batch[i], &envelopes[i])
 		}
 	}
 	if err := c.store(tx); err != nil {
@@ -90,24 +101,17 @@ func (p *progress) settle() {
 	}
 }
 
-func (c *changes) take(tx *sql.Tx, m *message) error {
-	c.offsets[m.place] = m.offset + 1
-	env, err := streams.Decode(m.value)
-	if err != nil {
-		c.dead = append(c.dead, deadLetter{*m, err.Error()})
-		return nil
-	}
-	p, err := c.progress(tx, env.CustomerToken)
-	if err != nil || !p.count(env.ActorSeq) {
-		return err
+// take counts an event, unless it has been counted.
+func (c *changes) take(m *message, env *streams.Envelope) {
+	if !c.customers[env.CustomerToken].count(env.ActorSeq) {
+		return
 	}
 	for i := range env.Entries {
 		env.Entries[i].Apply(c.balances)
 	}
-	if err := c.event(&env); err != nil {
+	if err := c.event(env); err != nil {
 		c.dead = append(c.dead, deadLetter{*m, err.Error()})
 	}
-	return nil
 }
 
 func (c *changes) balances(ledgerNo uint32, id ledger.Uint128) *streams.Balances {
@@ -120,49 +124,72 @@ func (c *changes) balances(ledgerNo uint32, id ledger.Uint128) *streams.Balances
 	return b
 }
 
-// progress finds how far a customer is.
-func (c *changes) progress(tx *sql.Tx, customer string) (*progress, error) {
-	p := c.report.known[customer]
-	if p == nil {
-		var err error
-		if c.query == nil {
-			c.query = tx.Stmt(c.report.progress)
+// meet finds how far the customers of a batch are.
+func (c *changes) meet(tx *sql.Tx, envelopes []streams.Envelope) error {
+	var strangers []any
+	known := c.report.known
+	for i := range envelopes {
+		customer := envelopes[i].CustomerToken
+		if envelopes[i].ActorSeq == 0 || c.customers[customer] != nil {
+			continue // not readable, or met
 		}
-		if p, err = readProgress(c.query, customer); err != nil {
-			return nil, err
+		p := known[customer]
+		if p == nil {
+			p = new(progress)
+			strangers = append(strangers, customer)
 		}
-		if len(c.report.known) >= progressMax {
-			clear(c.report.known)
-		}
-		c.report.known[customer] = p
+		c.customers[customer] = p
 	}
-	c.customers[customer] = p
-	return p, nil
+	if len(known)+len(strangers) > c.report.progressMax {
+		clear(known)
+	}
+	maps.Copy(known, c.customers)
+	if len(strangers) == 0 {
+		return nil
+	}
+	query := tx.Stmt(c.report.progress) // it ends with the transaction
+	for some := range slices.Chunk(strangers, customersAtOnce) {
+		for len(some) < customersAtOnce {
+			some = append(some[:len(some):len(some)], some[0])
+		}
+		if err := c.read(query, some); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// progressQuery finds which of a customer's events have been counted: all up to one, and those ahead.
-const progressQuery = `SELECT 0, seq FROM customers WHERE customer = ?1 UNION ALL SELECT 1, seq FROM ahead WHERE customer = ?1`
+// progressQuery finds which of some customers' events have been counted: all up to one, and those ahead.
+func progressQuery(customers int) string {
+	in := "(?1"
+	for i := range customers - 1 {
+		in += fmt.Sprintf(", ?%d", i+2)
+	}
+	in += ")"
+	return `SELECT 0, customer, seq FROM customers WHERE customer IN ` + in + ` UNION ALL SELECT 1, customer, seq FROM ahead WHERE customer IN ` + in
+}
 
-func readProgress(query *sql.Stmt, customer string) (*progress, error) {
-	p := &progress{}
-	rows, err := query.Query(customer)
+func (c *changes) read(query *sql.Stmt, customers []any) error {
+	rows, err := query.Query(customers...)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var ahead bool
+		var customer string
 		var seq uint64
-		if err := rows.Scan(&ahead, &seq); err != nil {
-			return nil, err
+		if err := rows.Scan(&ahead, &customer, &seq); err != nil {
+			return err
 		}
+		p := c.customers[customer]
 		if ahead {
 			p.wait(seq)
 			continue
 		}
 		p.seq, p.stored = seq, seq
 	}
-	return p, rows.Err()
+	return rows.Err()
 }
 
 // wait notes an event beyond a missing one.
@@ -269,7 +296,7 @@ func (c *changes) product(product string, kind Kind) *productTotals {
 	return t
 }
 
-// customersAtOnce is how many customers' progress one statement stores: a day's end brings an event for everybody.
+// customersAtOnce is how many customers' progress one statement reads or stores: a day's end brings an event for everybody.
 const customersAtOnce = 50
 
 func upsertCustomers(rows int) string {

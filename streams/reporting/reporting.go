@@ -54,9 +54,11 @@ type Report struct {
 	options  Options
 	write    *sql.DB // one connection
 	read     *sql.DB
-	progress *sql.Stmt            // progressQuery; closed with write
+	progress *sql.Stmt            // progressQuery of customersAtOnce; closed with write
 	offsets  map[place]int64      // next to read
-	known    map[string]*progress // of customers of late
+	known    map[string]*progress // of customers of late, about progressMax
+
+	progressMax int // progressMaxDefault, but for tests
 }
 
 // place is a partition.
@@ -88,7 +90,7 @@ CREATE TABLE IF NOT EXISTS dlq (topic TEXT, partition INTEGER, at INTEGER, reaso
 
 // Open opens the database, creating it if need be.
 func Open(options Options) (*Report, error) {
-	r := &Report{options: options, known: make(map[string]*progress)}
+	r := &Report{options: options, known: make(map[string]*progress), progressMax: progressMaxDefault}
 	var err error
 	if r.write, err = database(options.Path); err != nil {
 		return nil, err
@@ -138,7 +140,7 @@ func (r *Report) prepare() error {
 			return err
 		}
 	}
-	if r.progress, err = r.write.Prepare(progressQuery); err != nil {
+	if r.progress, err = r.write.Prepare(progressQuery(customersAtOnce)); err != nil {
 		return err
 	}
 	r.offsets, err = offsetsIn(context.Background(), r.write)
