@@ -221,6 +221,10 @@ func BenchmarkDurableTransfers(b *testing.B) {
 	// Two callers: one waits for the disk while the other is executed.
 	batches := make(chan []ledger.Transfer)
 	ended := make(chan error, 2)
+	spare := make(chan []ledger.Transfer, cap(ended)+1) // one being filled, one for each caller
+	for range cap(spare) {
+		spare <- make([]ledger.Transfer, batchMax)
+	}
 	for range cap(ended) {
 		go func() {
 			var fault error
@@ -232,12 +236,13 @@ func BenchmarkDurableTransfers(b *testing.B) {
 				if err != nil {
 					fault = err
 				}
+				spare <- batch[:cap(batch)]
 			}
 			ended <- fault
 		}()
 	}
 	for done := 0; done < b.N; done += batchMax {
-		batch := make([]ledger.Transfer, min(batchMax, b.N-done))
+		batch := (<-spare)[:min(batchMax, b.N-done)]
 		p.fill(batch)
 		batches <- batch
 	}

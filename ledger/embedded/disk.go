@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -33,19 +32,36 @@ func openDisk(path string, flags int) (*disk, error) {
 	return &disk{File: file, direct: direct}, nil
 }
 
-// write writes whole pages, in memory that alignedBytes gave, at a page.
+// askedBytes is how much is asked for in one call. Linux leaves out what is beyond a device's read_ahead_kb, which
+// is 128 where nobody changed it.
+const askedBytes = 128 << 10
+
+// write writes whole pages, in memory that alignedBytes gave, at a page. One goroutine writes a file.
 func (d *disk) write(pages []byte, offset int64) error {
-	if d.direct == nil {
-		_, err := d.WriteAt(pages, offset)
-		return err
+	if d.direct != nil {
+		_, err := d.direct.WriteAt(pages, offset)
+		switch {
+		case err == nil:
+			d.ask(offset, int64(len(pages)))
+			return nil
+		case !errors.Is(err, unix.EINVAL):
+			return err
+		}
+		// It wants more than pages, and says so only now.
+		if err := d.direct.Close(); err != nil {
+			return err
+		}
+		d.direct = nil
 	}
-	if _, err := d.direct.WriteAt(pages, offset); err != nil {
-		return err
+	_, err := d.WriteAt(pages, offset)
+	return err
+}
+
+// ask has the disk bring a part of the file into the page cache. A refusal is no fault: it is read when it is wanted.
+func (d *disk) ask(offset, length int64) {
+	for end := offset + length; offset < end; offset += askedBytes {
+		_ = unix.Fadvise(int(d.Fd()), offset, min(askedBytes, end-offset), unix.FADV_WILLNEED)
 	}
-	if err := unix.Fadvise(int(d.Fd()), offset, int64(len(pages)), unix.FADV_WILLNEED); err != nil {
-		return fmt.Errorf("read %s again: %w", d.Name(), err)
-	}
-	return nil
 }
 
 // sync makes what was written durable.

@@ -269,6 +269,51 @@ func TestASnapshotDoesNotCountBeforeTheLogIsDurable(t *testing.T) {
 	}
 }
 
+// A directory of an older program says what it is: taken for a damaged one it would be restored from a backup, which
+// is of the same format.
+func TestASnapshotOfAnotherFormatIsRefusedAndNamed(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "snapshot-00000000000000000007.state")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(writeSection(file, sectionMeta, 0, []byte(`{"Version":1}`)), file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Attach(dir, Options{}); !errors.Is(err, ErrVersion) || errors.Is(err, ErrDamaged) {
+		t.Fatalf("got %v", err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("the refused snapshot is gone: %v", err)
+	}
+}
+
+// Not every file system takes direct writes, and some say so only when they are asked to write.
+func TestAFileThatTakesNoDirectWritesIsWrittenThroughThePageCache(t *testing.T) {
+	d, err := openDisk(filepath.Join(t.TempDir(), "rows"), os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if d.direct == nil {
+		t.Skip("this file system takes none at all")
+	}
+	// Memory that is not aligned is refused as a page too small would be.
+	page := alignedBytes(2 * pageBytes)[1 : 1+pageBytes]
+	page[7] = 7
+	if err := d.write(page, pageBytes); err != nil {
+		t.Fatal(err)
+	}
+	got := make([]byte, pageBytes)
+	if _, err := d.ReadAt(got, pageBytes); err != nil || !bytes.Equal(got, page) {
+		t.Fatalf("what was written is not what is read: %v", err)
+	}
+	if d.direct != nil {
+		t.Fatal("the next write asks again for what was refused")
+	}
+}
+
 // Two writers would make two histories.
 func TestASecondEngineInTheSameDirectoryIsRefused(t *testing.T) {
 	dir := t.TempDir()

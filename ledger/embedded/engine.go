@@ -29,8 +29,8 @@ import (
 // As a ledger.Ledger it takes the time from its clock and expires what is due before each call.
 // The reads among these methods serve the pipeline's engine too, which has no clock.
 //
-// Memory, beside about 110 MB for rows and field index on their way to the disk: about 170 bytes an account,
-// 11 a transfer and 1 more for a two-phase one. Disk: 164 bytes a transfer and 40 for finding it by its
+// Memory, beside about 90 MB for rows and field index on their way to the disk: about 170 bytes an account,
+// 11 a transfer and 1 more for a two-phase one. Disk: 164 bytes a transfer and up to 40 for finding it by its
 // fields. References to rows have 31 bits: two billion transfers; docs/decisions/0009 says how to go on
 // from there.
 type Engine struct {
@@ -58,6 +58,7 @@ type Engine struct {
 	expiring expiryQueue
 	expiries rows[expiryRow]
 
+	id    newID
 	chain undo
 	image imaging
 	ahead ahead
@@ -161,6 +162,13 @@ type expiryRow struct {
 	wide      uint32
 	closed    ledger.TransferFlags
 	_         uint32
+}
+
+// newID is where the id of the transfer being executed, which is new, goes in transferIDs: the search for it
+// ended there.
+type newID struct {
+	hash  uint64
+	place int
 }
 
 const (
@@ -406,8 +414,13 @@ const (
 
 func (e *Engine) findTransfer(id ledger.Uint128) (row uint32, what found) {
 	hash := hashOf(id)
+	return e.findTransferFrom(hash, e.transferIDs.shard(hash).find(tagOf(hash)), id)
+}
+
+// findTransferFrom looks for an id with this hash from the place that find returned for it.
+func (e *Engine) findTransferFrom(hash uint64, place int, id ledger.Uint128) (row uint32, what found) {
 	s, tag := e.transferIDs.shard(hash), tagOf(hash)
-	for reference, next := s.probe(tag, s.find(tag)); reference != 0; reference, next = s.probe(tag, next) {
+	for reference, next := s.probe(tag, place); reference != 0; reference, next = s.probe(tag, next) {
 		if reference&burntReference != 0 {
 			var space ledger.Uint128
 			if *e.burnt.get(reference&^burntReference, &space) == id {

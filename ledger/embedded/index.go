@@ -71,18 +71,22 @@ func (s *shard) find(tag uint32) int {
 	}
 	most := uint64(tag)<<32 | math.MaxUint32
 	for at := s.home(tag); ; at -= lineEntries {
-		// Three steps of a binary search, without a branch: where an entry lies can't be foreseen.
 		line := (*[lineEntries]uint64)(s.entries[at:])
-		_, greater := bits.Sub64(most, line[4], 0)
-		i := 4 - 4*greater
-		_, greater = bits.Sub64(most, line[(i+2)%lineEntries], 0)
-		i += 2 - 2*greater
-		_, greater = bits.Sub64(most, line[(i+1)%lineEntries], 0)
-		i += 1 - greater
-		if line[i%lineEntries] <= most {
-			return at + int(i)
+		if i := lastOf(line, most); line[i%lineEntries] <= most {
+			return at + i
 		}
 	}
+}
+
+// lastOf returns the place in a line of the last entry that is at most this one; 0 if there is none. Three
+// steps of a binary search, without a branch: where an entry lies can't be foreseen.
+func lastOf(line *[lineEntries]uint64, most uint64) int {
+	_, greater := bits.Sub64(most, line[4], 0)
+	i := 4 - 4*greater
+	_, greater = bits.Sub64(most, line[(i+2)%lineEntries], 0)
+	i += 2 - 2*greater
+	_, greater = bits.Sub64(most, line[(i+1)%lineEntries], 0)
+	return int(i + 1 - greater)
 }
 
 // probe returns the reference at a place that find or probe returned, and the next place to look at;
@@ -97,7 +101,14 @@ func (s *shard) probe(tag uint32, place int) (reference uint32, next int) {
 	return 0, 0
 }
 
+// insert enters a reference.
 func (x *index) insert(hash uint64, reference uint32) {
+	s := x.shard(hash)
+	x.insertAt(hash, reference, s.find(tagOf(hash)))
+}
+
+// insertAt is insert where find has returned this place and nothing has been entered since.
+func (x *index) insertAt(hash uint64, reference uint32, place int) {
 	s := x.shard(hash)
 	most := uint64(7)
 	if x.roomy {
@@ -105,19 +116,22 @@ func (x *index) insert(hash uint64, reference uint32) {
 	}
 	if uint64(s.used) >= uint64(s.lines)*most {
 		s.grow(uint32(hash & (indexShards - 1)))
+		place = s.find(tagOf(hash))
 	}
-	for !s.put(uint64(tagOf(hash))<<32 | uint64(reference)) {
+	for !s.put(uint64(tagOf(hash))<<32|uint64(reference), place) {
 		s.grow(0)
+		place = s.find(tagOf(hash))
 	}
 	s.used++
 }
 
-// put enters an entry in order, or reports that there is no room below.
-func (s *shard) put(entry uint64) bool {
-	place := s.find(uint32(entry >> 32))
+// put enters an entry behind the place that find returned for its tag, or reports that there is no room below.
+// Those up to the place move down by one.
+func (s *shard) put(entry uint64, place int) bool {
 	at := place &^ (lineEntries - 1)
-	if line := (*[lineEntries]uint64)(s.entries[at:]); at > 0 && line[0] == 0 {
-		// The usual case, without a branch for each entry: those up to the place move down by one.
+	line := (*[lineEntries]uint64)(s.entries[at:])
+	if at > 0 && line[0] == 0 {
+		// The usual case, without a branch for each entry.
 		last := uint64(place - at)
 		for i := range uint64(lineEntries - 1) {
 			_, moves := bits.Sub64(i, last, 0)
@@ -126,10 +140,11 @@ func (s *shard) put(entry uint64) bool {
 		line[last%lineEntries] = entry
 		return true
 	}
-	free := place
-	for s.entries[free] != 0 {
-		free--
+	for at > 0 && line[0] != 0 {
+		at -= lineEntries
+		line = (*[lineEntries]uint64)(s.entries[at:])
 	}
+	free := at + lastOf(line, 0)
 	if free == 0 {
 		return false
 	}

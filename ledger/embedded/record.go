@@ -64,7 +64,7 @@ func (e *Engine) record(t *ledger.Transfer, amount ledger.Uint128, timestamp uin
 	reference := n + 1
 	e.enlist(&dr.list, reference, timestamp)
 	e.enlist(&cr.list, reference, timestamp)
-	e.transferIDs.insert(hashOf(t.ID), reference)
+	e.transferIDs.insertAt(e.id.hash, reference, e.id.place)
 }
 
 func (e *Engine) enlist(l *list, reference uint32, timestamp uint64) {

@@ -84,7 +84,10 @@ func (e *Engine) load(path string) (mark uint64, err error) {
 	defer func() { err = errors.Join(caught(recover(), err), file.Close()) }()
 	l := newLoading(e, file)
 	for !l.ended {
-		if err := l.section(); err != nil {
+		switch err := l.section(); {
+		case errors.Is(err, ErrVersion):
+			return 0, fmt.Errorf("%s: %w", path, err)
+		case err != nil:
 			return 0, fmt.Errorf("%w: %s at offset %d: %w", ErrDamaged, path, l.offset, err)
 		}
 	}
@@ -151,8 +154,7 @@ func (l *loading) take(what, number uint32, body []byte) error {
 			return err
 		}
 		if l.meta.Version != snapshotVersion {
-			return fmt.Errorf("version %d is not known to this program, which has %d: without its directory the ledger is made again from the log, if that is whole",
-				l.meta.Version, snapshotVersion)
+			return fmt.Errorf("%w: format %d, and this one has %d", ErrVersion, l.meta.Version, snapshotVersion)
 		}
 		return nil
 	case sectionTail:

@@ -52,12 +52,17 @@ func blockBytes[T any]() int {
 	return (blockRows + pageRows[T]() - 1) / pageRows[T]() * pageBytes
 }
 
-// rowIn returns row i of the list from the block it lies in.
-func rowIn[T any](block []byte, i uint32) *T {
+// offsetIn is where row i lies in its block.
+func offsetIn[T any](i uint32) int {
 	var row T
 	per := uint32(pageBytes-checkBytes) / uint32(unsafe.Sizeof(row))
 	i &= blockRows - 1
-	return (*T)(unsafe.Pointer(&block[i/per*pageBytes+i%per*uint32(unsafe.Sizeof(row))]))
+	return int(i/per*pageBytes + i%per*uint32(unsafe.Sizeof(row)))
+}
+
+// rowIn returns row i of the list from the block it lies in.
+func rowIn[T any](block []byte, i uint32) *T {
+	return (*T)(unsafe.Pointer(&block[offsetIn[T](i)]))
 }
 
 // add appends a row and returns its place. The row holds whatever was there before: the caller writes
@@ -73,6 +78,21 @@ func (r *rows[T]) add() (uint32, *T) {
 	}
 	r.n++
 	return i, rowIn[T](r.blocks[block], i)
+}
+
+// ahead reads where the next n rows will be written, as far as they lie in the block begun: nobody has used
+// that memory for long, and a write would wait for it. What it returns means nothing.
+func (r *rows[T]) ahead(n int) (sink uint64) {
+	const line = 64
+	if int(r.n>>blockShift) == len(r.blocks) {
+		return 0
+	}
+	block := r.blocks[r.n>>blockShift]
+	last := min(r.n+uint32(n), r.n|(blockRows-1))
+	for at := offsetIn[T](r.n); at <= offsetIn[T](last); at += line {
+		sink ^= uint64(block[at])
+	}
+	return sink
 }
 
 // memory for another block: that of the oldest one, if so many are in memory, or new.

@@ -40,6 +40,10 @@ const jobsMax = 64
 // ErrDamaged is returned when what is on disk can't be what was written there.
 var ErrDamaged = errors.New("ledger: damaged")
 
+// ErrVersion is returned by Open and Attach for a directory whose snapshot is in a format this program does not know.
+// Nothing is changed. Without the directory the ledger is made again from its log, if that is whole.
+var ErrVersion = errors.New("ledger: the snapshot is of another version of the program")
+
 // ErrInUse is returned by Open and Attach for a directory that another process has open.
 var ErrInUse = errors.New("ledger: another process uses the directory")
 

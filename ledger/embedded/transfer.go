@@ -24,7 +24,9 @@ func (e *Engine) createTransfer(t *ledger.Transfer, at uint64) ledger.CreateTran
 	case t.ID == ledger.AmountMax:
 		status = ledger.TransferIDMustNotBeIntMax
 	default:
-		row, what := e.findTransfer(t.ID)
+		hash := hashOf(t.ID)
+		e.id = newID{hash, e.transferIDs.shard(hash).find(tagOf(hash))}
+		row, what := e.findTransferFrom(hash, e.id.place, t.ID)
 		switch {
 		case what == isTransfer:
 			was := e.transfer(row)

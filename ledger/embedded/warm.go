@@ -47,7 +47,7 @@ func (e *Engine) advance(transfers []ledger.Transfer) {
 func (e *Engine) warm(transfers []ledger.Transfer) {
 	var (
 		hashes [2 * warmAhead]uint64
-		lines  [4 * warmAhead]*uint64
+		lines  [6 * warmAhead]*uint64
 		rows   [2 * warmAhead]*accountRow
 		sink   uint64
 	)
@@ -57,11 +57,11 @@ func (e *Engine) warm(transfers []ledger.Transfer) {
 		hashes[2*i], hashes[2*i+1] = hashOf(t.DebitAccountID), hashOf(t.CreditAccountID)
 		lines[n] = e.accountIDs.line(hashes[2*i])
 		lines[n+1] = e.accountIDs.line(hashes[2*i+1])
-		lines[n+2] = e.transferIDs.line(hashOf(t.ID))
-		n += 3
+		lines[n+2], lines[n+3] = e.transferIDs.lines(hashOf(t.ID))
+		n += 4
 		if t.Flags&settles != 0 {
-			lines[n] = e.transferIDs.line(hashOf(t.PendingID))
-			n++
+			lines[n], lines[n+1] = e.transferIDs.lines(hashOf(t.PendingID))
+			n += 2
 		}
 	}
 	for _, line := range lines[:n] {
@@ -79,7 +79,7 @@ func (e *Engine) warm(transfers []ledger.Transfer) {
 	for _, row := range rows[:n] {
 		sink ^= row.id.Lo ^ uint64(row.list.last)
 	}
-	e.ahead.sink = sink
+	e.ahead.sink = sink ^ e.transfers.ahead(len(transfers))
 }
 
 // findAhead is findAccount for the debit (0) or credit (1) account of the transfer being executed.
@@ -100,6 +100,17 @@ func (x *index) line(hash uint64) *uint64 {
 		return &nothing
 	}
 	return &s.entries[s.home(tagOf(hash))]
+}
+
+// lines returns entries in the line in which the search for a hash begins and in the one below, where a new
+// entry goes if that is full, as every third is.
+func (x *index) lines(hash uint64) (home, below *uint64) {
+	s := x.shard(hash)
+	if s.lines == 0 {
+		return &nothing, &nothing
+	}
+	at := s.home(tagOf(hash))
+	return &s.entries[at], &s.entries[at-lineEntries]
 }
 
 // any returns the reference that a search for the hash finds first, or 0. With another key of the same
