@@ -50,6 +50,9 @@ package actors
 // the flush fails the node stops and every waiting caller is told to repeat with the same key: recovery finds
 // the record, and answers from it, or does not, and decides anew.
 //
+// Decisions come in rounds (round.go): the lock is taken once for several of different customers, and 2 is done for
+// one after the other.
+//
 // mu is held for what must be one step and no longer: deciding and encoding events come before it, applying
 // and answering after it. No disk, no ledger elsewhere and no other actor is waited for inside it, except that
 // Append waits for the flusher when its batch is full. Locks inside it: a desk's, the submitter's.
