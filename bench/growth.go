@@ -121,6 +121,9 @@ func (b *bench) growOld(ctx context.Context) error {
 		b.growth.history += int(done.Succeeded)
 		fmt.Fprintf(b.progress, "  %s of %s operations of history\n", grouped(float64(b.growth.history), 0), grouped(float64(b.history), 0))
 	}
+	if _, err = b.settle(ctx); err != nil { // what the history left to do is not a later operation's cost
+		return err
+	}
 	if b.growth.after, err = b.try(ctx, single); err != nil {
 		return err
 	}

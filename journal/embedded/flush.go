@@ -83,14 +83,16 @@ func (j *Journal) flush() {
 			j.stop(err)
 			return
 		}
-		written := j.before
+		written, offsets := j.before, b.offsets
 		if due != nil {
 			due.at = written
 			j.checkpoints <- due
 		}
-		done := b
-		done.flushed, b, due = j.settle(s, &done, out, spare)
-		done.tell()
+		var waiting chan struct{}
+		waiting, b, due = j.settle(s, offsets, out, spare)
+		if waiting != nil {
+			close(waiting)
+		}
 		if j.options.OnDurable != nil {
 			j.options.OnDurable(written.last)
 		}
@@ -102,7 +104,7 @@ func (j *Journal) flush() {
 		if len(b.offsets) == 0 { // settle took nothing
 			b, due = j.await(spare)
 		}
-		spare = batch{offsets: done.offsets}
+		spare = batch{offsets: offsets}
 		spare.reset(0, memory)
 	}
 }
@@ -131,13 +133,14 @@ func (j *Journal) take(spare batch) (batch, *frozen) {
 	return j.flushing, due
 }
 
-// settle notes that the batch is on disk, and takes what has gathered meanwhile, so that the lock is asked for once. It
-// returns whom to tell.
-func (j *Journal) settle(s *segment, b *batch, out []byte, spare batch) (chan struct{}, batch, *frozen) {
+// settle notes that the batch of the records at these offsets is on disk, and takes what has gathered meanwhile, so that
+// the lock is asked for once. It returns what those wait for who wait for the batch; nil: they know that the journal
+// stopped.
+func (j *Journal) settle(s *segment, offsets []uint32, out []byte, spare batch) (chan struct{}, batch, *frozen) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for i, offset := range b.offsets {
-		s.marks = noteMark(s.marks, uint32(b.first-s.first)+uint32(i), j.before.offset+int64(offset))
+	for i, offset := range offsets {
+		s.marks = noteMark(s.marks, uint32(j.before.first-s.first)+uint32(i), j.before.offset+int64(offset))
 	}
 	s.end = j.before.offset + int64(len(out))
 	j.durable.Store(uint64(j.before.last))
@@ -225,12 +228,7 @@ func (j *Journal) pause() bool {
 
 // segmentFor returns the segment that takes the next n bytes, with room for them on the disk.
 func (j *Journal) segmentFor(first journal.Position, n int64) (*segment, error) {
-	var s *segment
-	j.mu.Lock()
-	if len(j.segments) > 0 {
-		s = j.segments[len(j.segments)-1]
-	}
-	j.mu.Unlock()
+	s := j.newest
 	if s == nil || s.end > segmentHeader && (s.end+n > j.options.SegmentBytes || !s.prepared && len(j.spare) > 0) {
 		var err error
 		if s, err = j.rotate(s, first, segmentHeader+n); err != nil {
@@ -280,6 +278,7 @@ func (j *Journal) rotate(old *segment, first journal.Position, n int64) (*segmen
 	j.mu.Lock()
 	j.segments = append(j.segments, s)
 	j.mu.Unlock()
+	j.newest = s
 	if old != nil {
 		err = old.file.Close()
 		old.file = nil

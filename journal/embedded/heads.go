@@ -102,6 +102,12 @@ func (j *Journal) number(rec *journal.Record) ([]party, error) {
 	if rec.Kind == journal.KindClaim {
 		return parties, nil
 	}
+	owner, err := j.admittedHead(rec.Customer)
+	if err != nil {
+		return nil, err
+	}
+	owner.Seq = rec.Seq
+	parties = append(parties, party{rec.Customer, owner})
 	find := func(customer uint64) (*party, error) {
 		for i := range parties {
 			if parties[i].customer == customer {
@@ -112,11 +118,6 @@ func (j *Journal) number(rec *journal.Record) ([]party, error) {
 		parties = append(parties, party{customer, head})
 		return &parties[len(parties)-1], err
 	}
-	owner, err := find(rec.Customer)
-	if err != nil {
-		return nil, err
-	}
-	owner.head.Seq = rec.Seq
 	if rec.Kind != journal.KindIntent {
 		for i := range rec.Events {
 			p, err := find(rec.Events[i].Customer)

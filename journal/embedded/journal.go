@@ -79,6 +79,7 @@ type Journal struct {
 	stopping chan struct{} // closed when closing begins
 	epochs   map[uint16]uint64
 	heads    heads
+	admitted party    // admit's last, until something is appended; customer zero: none
 	parties  []party  // number's
 	read     []uint64 // noteRead's
 	recent   *idIndex // of records since the last checkpoint began
@@ -90,7 +91,8 @@ type Journal struct {
 	remembered []*segment // old segments whose marks are in memory, the oldest first
 	readers    readers
 	tail       tail
-	before     place // the last batch written; the flusher's
+	newest     *segment // nil: there is none yet; the flusher's, as before is
+	before     place    // the last batch written
 	witness    witness
 	store      *store
 	saving     sync.Mutex    // one SaveSnapshots at a time
@@ -172,7 +174,7 @@ func (j *Journal) admit(rec *journal.Record) error {
 	if epoch := j.epochs[rec.Shard]; rec.Epoch != epoch {
 		return fmt.Errorf("%w: shard %d is in epoch %d, the record in %d", journal.ErrStale, rec.Shard, epoch, rec.Epoch)
 	}
-	head, err := j.head(rec.Customer)
+	head, err := j.admittedHead(rec.Customer)
 	if err != nil {
 		return err
 	}
@@ -180,6 +182,18 @@ func (j *Journal) admit(rec *journal.Record) error {
 		return fmt.Errorf("%w: customer %d is at %d, the record at %d", journal.ErrStale, rec.Customer, head.Seq, rec.Seq)
 	}
 	return nil
+}
+
+// admittedHead is head of the customer whose record is admitted, which is asked for several times until it is appended.
+func (j *Journal) admittedHead(customer uint64) (head, error) {
+	if customer != 0 && j.admitted.customer == customer {
+		return j.admitted.head, nil
+	}
+	found, err := j.head(customer)
+	if err == nil {
+		j.admitted = party{customer, found}
+	}
+	return found, err
 }
 
 // Append implements journal.Journal. On a full disk it takes what was admitted before, and is ErrFull when the
@@ -233,6 +247,7 @@ var zeroRecordHeader [recordHeader]byte
 // note takes a record into the memory state, in order.
 func (j *Journal) note(rec *journal.Record, parties []party) {
 	j.last = rec.Position
+	j.admitted = party{}
 	if rec.Kind == journal.KindClaim {
 		j.epochs[rec.Shard] = rec.Epoch
 		return
@@ -275,10 +290,14 @@ func (j *Journal) WaitDurable(ctx context.Context, position journal.Position) er
 		if flushed == nil { // since then
 			continue
 		}
-		select {
-		case <-flushed:
-		case <-ctx.Done():
-			return ctx.Err()
+		if ctx.Done() == nil { // cheaper, and most who wait are of this kind
+			<-flushed
+		} else {
+			select {
+			case <-flushed:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 		if j.Durable() >= position {
 			break

@@ -53,6 +53,9 @@ func open(dir string, options Options, write bool) (_ *Journal, err error) {
 		return nil, err
 	}
 	j.durable.Store(uint64(j.last))
+	if n := len(j.segments); n > 0 {
+		j.newest = j.segments[n-1]
+	}
 	j.active = newBatch(j.last + 1)
 	j.waits.Store(&underWay{first: j.active.first, active: j.active.flushed})
 	if j.readOnly {

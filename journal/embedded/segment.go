@@ -164,9 +164,10 @@ func batchSum(b []byte, records uint32, segment journal.Position) uint32 {
 
 // putRecordHeader fills the header in front of the payload and returns the batch's checksum of headers with it.
 func putRecordHeader(b []byte, position journal.Position, records uint32) uint32 {
-	payload := b[recordHeader:]
-	binary.LittleEndian.PutUint32(b, uint32(len(payload)))
-	binary.LittleEndian.PutUint32(b[4:], recordSum(position, payload))
+	binary.LittleEndian.PutUint64(b, uint64(position)) // for a moment, so that it is summed together with the payload
+	sum := crc32.Checksum(b, castagnoli)
+	binary.LittleEndian.PutUint32(b, uint32(len(b)-recordHeader))
+	binary.LittleEndian.PutUint32(b[4:], sum)
 	return crc32.Update(records, castagnoli, b[:recordHeader])
 }
 
