@@ -238,3 +238,19 @@ func TestTheDesksBalanceIsTheLedgers(t *testing.T) {
 		}
 	})
 }
+
+// A hold that found nothing in the ledger, though the desk still shows money, is not to be filled again at once: the
+// bank would ask itself for the same until the reversal that took the money is shown.
+func TestAHoldThatFoundNothingIsNotFilledAgainAtOnce(t *testing.T) {
+	no := bank.NewAccountNo(1, 1, 0)
+	for held, follows := range map[int64]int{0: 0, 1: 1} {
+		s := &slot{customer: bank.Customer{No: 1}}
+		s.desk.Accounts = []bank.Standing{{Account: no, Stopped: &bank.Stopped{ShortFen: 5}}}
+		s.desk.Accounts[0].Demand.BalanceFen = 10
+		d := &draft{own: s, decision: bank.Decision{Events: []bank.Event{&bank.HoldPlaced{AccountNo: no, AmountFen: held}}}}
+		d.publish()
+		if len(d.follows) != follows {
+			t.Errorf("%d held: %d commands follow", held, len(d.follows))
+		}
+	}
+}

@@ -220,12 +220,13 @@ func (n *Node) adopt(rec *journal.Record) (*draft, error) {
 		if err != nil {
 			return nil, fmt.Errorf("intent at position %d: %w", rec.Position, err)
 		}
-		if rec.Events[i].Customer == rec.Customer && !received(d.decision.Events, e) {
+		mine := rec.Events[i].Customer == rec.Customer && !received(d.decision.Events, e)
+		if mine {
 			d.decision.Events = append(d.decision.Events, e)
 		} else {
 			d.decision.Payee, d.decision.PayeeEvents = bank.CustomerNo(rec.Events[i].Customer), append(d.decision.PayeeEvents, e)
 		}
-		if credit, ok := bank.CreditBy(e); ok && d.payee == nil && !(credit.System && credit.Account.Customer() == own.customer.No) {
+		if credit, ok := bank.CreditBy(e); ok && d.payee == nil && !(credit.System && mine) {
 			d.credit = credit
 			if d.payee, err = n.acquire(credit.Account.Customer(), false); err != nil {
 				return nil, err

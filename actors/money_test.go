@@ -255,3 +255,34 @@ func TestWhatAReversalTakesMeanwhileIsNotHeldOrPaidOut(t *testing.T) {
 		})
 	}
 }
+
+// A process that takes over a reversal between one's own accounts, whose outcome is not known, shows both sides of it.
+func TestAReversalBetweenOnesOwnAccountsIsTakenOverWhole(t *testing.T) {
+	b := openBranch(t, newMemoryJournal(), newEngine())
+	from := b.customer("a", 1000)
+	to := b.more(from, 2)
+	paid := b.accept(&bank.TransferInternal{Payer: from, Payee: to, AmountFen: 600})
+	b.link.set(func() {
+		b.link.before = func(operation string, _ int) error {
+			if operation == "transfers" {
+				return ledger.ErrUnavailable
+			}
+			return nil
+		}
+	})
+	call := b.call(&bank.ReverseTransaction{Transfer: paid.Txn, Reason: "mistake"})
+	b.send(call)()
+	if call.Err == nil {
+		t.Fatalf("%+v", call.Receipt)
+	}
+	b = b.restarted()
+	b.link.mend()
+	b.resolved()
+	for _, no := range []bank.AccountNo{from, to} {
+		there := b.balance(no)
+		if desk := b.node.slot(no.Customer()).desk.Standing(no); desk.BalanceFen() != there.PostedFen {
+			t.Errorf("%s: the desk has %d, the ledger %d", no, desk.BalanceFen(), there.PostedFen)
+		}
+	}
+	b.agrees()
+}

@@ -58,7 +58,7 @@ func (d *draft) publish() {
 	for _, e := range d.decision.Events {
 		d.own.desk.Apply(e, on)
 	}
-	if len(d.decision.Events) > 0 {
+	if len(d.decision.Events) > 0 && !slices.ContainsFunc(d.decision.Events, foundNothing) {
 		d.follows = d.own.desk.Unheld(d.follows)
 	}
 	d.own.note(&d.record)
@@ -139,6 +139,13 @@ func (d *draft) encode(v any) (stored []byte, err error) {
 	from := len(d.stored)
 	d.stored, err = bank.AppendEncoded(d.stored, v)
 	return d.stored[from:len(d.stored):len(d.stored)], err
+}
+
+// foundNothing reports whether a hold was to be filled from what the ledger no longer has. A reversal has taken it whose
+// outcome is about to be shown; until then the desk would ask for the same again and again.
+func foundNothing(e bank.Event) bool {
+	placed, ok := e.(*bank.HoldPlaced)
+	return ok && placed.AskedFen == 0 && placed.AmountFen == 0
 }
 
 // settle takes the ledger's answer: with a refusal nothing has happened, without one everything has.

@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	restSteps = 3000             // within which a bank without trouble comes to rest
-	daySteps  = 200              // of accounting days, likewise
-	searchMax = 20 * time.Second // for an order of one history; the longest seen took a second
+	restSteps = 3000        // within which a bank without trouble comes to rest
+	daySteps  = 200         // of accounting days, likewise
+	searchMax = time.Minute // for an order of one history; the longest seen took a second
 )
 
 // rest lets everything finish that is under way, without trouble.

@@ -19,6 +19,7 @@ type world struct {
 	suspense   []suspenseKnown
 	stops      []stopKnown
 	deductions []deductionKnown
+	closing    []bank.AccountNo // or left open after all
 	transfers  []*flight
 	flights    map[bank.TxnID]*flight
 	places     map[any]int // of contracts and suspenses
@@ -116,6 +117,8 @@ func (w *world) learnStop(e bank.Event) {
 		add(stopKnown{id: m.ID, account: m.AccountNo, fen: m.AmountFen})
 	case *bank.HoldPlaced:
 		add(stopKnown{id: m.HoldID, account: m.AccountNo, hold: m.Kind, fen: m.AskedFen})
+	case *bank.AccountClosing:
+		w.closing = append(w.closing, m.AccountNo)
 	case *bank.HoldDeducted:
 		w.deductions = append(w.deductions, deductionKnown{m.DeductionID, m.AccountNo})
 	case *bank.DepositPledged:
@@ -349,6 +352,9 @@ func (s *simulation) payment(payer bank.AccountNo) bank.Command {
 	if s.one(2) {
 		payee = pick(s, w.accounts)
 	}
+	if n := len(w.closing); n > 0 && s.one(3) {
+		payee = w.closing[n-1] // a permit may have been given before
+	}
 	if payee == payer && !s.one(8) {
 		payee = w.accounts[0]
 	}
@@ -456,11 +462,20 @@ func (s *simulation) undoing(account bank.AccountNo) *operation {
 	if s.one(2) {
 		f = w.transfers[len(w.transfers)-1] // while it is still warm
 	}
-	switch s.rng.IntN(14) {
+	dice := s.rng.IntN(14)
+	if dice > 3 && dice < 12 { // only what has gone out can come back
+		for range 8 {
+			if f.out {
+				break
+			}
+			f = pick(s, w.transfers)
+		}
+	}
+	switch dice {
 	case 0, 1, 2, 3:
 		return s.wanted(&bank.ReverseTransaction{Transfer: f.txn, Reason: "mistake"})
 	case 4, 5:
-		return s.wanted(&bank.ReturnTransfer{Transfer: f.txn, AmountFen: s.rng.Int64N(f.fen+20) + 1})
+		return s.wanted(&bank.ReturnTransfer{Transfer: f.txn, AmountFen: max(1, f.fen-s.rng.Int64N(f.fen)*s.rng.Int64N(2))})
 	case 6:
 		return s.wanted(&bank.RefundFee{Transfer: f.txn, AmountFen: s.rng.Int64N(3) + 1})
 	case 7:
@@ -503,6 +518,10 @@ func (s *simulation) keeping(account bank.AccountNo) *operation {
 		return s.wanted(&bank.PrepareClosing{Account: account})
 	case 7:
 		return s.wanted(&bank.WithdrawClosing{Account: account})
+	}
+	if n := len(s.world.closing); n > 0 {
+		account = s.world.closing[n-1]
+		no = account.Customer()
 	}
 	m := &bank.CloseAccount{Account: account}
 	for _, to := range s.world.accounts {
