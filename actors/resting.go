@@ -355,8 +355,8 @@ func (s *sweep) settleResting(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	s.only = slices.Concat(left...)
-	slices.Sort(s.only) // as they lie on disk
+	s.only = append([]bank.CustomerNo{}, slices.Concat(left...)...) // not nil: perhaps nobody
+	slices.Sort(s.only)                                             // as they lie on disk
 	return nil
 }
 
