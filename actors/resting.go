@@ -39,8 +39,8 @@ import (
 
 // Limits of customers at rest.
 const (
-	closingBlock     = 64 // customers whose day one decision closes: a turn of some 200 µs
-	closingsUnderWay = 16 // such decisions not yet durable
+	closingBlock     = 64  // customers whose day one decision closes: a turn of some 200 µs
+	closingsUnderWay = 128 // such decisions not yet durable, so that a slow disk is used all the time
 	restingBytesMax  = 1 << 10
 	restingSlack     = 8 // bytes by which an entry may grow where it lies
 	// restingStates is where books are saved, beyond all customers: restingStates and the shard.
