@@ -333,7 +333,7 @@ func (s *sequence) sequential() {
 }
 
 func (s *sequence) redecide(c *bank.Customer, cmd bank.Command, rec *journal.Record, counted map[bank.RefusalCode]int) {
-	env := bank.Env{Millis: rec.Time / 1e6, Date: bank.Date(rec.AccountingDate), Catalogue: bank.DefaultCatalogue()}
+	env := bank.Env{Millis: rec.Time / 1e6, Date: bank.Date(rec.AccountingDate), Catalogue: bank.DefaultCatalogue(), Desk: new(bank.Desk)}
 	if m, ok := cmd.(*bank.TransferInternal); ok {
 		env.Credited = bank.Standing{Account: m.Payee, Product: "CURRENT_I"}
 	}

@@ -39,8 +39,8 @@ import (
 
 // Limits of customers at rest.
 const (
-	closingBlock     = 64 // customers whose day one decision closes: a turn of some 200 µs
-	closingsUnderWay = 16 // such decisions not yet durable
+	closingBlock     = 64  // customers whose day one decision closes: a turn of some 200 µs
+	closingsUnderWay = 128 // such decisions not yet durable, so that a slow disk is used all the time
 	restingBytesMax  = 1 << 10
 	restingSlack     = 8 // bytes by which an entry may grow where it lies
 	// restingStates is where books are saved, beyond all customers: restingStates and the shard.
@@ -355,8 +355,8 @@ func (s *sweep) settleResting(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	s.only = slices.Concat(left...)
-	slices.Sort(s.only) // as they lie on disk
+	s.only = append([]bank.CustomerNo{}, slices.Concat(left...)...) // not nil: perhaps nobody
+	slices.Sort(s.only)                                             // as they lie on disk
 	return nil
 }
 
