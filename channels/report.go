@@ -1,6 +1,7 @@
 package channels
 
 import (
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -87,6 +88,9 @@ func (r *Report) sums(c *bank.Comparison) {
 	r.Matched, r.Ours, r.Theirs, r.sum = c.Matched, c.Ours, c.Theirs, c.Sums()
 	r.sum.OpenCount, r.FeeFen = persons, r.sum.ChargesFen
 	r.OpenCount = persons + r.sum.WaitCount
+	slices.SortStableFunc(r.Differences, func(a, b bank.Difference) int { // as the file has them; behind them what only we have
+		return cmp.Or(cmp.Compare(min(1, b.Line), min(1, a.Line)), cmp.Compare(a.Line, b.Line))
+	})
 }
 
 // finished is the event: of its differences those first that wait for a person.

@@ -189,8 +189,12 @@ func (d *Day) moving() string {
 }
 
 func (d *Day) holes(t *tally) bank.DayCheck {
+	tellers := 0
+	for _, s := range t.tellers.sheet() {
+		tellers += s.Tellers
+	}
 	return checked("R9", "柜员流水号连续", "the tellers' journals have no holes", t.hole,
-		"%d records to position %d of %d tellers, decisions of %d customers", t.records, d.Position, len(t.tellers.of), len(t.tellers.heads))
+		"%d records to position %d of %d tellers, decisions of %d customers", t.records, d.Position, tellers, t.tellers.customers)
 }
 
 func (d *Day) published() bank.DayCheck {

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/suanpan-bank/suanpan/bank"
@@ -14,17 +15,17 @@ import (
 // journal gave the position, so a record that was lost or written twice shows in them even in a journal that numbers
 // what it has without a hole.
 
-// teller is one.
-type teller struct {
-	channel bank.Channel
-	shard   uint16
+// tellers follow the journals of a date. There are as many records as the day's end visits customers, and more: what is
+// kept of each lies in rows, not in maps.
+type tellers struct {
+	heads     [][]uint64 // last decision of each customer that has one among the records, headsRow to a row; nil: none of these
+	houses    [bank.ShardCount]uint64
+	customers int // in heads and houses
+	of        map[bank.Channel]*[bank.ShardCount]tellerDay
 }
 
-// tellers follow the journals of a date.
-type tellers struct {
-	heads map[uint64]uint64 // last decision of each customer that has one among the records
-	of    map[teller]*tellerDay
-}
+// headsRow is how many customers' numbers are kept together: 32 KiB.
+const headsRow = 4096
 
 // tellerDay is a teller's journal of the date.
 type tellerDay struct {
@@ -34,7 +35,22 @@ type tellerDay struct {
 }
 
 func newTellers() tellers {
-	return tellers{heads: make(map[uint64]uint64), of: make(map[teller]*tellerDay)}
+	return tellers{of: make(map[bank.Channel]*[bank.ShardCount]tellerDay)}
+}
+
+// head is where a customer's last decision is kept.
+func (t *tellers) head(no bank.CustomerNo) *uint64 {
+	if no.IsHouse() {
+		return &t.houses[no.Shard()]
+	}
+	row := int(min(no, bank.CustomerNoMax) / headsRow)
+	if row >= len(t.heads) {
+		t.heads = append(t.heads, make([][]uint64, row+1-len(t.heads))...)
+	}
+	if t.heads[row] == nil {
+		t.heads[row] = make([]uint64, headsRow)
+	}
+	return &t.heads[row][no%headsRow]
 }
 
 // number looks at a record's number among its customer's decisions; claims of shards have none.
@@ -42,19 +58,25 @@ func (t *tellers) number(rec *journal.Record, hole *bank.Findings) {
 	if rec.Seq == 0 {
 		return
 	}
-	if before, known := t.heads[rec.Customer]; known && rec.Seq != before+1 {
-		hole.Add("position %d: decision %d of customer %s follows his %d", rec.Position, rec.Seq, bank.CustomerNo(rec.Customer), before)
+	head := t.head(bank.CustomerNo(rec.Customer))
+	if *head == 0 {
+		t.customers++
+	} else if rec.Seq != *head+1 {
+		hole.Add("position %d: decision %d of customer %s follows his %d", rec.Position, rec.Seq, bank.CustomerNo(rec.Customer), *head)
 	}
-	t.heads[rec.Customer] = rec.Seq
+	*head = rec.Seq
 }
 
 // enter counts a record of the date and what it posted.
 func (t *tellers) enter(rec *journal.Record, postedFen int64) {
-	key := teller{bank.Channel(rec.Channel), rec.Shard}
-	d := t.of[key]
-	if d == nil {
-		d = &tellerDay{first: rec.Position}
-		t.of[key] = d
+	days := t.of[bank.Channel(rec.Channel)]
+	if days == nil {
+		days = new([bank.ShardCount]tellerDay)
+		t.of[bank.Channel(rec.Channel)] = days
+	}
+	d := &days[rec.Shard%bank.ShardCount]
+	if d.records == 0 {
+		d.first = rec.Position
 	}
 	d.records++
 	d.postedFen += postedFen
@@ -63,20 +85,17 @@ func (t *tellers) enter(rec *journal.Record, postedFen int64) {
 
 // sheet (柜员轧账) sums them up by channel.
 func (t *tellers) sheet() (out []bank.TellerTally) {
-	sums := make(map[bank.Channel]*bank.TellerTally)
-	for key, d := range t.of {
-		s := sums[key.channel]
-		if s == nil {
-			s = &bank.TellerTally{Channel: key.channel, First: uint64(d.first)}
-			sums[key.channel] = s
+	for channel, days := range t.of {
+		s := bank.TellerTally{Channel: channel, First: math.MaxUint64}
+		for i := range days {
+			if d := &days[i]; d.records > 0 {
+				s.Tellers++
+				s.Records += d.records
+				s.PostedFen += d.postedFen
+				s.First, s.Last = min(s.First, uint64(d.first)), max(s.Last, uint64(d.latest))
+			}
 		}
-		s.Tellers++
-		s.Records += d.records
-		s.PostedFen += d.postedFen
-		s.First, s.Last = min(s.First, uint64(d.first)), max(s.Last, uint64(d.latest))
-	}
-	for _, s := range sums {
-		out = append(out, *s)
+		out = append(out, s)
 	}
 	slices.SortFunc(out, func(a, b bank.TellerTally) int { return cmp.Compare(a.Channel, b.Channel) })
 	return out
