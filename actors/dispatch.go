@@ -105,7 +105,8 @@ func (d *dispatcher) begin(r *round, arrived bool) (begun, wait bool) {
 	// With as much left for each of the others who may come.
 	share := min((len(d.queue)-d.next+d.most-1)/d.most, roundMax)
 	from := d.queue[d.next : d.next+share]
-	r.coming = append(r.coming[:0], from...)
+	r.taken = append(r.taken[:0], from...)
+	r.coming = r.taken
 	clear(from)
 	if d.next += share; d.next == len(d.queue) {
 		d.queue, d.next = d.queue[:0], 0

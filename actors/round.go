@@ -14,14 +14,15 @@ import (
 // that has its place in the journal: the round is carried out first (customerActor.decided).
 type round struct {
 	drafts, spare []*draft        // in the order they were decided; the other half of a double buffer
-	coming        []turn          // not begun
+	taken         []turn          // of the dispatcher
+	coming        []turn          // of taken, not begun
 	turns         []*shardMailbox // whose messages have been handled
 	dispatcher    *dispatcher
 	carrying      bool // in carryOut
 }
 
-// roundMax is how many turns, and about how many decisions, a round has at most. The last of them waits for
-// the others to be decided, a few microseconds for each.
+// roundMax is how many turns a round has at most, and how many decisions go to the pipeline together. The last of
+// them waits for the others to be decided, a few microseconds for each.
 const roundMax = 64
 
 // run takes the turns that are coming.
@@ -33,9 +34,6 @@ func (r *round) run() {
 		t := r.coming[0]
 		r.coming = r.coming[1:]
 		t.take(r)
-		if len(r.drafts) >= roundMax {
-			r.end()
-		}
 	}
 	r.end()
 }
@@ -43,6 +41,9 @@ func (r *round) run() {
 func (r *round) add(d *draft) {
 	d.by.decided = true
 	r.drafts = append(r.drafts, d)
+	if len(r.drafts) >= roundMax { // of one shard that has many messages, say
+		r.carryOut()
+	}
 }
 
 // carryOut gives the decisions to the pipeline and lets their customers go on.
