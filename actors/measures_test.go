@@ -111,3 +111,22 @@ func TestAnApplicationEndsOrOpensOverEitherLedger(t *testing.T) {
 		}
 	})
 }
+
+// Of two redemptions of one deposit at once, the second finds what the first has left.
+func TestASecondRedemptionInFlightFindsWhatTheFirstLeaves(t *testing.T) {
+	withBothLedgers(t, func(t *testing.T, o *office) {
+		no := o.customer("a", 1_000_000)
+		deposit := o.done(&bank.BuyDeposit{Account: no, Product: bank.ProductJFC3M, AmountFen: 1_000_000}).Events[0].(*bank.DepositOpened).DepositNo
+		part, rest := o.call(&bank.RedeemDeposit{Deposit: deposit, AmountFen: 600_000}), o.call(&bank.RedeemDeposit{Deposit: deposit, AmountFen: 600_000})
+		all, again := o.call(&bank.RedeemDeposit{Deposit: deposit, All: true}), o.call(&bank.RedeemDeposit{Deposit: deposit, All: true})
+		o.send(part, rest, all, again)()
+		for i, want := range []bank.RefusalCode{bank.NoRefusal, bank.OverDeposit, bank.NoRefusal, bank.DepositClosed} {
+			if c := []*bank.Call{part, rest, all, again}[i]; codeOf(c.Receipt.Refusal) != want || c.Err != nil {
+				t.Errorf("redemption %d: %v %v, want %s", i+1, c.Receipt.Refusal, c.Err, want)
+			}
+		}
+		if v := o.balance(no); v.PostedFen != 1_000_000 {
+			t.Errorf("the account: %+v", v)
+		}
+	})
+}
