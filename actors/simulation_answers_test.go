@@ -116,7 +116,7 @@ func (s *simulation) done(op *operation, e bank.Event) serial.Step {
 		return serial.Exchange{Account: s.account(m.AccountNo), Fen: -m.PrincipalFen - m.InterestFen - m.FeeFen, Changes: []serial.Change{
 			{Contract: s.world.contract(m.LoanNo), Fen: -m.PrincipalFen, Rest: 0},
 		}}
-	case *bank.BoundCardAdded, *bank.LoanApplied, *bank.RiskDecided:
+	case *bank.BoundCardAdded, *bank.LoanApplied, *bank.RiskDecided, *bank.LimitCounterChanged:
 		return nil
 	}
 	s.failf("%s: what does %T do to money?", op.text(), e)
