@@ -337,6 +337,9 @@ func (s *sequence) redecide(c *bank.Customer, cmd bank.Command, rec *journal.Rec
 	if m, ok := cmd.(*bank.TransferInternal); ok {
 		env.Credited = bank.Standing{Account: m.Payee, Product: "CURRENT_I"}
 	}
+	if bank.NeedsDesk(cmd) {
+		env.Desk = new(bank.Desk) // nobody but their own cards pays those who send: nothing is counted in
+	}
 	c.Seq = bank.TxnID(rec.Subject).Seq() - 1
 	if _, ok := cmd.(*bank.ChannelResult); ok {
 		c.Seq = rec.Seq - 1

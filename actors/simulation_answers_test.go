@@ -140,7 +140,8 @@ func (t *telling) done(op *operation, e bank.Event) serial.Step {
 		return serial.Unbind{Account: s.account(m.AccountNo), Card: cardNumber(m.CardToken), Loose: s.elsewhere}
 	case *bank.DemandInterestPaid:
 		return serial.Interest{Account: s.account(m.AccountNo), Fen: m.InterestFen - m.TaxFen}
-	case *bank.LoanApplied, *bank.RiskDecided, *bank.InstalmentDue, *bank.FeeCharged, *bank.RolloverChanged, *bank.CustomerDayClosed:
+	case *bank.LoanApplied, *bank.RiskDecided, *bank.InstalmentDue, *bank.FeeCharged, *bank.RolloverChanged, *bank.CustomerDayClosed,
+		*bank.LimitCounterChanged:
 		return nil
 	}
 	for _, of := range []func(bank.Event) (serial.Step, bool){t.contract, t.stop, t.undone} {

@@ -111,11 +111,11 @@ func TestFreezesOfADepositWaitTheirTurn(t *testing.T) {
 	y, _, no := frozenYear(t)
 	pledge := y.carried(&HoldDeposit{Deposit: no, Kind: DepositPledge, AmountFen: 100_000}).Events[0].(*DepositPledged).HoldID
 	first, second := y.freeze(no, 500_000), y.freeze(no, 600_000)
-	third, fourth := y.freeze(no, 300_000), y.freeze(no, 100_000)
+	third, fourth := y.freeze(no, 300_000), y.freeze(no, 150_000)
 	for i, want := range []struct {
 		e                 *DepositFrozen
 		held, short, line int64
-	}{{first, 500_000, 0, 0}, {second, 400_000, 200_000, 0}, {third, 0, 300_000, 1}, {fourth, 0, 100_000, 2}} {
+	}{{first, 500_000, 0, 0}, {second, 400_000, 200_000, 0}, {third, 0, 300_000, 1}, {fourth, 0, 150_000, 2}} {
 		if want.e.AmountFen != want.held || want.e.ShortfallFen != want.short || int64(want.e.QueuePosition) != want.line {
 			t.Errorf("freeze %d: %+v", i+1, want.e)
 		}
@@ -130,10 +130,11 @@ func TestFreezesOfADepositWaitTheirTurn(t *testing.T) {
 	}
 	y.check()
 
-	// The first lets 500,000 go: 100,000 fills the second, the third takes effect and all it asked for, so does the fourth.
+	// The first lets 500,000 go: 100,000 fills the second, the third takes effect with all it asked
+	// for, and the fourth with what is left.
 	d = y.carried(&ReleaseDepositHold{Deposit: no, Hold: first.HoldID, DocumentNo: "5"})
 	got := only[*DepositFreezeApplied]([]Decision{d})
-	if len(got) != 3 || got[0].ShortfallFen != 0 || got[1].HoldID != third.HoldID || got[1].HeldFen != 300_000 || got[2].HeldFen != 100_000 {
+	if len(got) != 3 || got[0].ShortfallFen != 0 || got[1].HoldID != third.HoldID || got[1].HeldFen != 300_000 || got[2].HeldFen != 100_000 || got[2].ShortfallFen != 50_000 {
 		t.Fatalf("after the first: %+v", got)
 	}
 	for _, h := range y.cust[1].deposit(no).Holds {

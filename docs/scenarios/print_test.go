@@ -145,7 +145,7 @@ func (s *story) side(x side) string {
 
 // hidden are members of events that differ from run to run or that the entries say already.
 func hidden(name string) bool {
-	for _, end := range []string{"_id", "_no", "_txn", "_token", "_hash", "_masked", "_account", "_serial", "_subject"} {
+	for _, end := range []string{"_id", "_no", "_txn", "_token", "_hash", "_masked", "_account", "_serial", "_subject", "_ms"} {
 		if strings.HasSuffix(name, end) {
 			return true
 		}
