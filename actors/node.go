@@ -91,6 +91,7 @@ type Node struct {
 	system    *actor.ActorSystem
 	spawning  []actor.PropsOption // of the shards' actors; the simulation gives them mailboxes of its own
 	workers   *dispatcher
+	sweepers  int // goroutines of a sweep; the simulation has one, so that a seed is one history
 	channel   Channel
 	registry  registry
 	shards    [bank.ShardCount]shardState
@@ -152,6 +153,7 @@ func NewNode(options Options) *Node {
 		n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return options.Logger }))
 	}
 	n.workers = newDispatcher()
+	n.sweepers = sweepers
 	n.spawning = []actor.PropsOption{actor.WithDispatcher(n.workers)}
 	n.system.ProcessRegistry.SequenceID = options.Sequence >> 1
 	n.registry.init()

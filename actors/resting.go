@@ -334,8 +334,8 @@ func (s *sweep) settleResting(ctx context.Context) error {
 	defer cancel(nil)
 	var ended sync.WaitGroup
 	var next atomic.Uint32
-	left := make([][]bank.CustomerNo, sweepers)
-	for i := range sweepers {
+	left := make([][]bank.CustomerNo, s.node.sweepers)
+	for i := range s.node.sweepers {
 		ended.Go(func() {
 			for {
 				shard := next.Add(1) - 1
@@ -362,6 +362,9 @@ func (s *sweep) settleResting(ctx context.Context) error {
 
 // restingOf does it for the customers of a shard, a block in a turn, and returns who must be visited.
 func (s *sweep) restingOf(ctx context.Context, shard uint16, customers []bank.CustomerNo) (left []bank.CustomerNo, err error) {
+	if len(customers) == 0 {
+		return nil, nil
+	}
 	if s.resting == passResting {
 		return s.node.disturbed(shard, customers, s)
 	}

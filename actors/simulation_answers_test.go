@@ -288,13 +288,21 @@ func (t *telling) stop(e bank.Event) (serial.Step, bool) {
 		}
 		return serial.Remit{Account: s.account(m.AccountNo)}, true
 	case *bank.DepositPledged:
-		return t.keep(&m.DepositHeldAmount, 0)
+		return t.keep(&m.DepositHeldAmount, 0, 0)
 	case *bank.DepositProofIssued:
-		return t.keep(&m.DepositHeldAmount, 0)
+		return t.keep(&m.DepositHeldAmount, 0, 0)
 	case *bank.DepositFrozen:
-		return t.keep(&m.DepositHeldAmount, m.AskedFen)
+		return t.keep(&m.DepositHeldAmount, m.AskedFen, m.QueuePosition)
 	case *bank.DepositHoldReleased:
-		return serial.Free{Stop: place(m.HoldID), Contract: s.world.place(m.DepositNo), Fen: m.AmountFen}, true
+		free := serial.Free{Stop: place(m.HoldID), Contract: s.world.place(m.DepositNo), Fen: m.AmountFen, Day: day}
+		for _, e := range t.events {
+			if g, ok := e.(*bank.DepositFreezeApplied); ok {
+				free.Given = append(free.Given, serial.Given{Stop: place(g.HoldID), Fen: g.AmountFen, Held: g.HeldFen, Short: g.ShortfallFen})
+			}
+		}
+		return free, true
+	case *bank.DepositFreezeApplied:
+		return nil, true // with what let go
 	case *bank.AccountClosing:
 		return serial.Prepare{Account: s.account(m.AccountNo), Day: day, Withdraw: m.State == bank.AccountNormal}, true
 	case *bank.AccountClosure:
@@ -307,8 +315,11 @@ func (t *telling) stop(e bank.Event) (serial.Step, bool) {
 	return nil, false
 }
 
-func (t *telling) keep(m *bank.DepositHeldAmount, asked int64) (serial.Step, bool) {
-	return serial.Keep{Stop: t.world.stop(m.HoldID).place, Contract: t.world.place(m.DepositNo), Fen: m.AmountFen, Asked: asked}, true
+func (t *telling) keep(m *bank.DepositHeldAmount, asked int64, queue int) (serial.Step, bool) {
+	return serial.Keep{
+		Stop: t.world.stop(m.HoldID).place, Contract: t.world.place(m.DepositNo), Fen: m.AmountFen, Asked: asked,
+		Until: t.untilOf(m.Until), Day: t.dayOf(t.date), Queue: queue,
+	}, true
 }
 
 var stopKinds = map[bank.Restriction]serial.Kind{

@@ -233,11 +233,7 @@ func (s *simulation) rareReason(op *operation, code bank.RefusalCode) (serial.St
 		case bank.DepositClosed:
 			return serial.Lacks{Contract: at, Fen: 1}, true
 		case bank.OverDeposit:
-			fen := m.AmountFen
-			if m.Kind == bank.DepositFreeze {
-				fen = 1
-			}
-			return serial.Lacks{Contract: at, Fen: fen, Free: true}, true
+			return serial.Lacks{Contract: at, Fen: m.AmountFen, Free: true}, m.Kind != bank.DepositFreeze
 		case bank.DateNotAllowed:
 			return nil, m.Until != 0 && m.Until < op.receipt.Date
 		}

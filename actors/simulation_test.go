@@ -521,7 +521,7 @@ func (s *simulation) start() {
 		options.Engine, options.Books = p.engine, p.engine
 	}
 	p.node = NewNode(options)
-	p.node.spawning = append(p.node.spawning, p.props())
+	p.node.spawning, p.node.sweepers = append(p.node.spawning, p.props()), 1
 	p.days = NewDays(p.node, DayOptions{Clock: simulationClock{s}, Logger: slog.New(slog.DiscardHandler)})
 	s.process = p
 	s.note("start", "%s at %d", p.name, s.disk.Durable())

@@ -383,6 +383,9 @@ func (s *simulation) contract(account bank.AccountNo) *operation {
 		if kind == bank.DepositProof || s.one(3) {
 			hold.Until = s.soon()
 		}
+		if kind == bank.DepositFreeze {
+			hold.AmountFen, hold.Authority, hold.DocumentNo = s.rng.Int64N(2*deposit.fen)+1, "court", "1"
+		}
 		if len(w.stops) < serial.StopsMax-6 {
 			return s.wanted(hold)
 		}

@@ -110,7 +110,7 @@ func (s *sweep) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var ended sync.WaitGroup
-	for range sweepers {
+	for range s.node.sweepers {
 		ended.Go(func() {
 			if err := s.work(ctx); err != nil {
 				cancel(err)

@@ -91,38 +91,147 @@ func (s Exchange) may(b *books) bool {
 	return b.mayCredit(s.Account, s.Day)
 }
 
-// Keep holds an amount of a contract, or a part of it if a court wants more than there is.
+// Keep holds an amount of a contract. A court is given what there is of what it asks for, and waits while another
+// lacks something.
 type Keep struct {
 	Stop, Contract int
 	Fen            int64
 	Asked          int64 // by a court; zero: it is none
+	Until          int   // its last day; zero: until it is let go
+	Day            int
+	Queue          int // as the caller was told
 }
 
 func (s Keep) touches() []thing { return []thing{aStop(s.Stop), {'c', s.Contract}} }
 func (s Keep) take(b *books) bool {
 	p, c := &b.stops[s.Stop], &b.contracts[s.Contract]
 	free := c.fen - c.held
-	if p.on || !c.known || s.Fen <= 0 || s.Fen > free || s.Asked > 0 && s.Fen != min(s.Asked, free) {
+	if p.on || !c.known || s.Fen > free {
 		return false
 	}
-	*p = stop{on: true, kind: OnContract, account: int8(s.Contract), held: s.Fen}
+	*p = stop{on: true, kind: OnContract, account: int8(s.Contract), until: int8(s.Until), held: s.Fen}
+	if s.Asked == 0 {
+		if s.Fen <= 0 {
+			return false
+		}
+	} else {
+		p.kind, p.short = ContractFrozen, s.Asked-s.Fen
+		last, full := b.courts(s.Contract, s.Day, s.Stop)
+		switch {
+		case full && (s.Fen != 0 || s.Queue != last+1):
+			return false
+		case !full && (s.Fen != min(s.Asked, free) || s.Queue != 0):
+			return false
+		}
+		p.queue = int8(s.Queue)
+	}
 	c.held += s.Fen
 	return true
 }
 
-// Free lets go what was kept, once.
+// courts is the last place in the queue of a contract's freezes, but for one stop, and whether they take all that is or
+// becomes free.
+func (b *books) courts(contract, day, but int) (last int, full bool) {
+	for i := range b.stops {
+		p := &b.stops[i]
+		if i == but || !p.freezesContract(contract) {
+			continue
+		}
+		last = max(last, int(p.queue))
+		full = full || !p.lapsed(day) && (p.queue > 0 || p.short > 0)
+	}
+	return last, full
+}
+
+func (p *stop) freezesContract(contract int) bool {
+	return p.on && p.kind == ContractFrozen && int(p.account) == contract
+}
+
+// Free lets go what was kept, once. What it held goes to the freezes that lack something, in their order, and the
+// caller was told of each.
 type Free struct {
 	Stop, Contract int
 	Fen            int64
+	Day            int
+	Given          []Given
 }
 
-func (s Free) touches() []thing { return []thing{aStop(s.Stop), {'c', s.Contract}} }
+// Given is what a freeze was given of a contract, and what it has and lacks then.
+type Given struct {
+	Stop             int
+	Fen, Held, Short int64
+}
+
+func (s Free) touches() []thing {
+	all := []thing{aStop(s.Stop), {'c', s.Contract}}
+	for _, g := range s.Given {
+		all = append(all, aStop(g.Stop))
+	}
+	return all
+}
+
 func (s Free) take(b *books) bool {
-	p := &b.stops[s.Stop]
+	p, c := &b.stops[s.Stop], &b.contracts[s.Contract]
 	was := *p
-	p.on = false
-	b.contracts[s.Contract].held -= s.Fen
-	return was.on && was.kind == OnContract && was.held == s.Fen
+	*p = stop{}
+	c.held -= s.Fen
+	if !was.on || was.kind != OnContract && was.kind != ContractFrozen || was.held != s.Fen {
+		return false
+	}
+	given := s.Given
+	for free := c.fen - c.held; ; {
+		next := b.nextCourt(s.Contract, s.Day)
+		if next < 0 {
+			break
+		}
+		f := &b.stops[next]
+		fen := min(f.short, free)
+		if fen == 0 && f.queue == 0 {
+			break // it lacks something still
+		}
+		if len(given) == 0 || given[0] != (Given{next, fen, f.held + fen, f.short - fen}) {
+			return false
+		}
+		given = given[1:]
+		f.held += fen
+		f.short -= fen
+		c.held += fen
+		free -= fen
+		f.queue = 0
+		if f.short > 0 {
+			break
+		}
+	}
+	b.closeQueue(s.Contract)
+	return len(given) == 0
+}
+
+// nextCourt is the freeze of a contract whose turn it is: one in effect that lacks something, or the first that waits.
+func (b *books) nextCourt(contract, day int) int {
+	next := -1
+	for i := range b.stops {
+		p := &b.stops[i]
+		if p.freezesContract(contract) && !p.lapsed(day) && (p.queue > 0 || p.short > 0) && (next < 0 || p.queue < b.stops[next].queue) {
+			next = i
+		}
+	}
+	return next
+}
+
+// closeQueue numbers the freezes of a contract that wait from one.
+func (b *books) closeQueue(contract int) {
+	for place := int8(1); ; place++ {
+		first := -1
+		for i := range b.stops {
+			if p := &b.stops[i]; p.freezesContract(contract) && p.queue >= place && (first < 0 || p.queue < b.stops[first].queue) {
+				first = i
+			}
+		}
+		if first < 0 {
+			return
+		}
+		b.stops[first].queue = place
+	}
 }
 
 // Lacks: the contract is there and its amount is less than that, or what is free of it.

@@ -67,6 +67,7 @@ func TestTheSimpleBankKeepsItsRules(t *testing.T) {
 	frozen := append(slices.Clone(rich), Put{Stop: 0, Account: 0, Kind: FrozenPart, Fen: 1500, Taken: 1000}, Put{Stop: 1, Account: 0, Kind: FrozenPart, Fen: 200, Queue: 1})
 	filled := append(slices.Clone(frozen), Credit{Account: 0, Fen: 800, Transfer: -1}, Fill{Stop: 0, Account: 0, Fen: 500})
 	deposit := append(slices.Clone(rich), Exchange{Account: 0, Fen: -600, Changes: []Change{{Contract: 0, Fen: 600, Rest: 600, New: true, Of: 0}}}, Keep{Stop: 0, Contract: 0, Fen: 400})
+	courts := append(slices.Clone(deposit), Keep{Stop: 1, Contract: 0, Fen: 200, Asked: 500}, Keep{Stop: 2, Contract: 0, Asked: 100, Queue: 1})
 	out := func(fen int64) Step { return Ask{Account: 0, Transfer: 9, Fen: fen, Out: true, Counted: true} }
 	for name, c := range map[string]struct {
 		before []Step
@@ -103,6 +104,11 @@ func TestTheSimpleBankKeepsItsRules(t *testing.T) {
 		"all is paid out at the end":              {append(slices.Clone(rich), Prepare{Account: 0}), Close{Account: 0, To: 1, Fen: 999}, false},
 		"a pledged part stays":                    {deposit, Exchange{Account: 0, Fen: 201, Changes: []Change{{Contract: 0, Fen: -201, Rest: -1}}}, false},
 		"what is free goes":                       {deposit, Exchange{Account: 0, Fen: 200, Changes: []Change{{Contract: 0, Fen: -200, Rest: 400}}}, true},
+		"a court gets what there is":              {deposit, Keep{Stop: 1, Contract: 0, Fen: 199, Asked: 500}, false},
+		"a second court waits":                    {courts[:len(courts)-1], Keep{Stop: 2, Contract: 0, Asked: 100}, false},
+		"what is let go is the first court's":     {courts, Free{Stop: 0, Contract: 0, Fen: 400, Given: []Given{{1, 300, 500, 0}, {2, 100, 100, 0}}}, true},
+		"and not the owner's":                     {courts, Free{Stop: 0, Contract: 0, Fen: 400, Given: []Given{{1, 300, 500, 0}}}, false},
+		"nor the second court's":                  {courts, Free{Stop: 0, Contract: 0, Fen: 400, Given: []Given{{2, 100, 100, 0}, {1, 300, 500, 0}}}, false},
 		"what was spent is owed":                  {spent, Undo{Transfer: 1, From: 0, To: 1, Fen: 800, Shortfall: 500}, true},
 		"and not given":                           {spent, Undo{Transfer: 1, From: 0, To: 1, Fen: 800}, false},
 		"what is owed is collected":               {owing, Credit{Account: 1, Fen: 300, Transfer: -1, Collect: Collect{Collects: true, Collected: 300}}, true},

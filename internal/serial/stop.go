@@ -6,16 +6,17 @@ package serial
 // Kind is what a stop is.
 type Kind uint8
 
-// The kinds of stops. The last three keep an amount and forbid nothing.
+// The kinds of stops. The last four keep an amount and forbid nothing.
 const (
-	DebitStop    Kind      = iota + 1 // 只收不付
-	AllStop                           // 不收不付
-	Suspended                         // 暂停非柜面, 挂失: for us the same
-	FrozenAll                         // 全额冻结
-	FrozenPart                        // 部分冻结
-	Pledged                           // 质押、存款证明
-	OnContract                        // of a deposit
-	contractless = Pledged            // up to here a stop is an account's
+	DebitStop      Kind      = iota + 1 // 只收不付
+	AllStop                             // 不收不付
+	Suspended                           // 暂停非柜面, 挂失: for us the same
+	FrozenAll                           // 全额冻结
+	FrozenPart                          // 部分冻结
+	Pledged                             // 质押、存款证明
+	OnContract                          // of a deposit: 质押、存款证明
+	ContractFrozen                      // of a deposit: 司法冻结
+	contractless   = Pledged            // up to here a stop is an account's
 )
 
 func (k Kind) freezes() bool { return k == FrozenAll || k == FrozenPart }
