@@ -93,14 +93,14 @@ func (t *telling) done(op *operation, e bank.Event) serial.Step {
 		t.agree(m.AmountFen, asked.AmountFen)
 		return serial.Credit{
 			Account: s.account(m.AccountNo), Fen: m.AmountFen, Day: day, Bound: m.Bound, Transfer: s.world.flights[m.TxnID].place,
-			Collect: t.collect(t.events, m.AccountNo),
+			Collect: t.collect(op, t.events, m.AccountNo),
 		}
 	case *bank.InternalTransferred:
 		asked := t.op.(*bank.TransferInternal)
 		t.agree(m.AmountFen, asked.AmountFen)
 		return serial.Pay{
 			From: s.account(m.Payer), To: s.account(m.Payee), Fen: m.AmountFen, Fee: feeOf(asked), Day: day,
-			Transfer: s.world.flights[m.TxnID].place, Permit: s.permit(op, m.Payee), Collect: t.collect(slices.Concat(t.events, t.others), m.Payee),
+			Transfer: s.world.flights[m.TxnID].place, Permit: s.permit(op, m.Payee), Collect: t.collect(op, slices.Concat(t.events, t.others), m.Payee),
 		}
 	case *bank.TransferInRequested:
 		asked := t.op.(*bank.TransferIn)
@@ -383,9 +383,13 @@ func (t *telling) answered(m *bank.TransferSettled, success bool) serial.Step {
 	}
 }
 
-// collect is what a credit repays at once of what its owner owes, as the events say.
-func (t *telling) collect(events []bank.Event, account bank.AccountNo) (c serial.Collect) {
-	c.Loose = t.elsewhere
+// collect is what a credit repays at once of what its owner owes, as the events say. A reversal that came to be owed
+// meanwhile, with a ledger elsewhere or in one round, is left to the next credit.
+func (t *telling) collect(op *operation, events []bank.Event, account bank.AccountNo) (c serial.Collect) {
+	c.Loose = t.elsewhere || op != nil && t.meets(op, func(c bank.Command) bool {
+		_, reverses := c.(*bank.ReverseTransaction)
+		return reverses
+	})
 	for _, e := range events {
 		if m, ok := e.(*bank.AdvanceCollected); ok && m.AccountNo == account {
 			c.Collects, c.Collected = true, m.AmountFen
@@ -394,17 +398,23 @@ func (t *telling) collect(events []bank.Event, account bank.AccountNo) (c serial
 	return c
 }
 
-// permit tells whether an account may have been stopped behind the permit to credit it.
+// permit tells whether an account may have been stopped behind the permit to credit it: with a ledger elsewhere, or in
+// one round.
 func (s *simulation) permit(op *operation, account bank.AccountNo) serial.Permit {
-	return serial.Permit{Before: s.elsewhere && slices.ContainsFunc(s.ops, func(o *operation) bool {
-		switch m := o.command.(type) {
+	return serial.Permit{Before: s.meets(op, func(c bank.Command) bool {
+		switch m := c.(type) {
 		case *bank.RestrictAccount:
-			return m.Account == account && m.Kind == bank.AllStop && op.meets(o)
+			return m.Account == account && m.Kind == bank.AllStop
 		case *bank.PrepareClosing:
-			return m.Account == account && op.meets(o)
+			return m.Account == account
 		}
 		return false
 	})}
+}
+
+// meets reports whether a command of some kind was under way at the same time as an operation.
+func (s *simulation) meets(op *operation, kind func(bank.Command) bool) bool {
+	return slices.ContainsFunc(s.ops, func(o *operation) bool { return kind(o.command) && op.meets(o) })
 }
 
 // meets reports whether two operations were under way at the same time.

@@ -26,6 +26,9 @@ const saveLookEvery = time.Second
 
 func openBooks(at layout, every uint64) (*books, error) {
 	engine, mark, err := ledgerembedded.Attach(at.books(), ledgerembedded.Options{})
+	if errors.Is(err, ledgerembedded.ErrVersion) {
+		return nil, fmt.Errorf("%w: move %s away and start again: the ledger is made anew from the journal's records, if those from the first on are still there; otherwise start the program that wrote it", err, at.books())
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ledger: %w", err)
 	}
