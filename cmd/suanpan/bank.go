@@ -73,6 +73,7 @@ type server struct {
 	faulted   atomic.Bool  // something can't go on; there is nothing to drain
 	reporting atomic.Bool  // report is open
 	audits    atomic.Int64 // reads that wait for the stream
+	viewing   sync.Mutex   // held while the accounts are read as of a moment
 	awaited   atomic.Int64 // checks of a day's end that wait for the relay
 	load      load
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/suanpan-bank/suanpan/actors"
@@ -12,6 +11,7 @@ import (
 	"github.com/suanpan-bank/suanpan/internal/clock"
 	"github.com/suanpan-bank/suanpan/journal"
 	"github.com/suanpan-bank/suanpan/ledger"
+	"github.com/suanpan-bank/suanpan/ledger/embedded"
 )
 
 // publishWait is how long the stream may take to come up to the journal's position. It makes room for requests, so
@@ -83,41 +83,38 @@ func (a *accountingDay) check(ctx context.Context, date bank.Date, fence journal
 
 // subledger adds the ledger's accounts up between two decisions.
 func (s *server) subledger(ctx context.Context) (*audit.Subledger, journal.Position, error) {
-	var at journal.Position
 	sums := audit.NewSubledger()
-	err := s.node.AtRest(ctx, func(position journal.Position) error {
-		at = position
-		if s.books == nil {
-			return eachAccount(ctx, s.ledger, sums.Add)
-		}
-		var fault error
-		s.books.EachAccount(func(a *ledger.Account) bool {
-			fault = sums.Add(a)
-			return fault == nil
-		})
-		return fault
-	})
+	at, err := s.accountsAt(ctx, sums.Add)
 	return sums, at, err
 }
 
-// eachAccount reads a ledger elsewhere page by page.
-func eachAccount(ctx context.Context, l ledger.Ledger, visit func(*ledger.Account) error) error {
-	filter := ledger.QueryFilter{Limit: uint32(l.Limits().QueryMax)}
-	for {
-		page, err := l.QueryAccounts(ctx, filter)
-		if err != nil {
-			return fmt.Errorf("accounts of the ledger: %w", err)
-		}
-		for i := range page {
-			if err := visit(&page[i]); err != nil {
-				return err
-			}
-			filter.TimestampMin = page[i].Timestamp + 1
-		}
-		if len(page) < int(filter.Limit) {
-			return nil
-		}
+// accountsAt visits the ledger's accounts as they are between two decisions, and returns the journal's position there.
+// With the ledger in this process payments go on meanwhile.
+func (s *server) accountsAt(ctx context.Context, visit func(*ledger.Account) error) (at journal.Position, err error) {
+	if s.books == nil {
+		err = s.node.AtRest(ctx, func(position journal.Position) error {
+			at = position
+			return audit.EachAccount(ctx, s.ledger, visit)
+		})
+		return at, err
 	}
+	s.viewing.Lock()
+	defer s.viewing.Unlock()
+	var view *embedded.View
+	err = s.node.AtRest(ctx, func(position journal.Position) (err error) {
+		at = position
+		view, err = s.books.View()
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer view.Close()
+	view.EachAccount(func(a *ledger.Account) bool {
+		err = visit(a)
+		return err == nil
+	})
+	return at, err
 }
 
 // publishedTo waits until the stream has the journal up to a position, and tells how far it has come if that takes

@@ -10,7 +10,6 @@ import (
 
 	"github.com/suanpan-bank/suanpan/ingress"
 	"github.com/suanpan-bank/suanpan/internal/audit"
-	"github.com/suanpan-bank/suanpan/journal"
 	"github.com/suanpan-bank/suanpan/streams"
 )
 
@@ -39,20 +38,12 @@ func (s *server) evidence(ctx context.Context) (*audit.Evidence, error) {
 	defer s.letGo.RUnlock()
 	s.audits.Add(1)
 	defer s.audits.Add(-1)
-	var at journal.Position
-	var ledger *audit.Books
-	err := s.node.AtRest(ctx, func(position journal.Position) (err error) {
-		at = position
-		if s.books == nil {
-			ledger, err = audit.Ledgered(ctx, s.ledger, position)
-			return err
-		}
-		ledger, err = audit.Ledger(s.books.Engine, position)
-		return err
-	})
+	ledger := audit.NewBooks()
+	at, err := s.accountsAt(ctx, ledger.Add)
 	if err != nil {
 		return nil, err
 	}
+	ledger.Position = at
 	if err := s.journal.WaitDurable(ctx, at); err != nil {
 		return nil, err
 	}

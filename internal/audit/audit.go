@@ -31,7 +31,8 @@ type Books struct {
 	Events   map[uint64]uint64 // by customer number
 }
 
-func newBooks() *Books {
+// NewBooks are empty, at position 0.
+func NewBooks() *Books {
 	return &Books{Accounts: make(map[Key]streams.Balances), Events: make(map[uint64]uint64)}
 }
 
@@ -49,38 +50,39 @@ func (b *Books) change(e *streams.Entry) {
 
 // Ledger reads the balances of an engine; the caller keeps it from moving.
 func Ledger(engine *embedded.Engine, position journal.Position) (*Books, error) {
-	b := newBooks()
+	b := NewBooks()
 	b.Position = position
 	var fault error
 	engine.EachAccount(func(a *ledger.Account) bool {
-		var v streams.Balances
-		v, fault = balancesOf(a)
-		b.Accounts[Key{a.Ledger, a.ID}] = v
+		fault = b.Add(a)
 		return fault == nil
 	})
 	return b, fault
 }
 
-// Ledgered reads the balances of a ledger elsewhere, page by page; the caller keeps it from moving.
-func Ledgered(ctx context.Context, l ledger.Ledger, position journal.Position) (*Books, error) {
-	b := newBooks()
-	b.Position = position
+// Add takes an account of the ledger.
+func (b *Books) Add(a *ledger.Account) error {
+	v, err := balancesOf(a)
+	b.Accounts[Key{a.Ledger, a.ID}] = v
+	return err
+}
+
+// EachAccount reads a ledger elsewhere page by page; the caller keeps it from moving.
+func EachAccount(ctx context.Context, l ledger.Ledger, visit func(*ledger.Account) error) error {
 	filter := ledger.QueryFilter{Limit: uint32(l.Limits().QueryMax)}
 	for {
 		page, err := l.QueryAccounts(ctx, filter)
 		if err != nil {
-			return nil, fmt.Errorf("accounts of the ledger: %w", err)
+			return fmt.Errorf("accounts of the ledger: %w", err)
 		}
 		for i := range page {
-			v, err := balancesOf(&page[i])
-			if err != nil {
-				return nil, err
+			if err := visit(&page[i]); err != nil {
+				return err
 			}
-			b.Accounts[Key{page[i].Ledger, page[i].ID}] = v
 			filter.TimestampMin = page[i].Timestamp + 1
 		}
 		if len(page) < int(filter.Limit) {
-			return b, nil
+			return nil
 		}
 	}
 }
@@ -105,7 +107,7 @@ func balancesOf(a *ledger.Account) (v streams.Balances, err error) {
 func Journal(ctx context.Context, j journal.Journal, position journal.Position) (*Books, error) {
 	engine := embedded.New(embedded.Options{})
 	replay := actors.NewReplay(engine)
-	outcomes := newBooks()
+	outcomes := NewBooks()
 	events := make(map[uint64]uint64)
 	var fault error
 	err := j.Scan(ctx, 1, func(rec *journal.Record) bool {
@@ -155,7 +157,7 @@ func Kept(ctx context.Context, j journal.Journal, position journal.Position, tra
 
 // Changes sums up what the records between the positions have changed.
 func Changes(ctx context.Context, j journal.Journal, from, to journal.Position, transfers streams.Transfers) (*Books, error) {
-	b := newBooks()
+	b := NewBooks()
 	b.Position = to
 	var fault error
 	err := j.Scan(ctx, from, func(rec *journal.Record) bool {
@@ -198,7 +200,7 @@ func (b *Books) plus(other *Books) *Books { return b.with(other, 1) }
 func (b *Books) Before(changes *Books) *Books { return b.with(changes, -1) }
 
 func (b *Books) with(other *Books, times int64) *Books {
-	sum := newBooks()
+	sum := NewBooks()
 	maps.Copy(sum.Accounts, b.Accounts)
 	for key, v := range other.Accounts {
 		x := sum.Accounts[key]
@@ -298,7 +300,7 @@ type event struct{ customer, seq uint64 }
 
 // NewStream begins a sum.
 func NewStream() *Stream {
-	return &Stream{Books: *newBooks(), ahead: make(map[event]bool)}
+	return &Stream{Books: *NewBooks(), ahead: make(map[event]bool)}
 }
 
 // Add takes one message; the entries of those at positions from first to last are summed.

@@ -51,7 +51,7 @@ func figuresOf(b *Books) []reporting.AccountFigures {
 }
 
 func booksOf(figures []reporting.AccountFigures) *Books {
-	b := newBooks()
+	b := NewBooks()
 	for _, f := range figures {
 		b.Accounts[Key{f.Ledger, f.ID}] = f.Balances
 	}
@@ -163,7 +163,7 @@ func (c *checker) balanced(what string, b *Books) {
 }
 
 func (e *Evidence) books() *Books {
-	b := newBooks()
+	b := NewBooks()
 	for token, last := range e.Events {
 		no, err := bank.ParseCustomerNo(token)
 		if err != nil {

@@ -136,13 +136,16 @@ func (e *Engine) openChain() {
 	}
 }
 
-// touch is called before an account changes: the open chain and the snapshot under way keep it as it is.
+// touch is called before an account changes: the open chain, the snapshot and the view under way keep it as it is.
 func (e *Engine) touch(row uint32, a *accountRow) {
 	if e.chain.recording {
 		e.chain.images = append(e.chain.images, accountImage{row, *a})
 	}
 	if e.image.accounts.wants(row) {
 		e.image.keepAccount(row, a)
+	}
+	if v := e.view; v != nil && v.rows.wants(row) {
+		v.keep(row, a)
 	}
 }
 

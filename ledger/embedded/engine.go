@@ -61,6 +61,7 @@ type Engine struct {
 	id    newID
 	chain undo
 	image imaging
+	view  *View // nil: none is being read
 	ahead ahead
 
 	store *store // nil: all in memory
@@ -444,14 +445,17 @@ func (e *Engine) burn(id ledger.Uint128) {
 
 // account is an account as callers see it.
 func (e *Engine) account(row uint32) ledger.Account {
-	a := e.accounts.at(row)
+	return e.accounts.at(row).account(*e.owners.at(row))
+}
+
+func (a *accountRow) account(userData128 ledger.Uint128) ledger.Account {
 	return ledger.Account{
 		ID:             a.id,
 		DebitsPending:  a.debitsPending,
 		DebitsPosted:   a.debitsPosted,
 		CreditsPending: a.creditsPending,
 		CreditsPosted:  a.creditsPosted,
-		UserData128:    *e.owners.at(row),
+		UserData128:    userData128,
 		UserData64:     a.userData64,
 		UserData32:     a.userData32,
 		Ledger:         a.ledger,
