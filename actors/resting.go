@@ -171,15 +171,15 @@ func (b *book) restore(saved []byte, catalogue string) error {
 		return errBook
 	}
 	in := saved[1:]
-	counted := func() (what []byte, ok bool) {
+	counted := func(most int) (what []byte, ok bool) {
 		size, n := binary.Uvarint(in)
-		if n <= 0 || size > entryHeadMax+restingBytesMax || size > uint64(len(in)-n) {
+		if n <= 0 || size > uint64(min(most, len(in)-n)) {
 			return nil, false
 		}
 		what, in = in[n:n+int(size)], in[n+int(size):]
 		return what, true
 	}
-	of, ok := counted()
+	of, ok := counted(len(saved))
 	if !ok {
 		return errBook
 	}
@@ -189,7 +189,7 @@ func (b *book) restore(saved []byte, catalogue string) error {
 			return errBook
 		}
 		in = in[n:]
-		entry, ok := counted()
+		entry, ok := counted(entryHeadMax + restingBytesMax)
 		if !ok {
 			return errBook
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/suanpan-bank/suanpan/bank"
@@ -127,6 +128,8 @@ func FuzzBook(f *testing.F) {
 	b.put(300, entry)
 	f.Add(b.save("1"), "1")
 	f.Add(b.save("1"), "2")
+	long := strings.Repeat("v", 2*restingBytesMax)
+	f.Add(b.save(long), long)
 	f.Fuzz(func(t *testing.T, saved []byte, catalogue string) {
 		var b, again book
 		if b.restore(saved, catalogue) != nil {
