@@ -398,8 +398,8 @@ func (a *customerActor) repeated(req *Request) bool {
 	return true
 }
 
-// admit asks the credited account's desk for a credit permit. It takes over the hold on the slot, if there is one. The slot it returns stays in memory until the
-// draft is published or released.
+// admit asks the credited account's desk for a credit permit. It takes over the hold on the slot, if there is one. The
+// slot it returns stays in memory until the draft is published or released.
 func (a *customerActor) admit(c bank.Credit, credits bool, held *slot, env *bank.Env) (*slot, *bank.Refusal, error) {
 	if !credits {
 		return nil, nil, nil

@@ -20,14 +20,14 @@ import (
 
 // An end of day that dies in the middle and is taken up again must leave what one that nothing disturbed leaves:
 // nobody's day closed twice, no accrual posted twice or forgotten. Two banks that begin as copies of each other end
-// three days, one of them killed again and again meanwhile.
+// three days, one of them killed again and again meanwhile, and a fourth that begins with what was saved.
 func TestAnEndOfDayThatIsKilledEndsAsOneThatIsNot(t *testing.T) {
 	customers, kills := 400, 12
 	if testing.Short() {
 		customers, kills = 60, 4
 	}
-	const end = "2026-01-18T09:00:00+08:00"
-	killed := startProcess(t, "--clock", demoStart, "--channel-delay", "-1s", "--customers-in-memory", "50")
+	const end, dayAfter = "2026-01-18T09:00:00+08:00", "2026-01-19T09:00:00+08:00"
+	killed := startProcess(t, "--clock", demoStart, "--channel-delay", "-1s", "--customers-in-memory", "50", "--snapshot-every", "200")
 	populate(killed, customers)
 	if err := killed.stop(); err != nil {
 		t.Fatal(err)
@@ -60,7 +60,14 @@ func TestAnEndOfDayThatIsKilledEndsAsOneThatIsNot(t *testing.T) {
 		t.Fatal("no kill met an end of day: the test shows nothing")
 	}
 	killed.clockTo(end)
-	for _, date := range []string{"2026-01-15", "2026-01-16", "2026-01-17"} {
+	// A process that stops saves everybody, those at rest in the books of their shards. Another goes on with that.
+	if err := killed.stop(); err != nil {
+		t.Fatal(err)
+	}
+	killed.start()
+	calm.clockTo(dayAfter)
+	killed.clockTo(dayAfter)
+	for _, date := range []string{"2026-01-15", "2026-01-16", "2026-01-17", "2026-01-18"} {
 		a, b := calm.report(date), killed.report(date)
 		if a["agrees"] != true || b["agrees"] != true {
 			t.Errorf("%s: checks are broken: %v %v", date, a["checks"], b["checks"])
