@@ -89,7 +89,7 @@ func (e *Engine) acceptableAccount(a *ledger.Account) ledger.CreateAccountStatus
 // accountRegresses reports whether an imported account's timestamp isn't after the newest
 // account's or is taken: timestamps are unique over everything in the ledger.
 func (e *Engine) accountRegresses(timestamp uint64) bool {
-	if n := e.accounts.n; n > 0 && timestamp <= e.accounts.at(n-1).timestamp {
+	if n := e.accounts.n; n > 0 && timestamp <= e.details.at(n-1).timestamp {
 		return true
 	}
 	return e.transferAt(timestamp) || e.expiredAt(timestamp)
@@ -97,18 +97,16 @@ func (e *Engine) accountRegresses(timestamp uint64) bool {
 
 func (e *Engine) addAccount(a *ledger.Account, timestamp uint64) {
 	n, row := e.accounts.add()
-	*row = accountRow{
-		id:           a.ID,
+	*row = accountRow{id: a.ID, ledger: a.Ledger, flags: a.Flags}
+	_, details := e.details.add()
+	*details = accountDetails{
+		userData128:  a.UserData128,
 		timestamp:    timestamp,
 		userData64:   a.UserData64,
 		userData32:   a.UserData32,
-		ledger:       a.Ledger,
-		code:         a.Code,
-		flags:        a.Flags,
 		previousUser: e.linkAccountUser(a.UserData128, n+1),
+		code:         a.Code,
 	}
-	_, owner := e.owners.add()
-	*owner = a.UserData128
 	e.accountIDs.insert(hashOf(a.ID), n+1)
 }
 
@@ -129,7 +127,7 @@ func (e *Engine) newestAccountOf(user ledger.Uint128) uint32 {
 	hash := hashOf(user)
 	s, tag := e.accountUsers.shard(hash), tagOf(hash)
 	for reference, next := s.probe(tag, s.find(tag)); reference != 0; reference, next = s.probe(tag, next) {
-		if *e.owners.at(reference - 1) == user {
+		if e.details.at(reference-1).userData128 == user {
 			return reference
 		}
 	}

@@ -118,7 +118,7 @@ type undo struct {
 // accountImage is an account as it was.
 type accountImage struct {
 	row uint32
-	accountRow
+	savedAccount
 }
 
 func (e *Engine) openChain() {
@@ -137,15 +137,15 @@ func (e *Engine) openChain() {
 }
 
 // touch is called before an account changes: the open chain, the snapshot and the view under way keep it as it is.
-func (e *Engine) touch(row uint32, a *accountRow) {
+func (e *Engine) touch(row uint32) {
 	if e.chain.recording {
-		e.chain.images = append(e.chain.images, accountImage{row, *a})
+		e.chain.images = append(e.chain.images, accountImage{row, e.saved(row)})
 	}
 	if e.image.accounts.wants(row) {
-		e.image.keepAccount(row, a)
+		e.image.keepAccount(row, e.saved(row))
 	}
 	if v := e.view; v != nil && v.rows.wants(row) {
-		v.keep(row, a)
+		v.keep(row, e.saved(row))
 	}
 }
 
@@ -163,7 +163,7 @@ func (e *Engine) undoChain() {
 	c := &e.chain
 	c.recording = false
 	for i := len(c.images) - 1; i >= 0; i-- {
-		*e.accounts.at(c.images[i].row) = c.images[i].accountRow
+		e.restore(c.images[i].row, &c.images[i].savedAccount)
 	}
 	for _, row := range c.settled {
 		*e.pendings.at(row) = waiting
@@ -176,7 +176,7 @@ func (e *Engine) undoChain() {
 		e.accountIDs.remove(hashOf(e.accounts.at(row-1).id), row)
 		e.unlinkAccountUser(row)
 	}
-	e.accounts.n, e.owners.n, e.transfers.n = c.accounts, c.accounts, c.transfers
+	e.accounts.n, e.details.n, e.transfers.n = c.accounts, c.accounts, c.transfers
 	e.pendings.n, e.marks.n, e.wide.n = c.pendings, c.marks, c.wide
 	e.fences = e.fences[:(c.transfers+blockRows-1)>>blockShift]
 	e.fresh = e.fresh[:c.fresh]
@@ -185,7 +185,8 @@ func (e *Engine) undoChain() {
 
 // unlinkAccountUser takes the newest account with a UserData128 out of the index.
 func (e *Engine) unlinkAccountUser(reference uint32) {
-	user, previous := *e.owners.at(reference - 1), e.accounts.at(reference-1).previousUser
+	details := e.details.at(reference - 1)
+	user, previous := details.userData128, details.previousUser
 	switch {
 	case user.IsZero():
 	case previous != 0:

@@ -8,7 +8,7 @@
 //	        last snapshot on
 //
 // engine.go has the batches, batch.go their chains, account.go and transfer.go the rules, settle.go
-// posts and voids, record.go what a transfer changes, query.go and fields.go the reads, ledger.go the
+// posts and voids, party.go has what an account is made of, record.go what a transfer changes, query.go and fields.go the reads, ledger.go the
 // ledger.Ledger interface over it all. memory.go, index.go, rows.go and store.go hold the state,
 // snapshot.go and restore.go save it, log.go is Open's log.
 package embedded
@@ -40,7 +40,7 @@ type Engine struct {
 	timestamp uint64 // the last one given out, ns
 
 	accounts     table[accountRow]
-	owners       table[ledger.Uint128] // beside accounts: UserData128, which no transfer needs
+	details      table[accountDetails] // beside accounts: what no plain transfer needs
 	accountIDs   index                 // reference: row + 1
 	accountUsers index                 // UserData128 → the newest account with it, row + 1
 
@@ -93,25 +93,6 @@ const (
 	ResidentBytesDefault = 64 << 20
 	SnapshotEveryDefault = 8_000_000
 )
-
-// accountRow is an account, the list of its transfers, and its place among those with the same
-// UserData128. It is what a transfer touches, two cache lines long.
-type accountRow struct {
-	id             ledger.Uint128
-	debitsPending  ledger.Uint128
-	debitsPosted   ledger.Uint128
-	creditsPending ledger.Uint128
-	creditsPosted  ledger.Uint128
-	timestamp      uint64
-	userData64     uint64
-	userData32     uint32
-	ledger         uint32
-	code           uint16
-	flags          ledger.AccountFlags
-	list           list
-	previousUser   uint32 // row + 1
-	_              uint32
-}
 
 // transferRow is a transfer as stored (amount actual, post and void filled in) and what was true just
 // after it: the links of the lists it is in, both accounts' balances.
@@ -441,28 +422,6 @@ func (e *Engine) burn(id ledger.Uint128) {
 	row, cell := e.burnt.add()
 	*cell = id
 	e.transferIDs.insert(hashOf(id), row|burntReference)
-}
-
-// account is an account as callers see it.
-func (e *Engine) account(row uint32) ledger.Account {
-	return e.accounts.at(row).account(*e.owners.at(row))
-}
-
-func (a *accountRow) account(userData128 ledger.Uint128) ledger.Account {
-	return ledger.Account{
-		ID:             a.id,
-		DebitsPending:  a.debitsPending,
-		DebitsPosted:   a.debitsPosted,
-		CreditsPending: a.creditsPending,
-		CreditsPosted:  a.creditsPosted,
-		UserData128:    userData128,
-		UserData64:     a.userData64,
-		UserData32:     a.userData32,
-		Ledger:         a.ledger,
-		Code:           a.code,
-		Flags:          a.flags,
-		Timestamp:      a.timestamp,
-	}
 }
 
 // transfer is a transfer as callers see it.

@@ -118,39 +118,34 @@ func (x *index) insertAt(hash uint64, reference uint32, place int) {
 		s.grow(uint32(hash & (indexShards - 1)))
 		place = s.find(tagOf(hash))
 	}
-	for !s.put(uint64(tagOf(hash))<<32|uint64(reference), place) {
+	for left := s.put(uint64(tagOf(hash))<<32|uint64(reference), place); left != 0; {
 		s.grow(0)
-		place = s.find(tagOf(hash))
+		left = s.put(left, s.find(uint32(left>>32)))
 	}
 	s.used++
 }
 
-// put enters an entry behind the place that find returned for its tag, or reports that there is no room below.
-// Those up to the place move down by one.
-func (s *shard) put(entry uint64, place int) bool {
+// put enters an entry behind the place that find returned for its tag. Those up to the place move down by one, and what
+// a full line loses so goes into the one below, in the same way. What finds no room in the lowest line is returned; 0: all
+// is in. There is a branch for each line, and none for each entry.
+func (s *shard) put(entry uint64, place int) (left uint64) {
 	at := place &^ (lineEntries - 1)
-	line := (*[lineEntries]uint64)(s.entries[at:])
-	if at > 0 && line[0] == 0 {
-		// The usual case, without a branch for each entry.
-		last := uint64(place - at)
+	for last := uint64(place - at); ; last = lineEntries - 1 {
+		line := (*[lineEntries]uint64)(s.entries[at:])
+		if at == 0 && line[1] != 0 {
+			return entry
+		}
+		lost := line[0]
 		for i := range uint64(lineEntries - 1) {
 			_, moves := bits.Sub64(i, last, 0)
 			line[i] ^= (line[i] ^ line[i+1]) & -moves
 		}
 		line[last%lineEntries] = entry
-		return true
+		if lost == 0 {
+			return 0
+		}
+		entry, at = lost, at-lineEntries
 	}
-	for at > 0 && line[0] != 0 {
-		at -= lineEntries
-		line = (*[lineEntries]uint64)(s.entries[at:])
-	}
-	free := at + lastOf(line, 0)
-	if free == 0 {
-		return false
-	}
-	copy(s.entries[free:place], s.entries[free+1:place+1])
-	s.entries[place] = entry
-	return true
 }
 
 // grow makes room in the shard with this number.

@@ -57,7 +57,7 @@ type table[T any] struct {
 
 // chunkRows makes a chunk of accounts exactly one huge page.
 const (
-	chunkShift = 14
+	chunkShift = 15
 	chunkRows  = 1 << chunkShift
 )
 

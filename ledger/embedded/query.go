@@ -97,18 +97,17 @@ func (q *accountQuery) each(r *reading, visit func(t *transferRow)) {
 		}
 		return left > 0
 	}
-	l := r.e.accounts.at(q.account).list
 	if q.Flags&ledger.AccountFilterReversed != 0 {
-		q.newestFirst(r, l, take)
+		q.newestFirst(r, take)
 	} else {
-		q.oldestFirst(r, l, take)
+		q.oldestFirst(r, take)
 	}
 }
 
 // newestFirst offers an account's transfers from the newest in the span, perhaps some newer ones.
-func (q *accountQuery) newestFirst(r *reading, l list, take func(t *transferRow) bool) {
-	start := l.last
-	for m := r.e.mark(l.lastMark); m.ordinal != 0 && m.timestamp > q.to; {
+func (q *accountQuery) newestFirst(r *reading, take func(t *transferRow) bool) {
+	start := r.e.accounts.at(q.account).last
+	for m := r.e.mark(r.e.details.at(q.account).lastMark); m.ordinal != 0 && m.timestamp > q.to; {
 		start = m.transfer
 		if over := r.e.mark(m.jump); over.ordinal != 0 && over.timestamp > q.to {
 			m = over
@@ -127,7 +126,7 @@ func (q *accountQuery) newestFirst(r *reading, l list, take func(t *transferRow)
 
 // oldestFirst offers an account's transfers from the oldest in the span, perhaps some older ones. It goes
 // from mark to mark and turns each run between them around.
-func (q *accountQuery) oldestFirst(r *reading, l list, take func(t *transferRow) bool) {
+func (q *accountQuery) oldestFirst(r *reading, take func(t *transferRow) bool) {
 	var run [markEvery]transferRow
 	offer := func(end uint32, length int) bool {
 		for i := range length {
@@ -141,7 +140,7 @@ func (q *accountQuery) oldestFirst(r *reading, l list, take func(t *transferRow)
 		}
 		return true
 	}
-	last := r.e.mark(l.lastMark)
+	account, last := *r.e.accounts.at(q.account), r.e.mark(r.e.details.at(q.account).lastMark)
 	oldest := mark{ordinal: last.ordinal + 1} // of those from the span on; here: none, only what follows the last
 	for m := last; m.ordinal != 0 && m.timestamp >= q.from; {
 		oldest = m
@@ -156,7 +155,7 @@ func (q *accountQuery) oldestFirst(r *reading, l list, take func(t *transferRow)
 			return
 		}
 	}
-	offer(l.last, int(l.count%markEvery))
+	offer(account.last, int(account.count%markEvery))
 }
 
 // markAt goes back from a mark to the one with this ordinal.
@@ -235,7 +234,7 @@ func (e *Engine) transferAt(timestamp uint64) bool {
 }
 
 func (e *Engine) accountFrom(timestamp uint64) uint32 {
-	return uint32(sort.Search(int(e.accounts.n), func(i int) bool { return e.accounts.at(uint32(i)).timestamp >= timestamp }))
+	return uint32(sort.Search(int(e.accounts.n), func(i int) bool { return e.details.at(uint32(i)).timestamp >= timestamp }))
 }
 
 func (e *Engine) expiryFrom(timestamp uint64) uint32 {
@@ -308,8 +307,8 @@ func (e *Engine) queryAccounts(q fieldQuery) []ledger.Account {
 	var rows []uint32
 	take := func(row uint32) bool {
 		r.yield(accountsYieldEvery)
-		a := e.accounts.at(row)
-		if q.matches(*e.owners.at(row), a.userData64, a.userData32, a.ledger, a.code, a.timestamp) {
+		d := e.details.at(row)
+		if q.matches(d.userData128, d.userData64, d.userData32, e.accounts.at(row).ledger, d.code, d.timestamp) {
 			rows = append(rows, row)
 		}
 		return len(rows) < int(q.Limit)
@@ -329,10 +328,10 @@ func (e *Engine) queryAccounts(q fieldQuery) []ledger.Account {
 
 // accountsOf follows the accounts with one UserData128, which are linked from the newest back.
 func (e *Engine) accountsOf(q *fieldQuery, low, high uint32) (rows []uint32) {
-	for reference := e.newestAccountOf(q.UserData128); reference > low; reference = e.accounts.at(reference - 1).previousUser {
+	for reference := e.newestAccountOf(q.UserData128); reference > low; reference = e.details.at(reference - 1).previousUser {
 		row := reference - 1
-		a := e.accounts.at(row)
-		if row < high && q.matches(*e.owners.at(row), a.userData64, a.userData32, a.ledger, a.code, a.timestamp) {
+		d := e.details.at(row)
+		if row < high && q.matches(d.userData128, d.userData64, d.userData32, e.accounts.at(row).ledger, d.code, d.timestamp) {
 			rows = append(rows, row)
 		}
 	}

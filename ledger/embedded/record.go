@@ -2,14 +2,8 @@ package embedded
 
 import "github.com/suanpan-bank/suanpan/ledger"
 
-// list strings an account's transfers together, newest first, through the links in their rows.
-// Every markEvery-th transfer leaves a mark, so that a reader finds a time in the list of a busy
-// account, or its oldest end, without walking it.
-type list struct {
-	last     uint32 // transfer row + 1
-	count    uint32
-	lastMark uint32 // row + 1
-}
+// An account's transfers are strung together, newest first, through the links in their rows. Every markEvery-th
+// leaves a mark, so that a reader finds a time in the list of a busy account, or its oldest end, without walking it.
 
 // mark is the end of a run of markEvery transfers of one account. Marks are linked from the newest
 // back, and each has a second link that jumps over a part of those before it, laid out so that any of n
@@ -35,10 +29,11 @@ type wideBalances struct {
 	amount   ledger.Uint128
 }
 
-// record appends a transfer between two accounts whose balances are already as it leaves them,
+// record appends a transfer between two parties whose sums are already as it leaves them, puts those into the accounts
 // and enters it in the indexes. Both accounts have been touched.
-func (e *Engine) record(t *ledger.Transfer, amount ledger.Uint128, timestamp uint64, debit, credit, pending uint32) {
-	dr, cr := e.accounts.at(debit), e.accounts.at(credit)
+func (e *Engine) record(t *ledger.Transfer, amount ledger.Uint128, timestamp uint64, dr, cr *party, pending uint32) {
+	e.put(dr)
+	e.put(cr)
 	n, row := e.transfers.add()
 	*row = transferRow{
 		id:             t.ID,
@@ -46,44 +41,46 @@ func (e *Engine) record(t *ledger.Transfer, amount ledger.Uint128, timestamp uin
 		timestamp:      timestamp,
 		userData64:     t.UserData64,
 		amount:         amount.Lo,
-		debit:          debit,
-		credit:         credit,
-		previousDebit:  dr.list.last,
-		previousCredit: cr.list.last,
+		debit:          dr.row,
+		credit:         cr.row,
+		previousDebit:  dr.account.last,
+		previousCredit: cr.account.last,
 		pending:        pending,
 		userData32:     t.UserData32,
 		timeout:        t.Timeout,
 		code:           t.Code,
-		ledger:         dr.ledger,
+		ledger:         dr.account.ledger,
 		stored:         t.Flags | closedSides(dr, cr),
 	}
-	row.balances, row.wide = e.keep(dr, cr, amount)
+	row.balances, row.wide = e.keep(&dr.sums, &cr.sums, amount)
 	if n&(blockRows-1) == 0 {
 		e.fences = append(e.fences, timestamp)
 	}
 	reference := n + 1
-	e.enlist(&dr.list, reference, timestamp)
-	e.enlist(&cr.list, reference, timestamp)
+	e.enlist(dr, reference, timestamp)
+	e.enlist(cr, reference, timestamp)
 	e.transferIDs.insertAt(e.id.hash, reference, e.id.place)
 }
 
-func (e *Engine) enlist(l *list, reference uint32, timestamp uint64) {
-	l.last = reference
-	l.count++
-	if l.count%markEvery != 0 {
+func (e *Engine) enlist(p *party, reference uint32, timestamp uint64) {
+	a := p.account
+	a.last = reference
+	a.count++
+	if a.count%markEvery != 0 {
 		return
 	}
-	m := mark{timestamp: timestamp, transfer: reference, ordinal: l.count / markEvery, previous: l.lastMark}
+	d := e.details.at(p.row)
+	m := mark{timestamp: timestamp, transfer: reference, ordinal: a.count / markEvery, previous: d.lastMark}
 	// A jump as long as the two before it, if those are equally long; else a jump to the one before.
-	before := e.mark(l.lastMark)
+	before := e.mark(d.lastMark)
 	over := e.mark(before.jump)
-	m.jump = l.lastMark
+	m.jump = d.lastMark
 	if before.ordinal-over.ordinal == over.ordinal-e.mark(over.jump).ordinal {
 		m.jump = over.jump
 	}
 	n, row := e.marks.add()
 	*row = m
-	l.lastMark = n + 1
+	d.lastMark = n + 1
 }
 
 // mark returns the mark with this reference; the one before the first is all zero.
@@ -95,22 +92,20 @@ func (e *Engine) mark(reference uint32) mark {
 	return *e.marks.get(reference-1, &space)
 }
 
-func closedSides(dr, cr *accountRow) ledger.TransferFlags {
+func closedSides(dr, cr *party) ledger.TransferFlags {
 	var closed ledger.TransferFlags
-	if dr.flags&ledger.AccountClosed != 0 {
+	if dr.account.flags&ledger.AccountClosed != 0 {
 		closed |= debitClosed
 	}
-	if cr.flags&ledger.AccountClosed != 0 {
+	if cr.account.flags&ledger.AccountClosed != 0 {
 		closed |= creditClosed
 	}
 	return closed
 }
 
 // keep notes balances and amount: eight words, or a wide row (+ 1) where they don't fit.
-func (e *Engine) keep(dr, cr *accountRow, amount ledger.Uint128) (b balances, wide uint32) {
-	high := dr.debitsPending.Hi | dr.debitsPosted.Hi | dr.creditsPending.Hi | dr.creditsPosted.Hi |
-		cr.debitsPending.Hi | cr.debitsPosted.Hi | cr.creditsPending.Hi | cr.creditsPosted.Hi | amount.Hi
-	if high == 0 {
+func (e *Engine) keep(dr, cr *sums, amount ledger.Uint128) (b balances, wide uint32) {
+	if !dr.wide() && !cr.wide() && amount.Hi == 0 {
 		return balances{
 			dr.debitsPending.Lo, dr.debitsPosted.Lo, dr.creditsPending.Lo, dr.creditsPosted.Lo,
 			cr.debitsPending.Lo, cr.debitsPosted.Lo, cr.creditsPending.Lo, cr.creditsPosted.Lo,

@@ -167,9 +167,9 @@ func (l *loading) take(what, number uint32, body []byte) error {
 	case sectionFences:
 		e.fences = rowsIn[uint64](body)
 	case sectionAccounts:
-		return appendRows(&e.accounts, &l.accounts, number, l.meta.Accounts, body)
+		return l.takeAccounts(number, body)
 	case sectionOwners:
-		return appendRows(&e.owners, &l.owners, number, l.meta.Accounts, body)
+		return l.takeOwners(number, body)
 	case sectionPendings:
 		return appendRows(&e.pendings, &l.pendings, number, l.meta.Pendings, body)
 	case sectionAccountIDs:
@@ -206,6 +206,34 @@ func rowsIn[T any](body []byte) []T {
 	out := make([]T, len(body)/int(unsafe.Sizeof(row)))
 	copy(bytesOf(out), body)
 	return out
+}
+
+// takeAccounts appends accounts; their owners follow in a part of their own.
+func (l *loading) takeAccounts(first uint32, body []byte) error {
+	rows := rowsIn[savedAccount](body)
+	if first != l.accounts || l.accounts != l.owners || uint64(first)+uint64(len(rows)) > uint64(l.meta.Accounts) {
+		return errSnapshot
+	}
+	for i := range rows {
+		row, _ := l.e.accounts.add()
+		_, details := l.e.details.add()
+		*details = accountDetails{}
+		l.e.restore(row, &rows[i])
+	}
+	l.accounts += uint32(len(rows))
+	return nil
+}
+
+func (l *loading) takeOwners(first uint32, body []byte) error {
+	owners := rowsIn[ledger.Uint128](body)
+	if first != l.owners || uint64(first)+uint64(len(owners)) > uint64(l.accounts) {
+		return errSnapshot
+	}
+	for i := range owners {
+		l.e.details.at(first + uint32(i)).userData128 = owners[i]
+	}
+	l.owners += uint32(len(owners))
+	return nil
 }
 
 func appendRows[T any](t *table[T], done *uint32, first, limit uint32, body []byte) error {
@@ -247,7 +275,7 @@ func (l *loading) images(body []byte) error {
 		body = body[5:]
 		switch {
 		case what == accountImaged && row < l.e.accounts.n && len(body) >= accountBytes:
-			copy(bytesOf(unsafe.Slice(l.e.accounts.at(row), 1)), body)
+			l.e.restore(row, &rowsIn[savedAccount](body[:accountBytes])[0])
 			body = body[accountBytes:]
 		case what == pendingImaged && row < l.e.pendings.n:
 			*l.e.pendings.at(row) = pendingState(body[0])
@@ -262,7 +290,7 @@ func (l *loading) images(body []byte) error {
 	return nil
 }
 
-const accountBytes = int(unsafe.Sizeof(accountRow{}))
+const accountBytes = int(unsafe.Sizeof(savedAccount{}))
 
 // finish builds what is not in the file, and looks whether the rows it counts on are there.
 func (l *loading) finish() error {
@@ -273,7 +301,7 @@ func (l *loading) finish() error {
 		e.transferIDs.shards[i].load(l.transferIDs[i])
 	}
 	for row := range e.accounts.n {
-		e.linkAccountUser(*e.owners.at(row), row+1)
+		e.linkAccountUser(e.details.at(row).userData128, row+1)
 	}
 	for i, n := range [rowLists]uint32{m.Transfers, m.Burnt, m.Marks, m.Wide, m.Expiries} {
 		if err := e.lists()[i].restore(n, l.tails[i]); err != nil {
@@ -310,8 +338,10 @@ func (e *Engine) Seed(id, debitsPending, debitsPosted, creditsPending, creditsPo
 	if !ok {
 		return false
 	}
-	a := e.accounts.at(row)
-	e.touch(row, a)
-	a.debitsPending, a.debitsPosted, a.creditsPending, a.creditsPosted = debitsPending, debitsPosted, creditsPending, creditsPosted
+	e.touch(row)
+	var a party
+	e.take(&a, row)
+	a.sums = sums{debitsPending, debitsPosted, creditsPending, creditsPosted}
+	e.put(&a)
 	return true
 }

@@ -25,8 +25,10 @@ func (e *Engine) settle(t *ledger.Transfer, at uint64) ledger.CreateTransferResu
 	if status := matches(&settlement, &whole); status != ledger.TransferCreated {
 		return refuse(status)
 	}
-	dr, cr := e.accounts.at(p.debit), e.accounts.at(p.credit)
-	if status := e.open(t, at, &p, dr, cr); status != ledger.TransferCreated {
+	var dr, cr party
+	e.take(&dr, p.debit)
+	e.take(&cr, p.credit)
+	if status := e.open(t, at, &p, &dr, &cr); status != ledger.TransferCreated {
 		return refuse(status)
 	}
 	if t.Flags&ledger.TransferImported != 0 {
@@ -34,17 +36,17 @@ func (e *Engine) settle(t *ledger.Transfer, at uint64) ledger.CreateTransferResu
 	}
 
 	if t.Flags&ledger.TransferPostPending != 0 {
-		e.release(&p, whole.Amount, posted)
+		e.release(&p, &dr, &cr, whole.Amount, posted)
 		dr.debitsPosted, _ = dr.debitsPosted.Add(settlement.Amount)
 		cr.creditsPosted, _ = cr.creditsPosted.Add(settlement.Amount)
 	} else {
-		e.release(&p, whole.Amount, voided)
-		p.reopen(dr, cr)
+		e.release(&p, &dr, &cr, whole.Amount, voided)
+		p.reopen(&dr, &cr)
 	}
 	if e.chain.recording {
 		e.chain.settled = append(e.chain.settled, p.pending-1)
 	}
-	e.record(&settlement, settlement.Amount, at, p.debit, p.credit, pendingRow+1)
+	e.record(&settlement, settlement.Amount, at, &dr, &cr, pendingRow+1)
 	return ledger.CreateTransferResult{Timestamp: at, Status: ledger.TransferCreated}
 }
 
@@ -115,7 +117,7 @@ func matches(t, p *ledger.Transfer) ledger.CreateTransferStatus {
 }
 
 // open judges whether the pending transfer p can still be settled by t at timestamp at.
-func (e *Engine) open(t *ledger.Transfer, at uint64, p *transferRow, dr, cr *accountRow) ledger.CreateTransferStatus {
+func (e *Engine) open(t *ledger.Transfer, at uint64, p *transferRow, dr, cr *party) ledger.CreateTransferStatus {
 	switch *e.pendings.at(p.pending - 1) {
 	case posted:
 		return ledger.TransferPendingTransferAlreadyPosted
@@ -133,10 +135,10 @@ func (e *Engine) open(t *ledger.Transfer, at uint64, p *transferRow, dr, cr *acc
 	}
 	// A void gives money back and may reopen the account, so it is always allowed.
 	if t.Flags&ledger.TransferPostPending != 0 {
-		if dr.flags&ledger.AccountClosed != 0 {
+		if dr.account.flags&ledger.AccountClosed != 0 {
 			return ledger.TransferDebitAccountAlreadyClosed
 		}
-		if cr.flags&ledger.AccountClosed != 0 {
+		if cr.account.flags&ledger.AccountClosed != 0 {
 			return ledger.TransferCreditAccountAlreadyClosed
 		}
 	}
@@ -150,20 +152,23 @@ func (p *transferRow) expiresAt() uint64 { return p.timestamp + uint64(p.timeout
 func (e *Engine) expire(transfer uint32, timestamp uint64) {
 	var space transferRow
 	p := *e.transfers.get(transfer, &space)
-	dr, cr := e.accounts.at(p.debit), e.accounts.at(p.credit)
-	e.release(&p, e.amountOf(&p), expired)
-	p.reopen(dr, cr)
+	var dr, cr party
+	e.take(&dr, p.debit)
+	e.take(&cr, p.credit)
+	e.release(&p, &dr, &cr, e.amountOf(&p), expired)
+	p.reopen(&dr, &cr)
+	e.put(&dr)
+	e.put(&cr)
 
 	_, x := e.expiries.add()
-	*x = expiryRow{timestamp: timestamp, transfer: transfer, closed: closedSides(dr, cr)}
-	x.balances, x.wide = e.keep(dr, cr, ledger.Uint128{})
+	*x = expiryRow{timestamp: timestamp, transfer: transfer, closed: closedSides(&dr, &cr)}
+	x.balances, x.wide = e.keep(&dr.sums, &cr.sums, ledger.Uint128{})
 }
 
-// release takes a pending transfer's reservation off its accounts.
-func (e *Engine) release(p *transferRow, amount ledger.Uint128, state pendingState) {
-	dr, cr := e.accounts.at(p.debit), e.accounts.at(p.credit)
-	e.touch(p.debit, dr)
-	e.touch(p.credit, cr)
+// release takes a pending transfer's reservation off its parties' sums, and touches their accounts.
+func (e *Engine) release(p *transferRow, dr, cr *party, amount ledger.Uint128, state pendingState) {
+	e.touch(p.debit)
+	e.touch(p.credit)
 	var below, under bool
 	dr.debitsPending, below = dr.debitsPending.Sub(amount)
 	cr.creditsPending, under = cr.creditsPending.Sub(amount)
@@ -177,12 +182,12 @@ func (e *Engine) release(p *transferRow, amount ledger.Uint128, state pendingSta
 }
 
 // reopen takes back the closing a pending transfer did.
-func (p *transferRow) reopen(dr, cr *accountRow) {
+func (p *transferRow) reopen(dr, cr *party) {
 	if p.stored&ledger.TransferClosingDebit != 0 {
-		dr.flags &^= ledger.AccountClosed
+		dr.account.flags &^= ledger.AccountClosed
 	}
 	if p.stored&ledger.TransferClosingCredit != 0 {
-		cr.flags &^= ledger.AccountClosed
+		cr.account.flags &^= ledger.AccountClosed
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/suanpan-bank/suanpan/ledger"
 )
 
 // A snapshot is the state of an engine at one moment, written while the engine goes on.
@@ -92,11 +94,11 @@ const (
 	pendingImaged = 2
 )
 
-func (g *imaging) keepAccount(row uint32, a *accountRow) {
+func (g *imaging) keepAccount(row uint32, a savedAccount) {
 	g.accounts.seen[row/64] |= 1 << (row % 64)
 	b := append(g.buffer, accountImaged)
 	b = binary.LittleEndian.AppendUint32(b, row)
-	g.buffer = append(b, bytesOf([]accountRow{*a})...)
+	g.buffer = append(b, bytesOf([]savedAccount{a})...)
 	g.pass(imageBytes - 256)
 }
 
@@ -281,17 +283,15 @@ func (s *Snapshot) writeTails(_ context.Context, w io.Writer) error {
 
 func (s *Snapshot) writeAccounts(ctx context.Context, w io.Writer) error {
 	e := s.e
-	accounts, owners := make([]accountRow, pieceRows), make([]byte, 0, pieceRows*16)
+	accounts, owners := make([]savedAccount, pieceRows), make([]ledger.Uint128, pieceRows)
 	for first := uint32(0); first < s.meta.Accounts; first += pieceRows {
 		n := min(pieceRows, s.meta.Accounts-first)
 		e.mu.RLock()
-		chunk, offset := first>>chunkShift, first&(chunkRows-1)
-		copy(accounts[:n], e.accounts.chunks[chunk][offset:])
-		owners = append(owners[:0], bytesOf(e.owners.chunks[chunk][offset:offset+n])...)
+		e.save(first, accounts[:n], owners[:n])
 		e.image.accounts.copied = first + n
 		e.mu.RUnlock()
 		err := errors.Join(ctx.Err(),
-			writeSection(w, sectionAccounts, first, bytesOf(accounts[:n])), writeSection(w, sectionOwners, first, owners))
+			writeSection(w, sectionAccounts, first, bytesOf(accounts[:n])), writeSection(w, sectionOwners, first, bytesOf(owners[:n])))
 		if err != nil {
 			return err
 		}

@@ -60,21 +60,23 @@ func (e *Engine) move(t *ledger.Transfer, at uint64) ledger.CreateTransferResult
 	if !ok {
 		return refuse(ledger.TransferCreditAccountNotFound)
 	}
-	dr, cr := e.accounts.at(debit), e.accounts.at(credit)
-	if status := e.acceptableMove(t, dr, cr); status != ledger.TransferCreated {
+	var dr, cr party
+	e.take(&dr, debit)
+	e.take(&cr, credit)
+	if status := e.acceptableMove(t, &dr, &cr); status != ledger.TransferCreated {
 		return refuse(status)
 	}
 	timestamp := at
 	if t.Flags&ledger.TransferImported != 0 {
 		timestamp = t.Timestamp
 	}
-	amount := balanced(t, dr, cr)
-	if status := affordable(t, amount, timestamp, dr, cr); status != ledger.TransferCreated {
+	amount := balanced(t, &dr.sums, &cr.sums)
+	if status := affordable(t, amount, timestamp, &dr, &cr); status != ledger.TransferCreated {
 		return refuse(status)
 	}
 
-	e.touch(debit, dr)
-	e.touch(credit, cr)
+	e.touch(debit)
+	e.touch(credit)
 	if t.Flags&ledger.TransferPending != 0 {
 		dr.debitsPending, _ = dr.debitsPending.Add(amount)
 		cr.creditsPending, _ = cr.creditsPending.Add(amount)
@@ -83,16 +85,16 @@ func (e *Engine) move(t *ledger.Transfer, at uint64) ledger.CreateTransferResult
 		cr.creditsPosted, _ = cr.creditsPosted.Add(amount)
 	}
 	if t.Flags&ledger.TransferClosingDebit != 0 {
-		dr.flags |= ledger.AccountClosed
+		dr.account.flags |= ledger.AccountClosed
 	}
 	if t.Flags&ledger.TransferClosingCredit != 0 {
-		cr.flags |= ledger.AccountClosed
+		cr.account.flags |= ledger.AccountClosed
 	}
 	var pending uint32
 	if t.Flags&ledger.TransferPending != 0 {
 		pending = e.addPending(t, timestamp)
 	}
-	e.record(t, amount, timestamp, debit, credit, pending)
+	e.record(t, amount, timestamp, &dr, &cr, pending)
 	return ledger.CreateTransferResult{Timestamp: timestamp, Status: ledger.TransferCreated}
 }
 
@@ -125,29 +127,29 @@ func wellFormedMove(t *ledger.Transfer) ledger.CreateTransferStatus {
 }
 
 // acceptableMove judges a transfer against its accounts, amounts aside.
-func (e *Engine) acceptableMove(t *ledger.Transfer, dr, cr *accountRow) ledger.CreateTransferStatus {
-	if dr.ledger != cr.ledger {
+func (e *Engine) acceptableMove(t *ledger.Transfer, dr, cr *party) ledger.CreateTransferStatus {
+	if dr.account.ledger != cr.account.ledger {
 		return ledger.TransferAccountsMustHaveTheSameLedger
 	}
-	if t.Ledger != dr.ledger {
+	if t.Ledger != dr.account.ledger {
 		return ledger.TransferTransferMustHaveTheSameLedgerAsAccounts
 	}
 	if t.Flags&ledger.TransferImported != 0 {
 		switch {
 		case e.transferRegresses(t.Timestamp):
 			return ledger.TransferImportedEventTimestampMustNotRegress
-		case t.Timestamp <= dr.timestamp:
+		case t.Timestamp <= e.details.at(dr.row).timestamp:
 			return ledger.TransferImportedEventTimestampMustPostdateDebitAccount
-		case t.Timestamp <= cr.timestamp:
+		case t.Timestamp <= e.details.at(cr.row).timestamp:
 			return ledger.TransferImportedEventTimestampMustPostdateCreditAccount
 		case t.Timeout != 0:
 			return ledger.TransferImportedEventTimeoutMustBeZero
 		}
 	}
-	if dr.flags&ledger.AccountClosed != 0 {
+	if dr.account.flags&ledger.AccountClosed != 0 {
 		return ledger.TransferDebitAccountAlreadyClosed
 	}
-	if cr.flags&ledger.AccountClosed != 0 {
+	if cr.account.flags&ledger.AccountClosed != 0 {
 		return ledger.TransferCreditAccountAlreadyClosed
 	}
 	return ledger.TransferCreated
@@ -163,11 +165,11 @@ func (e *Engine) transferRegresses(timestamp uint64) bool {
 		}
 	}
 	row := e.accountFrom(timestamp)
-	return row < e.accounts.n && e.accounts.at(row).timestamp == timestamp || e.expiredAt(timestamp)
+	return row < e.accounts.n && e.details.at(row).timestamp == timestamp || e.expiredAt(timestamp)
 }
 
 // balanced cuts a balancing transfer's amount to what its accounts have left, down to zero.
-func balanced(t *ledger.Transfer, dr, cr *accountRow) ledger.Uint128 {
+func balanced(t *ledger.Transfer, dr, cr *sums) ledger.Uint128 {
 	amount := t.Amount
 	if t.Flags&ledger.TransferBalancingDebit != 0 {
 		used, _ := dr.debitsPosted.Add(dr.debitsPending)
@@ -188,7 +190,7 @@ func smaller(a, b ledger.Uint128) ledger.Uint128 {
 }
 
 // affordable judges the amount: nothing may overflow, and the accounts' flags hold afterwards.
-func affordable(t *ledger.Transfer, amount ledger.Uint128, timestamp uint64, dr, cr *accountRow) ledger.CreateTransferStatus {
+func affordable(t *ledger.Transfer, amount ledger.Uint128, timestamp uint64, dr, cr *party) ledger.CreateTransferStatus {
 	if t.Flags&ledger.TransferPending != 0 {
 		if _, over := dr.debitsPending.Add(amount); over {
 			return ledger.TransferOverflowsDebitsPending
@@ -217,10 +219,10 @@ func affordable(t *ledger.Transfer, amount ledger.Uint128, timestamp uint64, dr,
 	if timestamp+uint64(t.Timeout)*nsPerSecond > timestampMax {
 		return ledger.TransferOverflowsTimeout
 	}
-	if dr.flags&ledger.AccountDebitsMustNotExceedCredits != 0 && dr.creditsPosted.Less(debits) {
+	if dr.account.flags&ledger.AccountDebitsMustNotExceedCredits != 0 && dr.creditsPosted.Less(debits) {
 		return ledger.TransferExceedsCredits
 	}
-	if cr.flags&ledger.AccountCreditsMustNotExceedDebits != 0 && cr.debitsPosted.Less(credits) {
+	if cr.account.flags&ledger.AccountCreditsMustNotExceedDebits != 0 && cr.debitsPosted.Less(credits) {
 		return ledger.TransferExceedsDebits
 	}
 	return ledger.TransferCreated

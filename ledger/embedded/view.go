@@ -11,7 +11,7 @@ import (
 type View struct {
 	e    *Engine
 	rows imagedRows
-	kept map[uint32]accountRow // put aside
+	kept map[uint32]savedAccount // put aside
 }
 
 // ErrViewUnderWay is returned by View while the one before is still being read.
@@ -26,21 +26,21 @@ func (e *Engine) View() (*View, error) {
 		return nil, ErrViewUnderWay
 	}
 	e.view = &View{
-		e: e, rows: imagedRows{limit: e.accounts.n, seen: make([]uint64, (e.accounts.n+63)/64)}, kept: make(map[uint32]accountRow),
+		e: e, rows: imagedRows{limit: e.accounts.n, seen: make([]uint64, (e.accounts.n+63)/64)}, kept: make(map[uint32]savedAccount),
 	}
 	return e.view, nil
 }
 
 // keep puts an account aside that is about to change.
-func (v *View) keep(row uint32, a *accountRow) {
+func (v *View) keep(row uint32, a savedAccount) {
 	v.rows.seen[row/64] |= 1 << (row % 64)
-	v.kept[row] = *a
+	v.kept[row] = a
 }
 
 // EachAccount calls visit for every account in order of creation until it returns false. The balances visited add up.
 // visit must not keep the pointer. It may be called once.
 func (v *View) EachAccount(visit func(*ledger.Account) bool) {
-	rows, owners := make([]accountRow, pieceRows), make([]ledger.Uint128, pieceRows)
+	rows, owners := make([]savedAccount, pieceRows), make([]ledger.Uint128, pieceRows)
 	for first := uint32(0); first < v.rows.limit; first += pieceRows {
 		n := min(pieceRows, v.rows.limit-first)
 		v.read(first, rows[:n], owners[:n])
@@ -54,13 +54,11 @@ func (v *View) EachAccount(visit func(*ledger.Account) bool) {
 }
 
 // read copies a piece as it was.
-func (v *View) read(first uint32, rows []accountRow, owners []ledger.Uint128) {
+func (v *View) read(first uint32, rows []savedAccount, owners []ledger.Uint128) {
 	e := v.e
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	chunk, offset := first>>chunkShift, first&(chunkRows-1)
-	copy(rows, e.accounts.chunks[chunk][offset:])
-	copy(owners, e.owners.chunks[chunk][offset:])
+	e.save(first, rows, owners)
 	for i := range rows {
 		if row := first + uint32(i); v.rows.seen[row/64]&(1<<(row%64)) != 0 {
 			rows[i] = v.kept[row]

@@ -77,7 +77,7 @@ func (e *Engine) warm(transfers []ledger.Transfer) {
 		}
 	}
 	for _, row := range rows[:n] {
-		sink ^= row.id.Lo ^ uint64(row.list.last)
+		sink ^= row.id.Lo
 	}
 	e.ahead.sink = sink ^ e.transfers.ahead(len(transfers))
 }
