@@ -39,6 +39,7 @@ const (
 	linesDouble  = 512     // smaller shards grow by doubling
 	linesBelow   = 32      // room below the lines, at most
 	heapBytesMax = 1 << 20 // larger shards lie outside the heap, in huge pages
+	growsSoon    = 8       // a shard that has room for an entry in every so many lines only is made ready to grow
 
 	// shardReserve is the address space of a shard outside the heap, in entries: rowsMax rows, seven
 	// tenths full and not quite evenly spread. Only what is used takes memory.
@@ -114,9 +115,13 @@ func (x *index) insertAt(hash uint64, reference uint32, place int) {
 	if x.roomy {
 		most = 6
 	}
-	if uint64(s.used) >= uint64(s.lines)*most {
-		s.grow(uint32(hash & (indexShards - 1)))
+	number := uint32(hash & (indexShards - 1))
+	switch room := int64(uint64(s.lines)*most) - int64(s.used); {
+	case room <= 0:
+		s.grow(number)
 		place = s.find(tagOf(hash))
+	case room == int64(s.lines/growsSoon):
+		s.makeReady(number)
 	}
 	for left := s.put(uint64(tagOf(hash))<<32|uint64(reference), place); left != 0; {
 		s.grow(0)
@@ -148,15 +153,30 @@ func (s *shard) put(entry uint64, place int) (left uint64) {
 	}
 }
 
-// grow makes room in the shard with this number.
-func (s *shard) grow(number uint32) {
-	lines := s.lines + s.lines/5 + s.lines/8*number/indexShards
+// more is how many lines the shard with this number has when it has grown.
+func (s *shard) more(number uint32) uint32 {
 	switch {
 	case s.lines == 0:
-		lines = linesMin + number/16
+		return linesMin + number/16
 	case s.lines < linesDouble:
-		lines = 2 * s.lines
+		return 2 * s.lines
 	}
+	return s.lines + s.lines/5 + s.lines/8*number/indexShards
+}
+
+// makeReady has the memory that the shard will grow into touched by another goroutine: the first touch of memory may
+// cost a machine more than all else that is done with it. Nothing is in there yet, and nothing depends on it.
+func (s *shard) makeReady(number uint32) {
+	if s.memory == nil {
+		return
+	}
+	next := sliceOf[uint64](s.memory.bytes)[len(s.entries) : s.below()+lineEntries*int(s.more(number))]
+	go s.memory.populate(bytesOf(next))
+}
+
+// grow makes room in the shard with this number.
+func (s *shard) grow(number uint32) {
+	lines := s.more(number)
 	for !s.resize(lines) {
 		lines += lines / 8
 	}
@@ -173,16 +193,16 @@ func (s *shard) resize(lines uint32) bool {
 	next := len(s.entries)
 	for from := last; from >= 0; from-- {
 		entry := s.entries[from]
-		if entry == 0 {
-			continue
-		}
 		place := min(next-1, below+lineEntries*int((entry>>32)*uint64(lines)>>32)+lineEntries-1)
-		if place < max(from, 1) {
+		// A free one stays where it is. Without a branch: which ones are free can't be foreseen.
+		_, free := bits.Sub64(entry, 1, 0)
+		place += (from - place) & -int(free)
+		if place < max(from, 1-int(free)) {
 			return false
 		}
 		s.entries[from] = 0
 		s.entries[place] = entry
-		next = place
+		next += (place - next) & (int(free) - 1)
 	}
 	return true
 }

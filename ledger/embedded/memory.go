@@ -35,6 +35,15 @@ func mapHuge(size int) *mapping {
 	return m
 }
 
+// populate has a part of the memory backed by pages. What is there stays as it is.
+func (m *mapping) populate(part []byte) {
+	start := -uintptr(unsafe.Pointer(unsafe.SliceData(part))) & (pageBytes - 1)
+	if uintptr(len(part)) > start {
+		_ = unix.Madvise(part[start:], unix.MADV_POPULATE_WRITE) // older kernels refuse; then pages come when they are used
+	}
+	runtime.KeepAlive(m)
+}
+
 // sliceOf sees memory as rows of T, which must hold no pointers.
 func sliceOf[T any](b []byte) []T {
 	var row T

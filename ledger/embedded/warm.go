@@ -40,7 +40,7 @@ func (e *Engine) advance(transfers []ledger.Transfer) {
 }
 
 // warm reads what the next transfers will need before they are executed one after the other. A
-// transfer touches some ten cache lines at random places of a large memory, each found through the
+// transfer touches some eight cache lines at random places of a large memory, each found through the
 // one before; asked for together, they arrive together. How many are under way at once depends on how few
 // instructions lie between two reads. So where to read is worked out first, and then read in a loop that
 // does nothing else and decides nothing by what it reads: a branch would make the processor wait.
