@@ -250,16 +250,18 @@ func (s *store) save(upTo journal.Position, states iter.Seq[journal.Snapshot]) e
 }
 
 // checkpoint writes counters and marks, and last how far the index reaches with them.
-func (s *store) checkpoint(state *indexState, heads map[uint64]head, marks map[journal.Position][]mark) error {
+func (s *store) checkpoint(state *indexState, heads *headTable, marks map[journal.Position][]mark) error {
 	w, err := s.write()
 	if err != nil {
 		return err
 	}
 	var key, value []byte
-	for customer, h := range heads {
-		key = binary.BigEndian.AppendUint64(append(key[:0], keyHead), customer)
-		value = appendHead(value[:0], h)
-		w.set(key, value)
+	if heads != nil {
+		for customer, h := range heads.all() {
+			key = binary.BigEndian.AppendUint64(append(key[:0], keyHead), customer)
+			value = appendHead(value[:0], h)
+			w.set(key, value)
+		}
 	}
 	for first, m := range marks {
 		w.set(rowKey(keyMarks, uint64(first)), appendMarks(nil, m))
