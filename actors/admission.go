@@ -71,15 +71,16 @@ func (s *slot) leave() {
 // must be failed instead.
 func (n *Node) Admit(r *Request) error {
 	a := &n.admission
-	r.bytes = int64(r.Call.Bytes)
-	if !take(&a.bytes, r.bytes, a.bytesMax) {
+	bytes := int64(r.Call.Bytes)
+	if !take(&a.bytes, bytes, a.bytesMax) {
 		return bank.ErrOverloaded
 	}
 	var ok bool
 	if r.slot, ok = n.enter(r.Customer); !ok {
-		a.bytes.Add(-r.bytes)
+		a.bytes.Add(-bytes)
 		return bank.ErrOverloaded
 	}
+	r.group.bytes += bytes
 	if credit, credits := bank.CreditOf(r.Call.Command); credits {
 		r.payee = n.hold(credit.Account.Customer())
 	}
@@ -102,16 +103,22 @@ func (n *Node) AdmitRead(q *Query) error {
 	return nil
 }
 
-// settle takes an answered request out of what is under way.
-func (a *admission) settle(r *Request) {
-	if r.admitted {
-		a.bytes.Add(-r.bytes)
-		if r.slot != nil {
-			r.slot.leave()
-		}
-		if r.payee != nil {
-			r.payee.release()
-		}
+// leave takes an answered request out of what is under way of its customer.
+func (r *Request) leave() {
+	if !r.admitted {
+		return
 	}
-	a.requests.Add(-1)
+	if r.slot != nil {
+		r.slot.leave()
+	}
+	if r.payee != nil {
+		r.payee.release()
+	}
+}
+
+// settle takes a group that is answered out of what is under way in all: until then its memory is in use, also that of
+// the requests which were answered before the last.
+func (a *admission) settle(g *Group) {
+	a.bytes.Add(-g.bytes)
+	a.requests.Add(-g.count)
 }

@@ -1,6 +1,10 @@
 package actors
 
-import "unsafe"
+import (
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/internal/prefetch"
+	"github.com/suanpan-bank/suanpan/ledger"
+)
 
 // A transfer touches some thirty lines of memory of two customers, each found through the one before, and with many
 // customers hardly one of them is in a processor's cache. Waiting for them one after the other took longer than all
@@ -19,32 +23,42 @@ func (r *round) lookAhead() {
 		m.peek()
 		for _, message := range m.taken {
 			if command, ok := message.(*Request); ok && n < roundMax {
-				prefetch(unsafe.Pointer(command), unsafe.Sizeof(*command))
+				prefetch.Of(command)
 				commands[n] = command
 				n++
 			}
 		}
 	}
+	if n == 0 {
+		return
+	}
 	for _, c := range commands[:n] {
-		prefetch(unsafe.Pointer(c.Call), unsafe.Sizeof(*c.Call))
+		prefetch.Of(c.Call)
 		for _, s := range [...]*slot{c.slot, c.payee} {
 			if s != nil {
-				prefetch(unsafe.Pointer(s), unsafe.Sizeof(*s))
+				prefetch.Of(s)
 			}
 		}
 	}
+	keys, customers := r.keys[:0], r.customers[:0]
 	for _, c := range commands[:n] {
+		keys, customers = append(keys, ledger.Uint128(c.Call.Key)), append(customers, uint64(c.Customer))
 		if c.slot != nil && c.slot.actor != nil {
-			prefetch(unsafe.Pointer(c.slot.actor), unsafe.Sizeof(*c.slot.actor))
+			prefetch.Of(c.slot.actor)
 			if accounts := c.slot.customer.Accounts; len(accounts) > 0 {
-				prefetch(unsafe.Pointer(&accounts[0]), unsafe.Sizeof(accounts[0]))
+				prefetch.Of(&accounts[0])
 			}
 			c.slot.lookAhead()
 		}
 		if c.payee != nil {
+			customers = append(customers, uint64(c.payee.no))
 			c.payee.lookAhead()
 		}
 	}
+	if j := r.dispatcher.journal; j != nil {
+		j.Ahead(keys, customers)
+	}
+	r.keys, r.customers = keys, customers
 }
 
 // lookAhead asks for what the slot's lock guards, unless somebody has it.
@@ -55,6 +69,42 @@ func (s *slot) lookAhead() {
 	accounts := s.desk.Accounts
 	s.mu.Unlock()
 	if len(accounts) > 0 {
-		prefetch(unsafe.Pointer(&accounts[0]), unsafe.Sizeof(accounts[0]))
+		prefetch.Of(&accounts[0])
+	}
+}
+
+// AheadMax is for how many commands of one caller memory is asked for at once: what was asked for first must still be
+// in the processor's cache when it is needed.
+const AheadMax = 64
+
+// lookAhead asks for the memory in which Admit counts the requests, at most AheadMax.
+func (n *Node) lookAhead(requests []Request) {
+	var parties [2 * AheadMax]bank.CustomerNo
+	count := 0
+	for i := range requests {
+		r := &requests[i]
+		parties[count] = r.Customer
+		count++
+		if credit, credits := bank.CreditOf(r.Call.Command); credits {
+			parties[count] = credit.Account.Customer()
+			count++
+		}
+	}
+	for _, no := range parties[:count] {
+		prefetch.Line(&n.shards[no.Shard()])
+	}
+	for _, no := range parties[:count] {
+		sh := &n.shards[no.Shard()]
+		sh.mu.RLock()
+		sh.slots.lookAhead(no)
+		sh.mu.RUnlock()
+	}
+	for _, no := range parties[:count] {
+		sh := &n.shards[no.Shard()]
+		sh.mu.RLock()
+		if s := sh.slots.find(no); s != nil {
+			prefetch.Line(s) // what counts users is in the first line
+		}
+		sh.mu.RUnlock()
 	}
 }

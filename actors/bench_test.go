@@ -10,10 +10,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/internal/hugepages"
 	journal "github.com/suanpan-bank/suanpan/journal/embedded"
 	"github.com/suanpan-bank/suanpan/ledger/embedded"
 )
@@ -41,7 +43,13 @@ func BenchmarkTransfers(b *testing.B) {
 // BenchmarkBatches is the same for sixteen callers at once, each with a hundred transfers of customers here and
 // there: what /v1/batches does, without HTTP and JSON.
 func BenchmarkBatches(b *testing.B) {
-	const customers, callers, batch = 10_000, 16, 100
+	for _, customers := range []int{10_000, 100_000} {
+		b.Run(fmt.Sprint(customers), func(b *testing.B) { benchmarkBatches(b, customers) })
+	}
+}
+
+func benchmarkBatches(b *testing.B, customers int) {
+	const callers, batch = 16, 100
 	o, accounts := benchOffice(b, customers)
 	var left atomic.Int64
 	left.Store(int64(b.N))
@@ -91,10 +99,55 @@ func benchOffice(b *testing.B, customers int) (*office, []bank.AccountNo) {
 	})
 	o := &office{tb: b, node: n, opened: 1}
 	var accounts []bank.AccountNo
-	for i := range customers {
-		accounts = append(accounts, o.customer(fmt.Sprint(i), 1_000_000_000))
+	for len(accounts) < customers {
+		accounts = append(accounts, o.customers(len(accounts), min(1000, customers-len(accounts)), 1_000_000_000)...)
 	}
+	keep, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- hugepages.Keep(keep) }()
+	b.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			b.Error(err)
+		}
+	})
+	time.Sleep(time.Second) // what there is so far becomes huge pages
 	return o, accounts
+}
+
+// customers is customer for n of them at once, from the given one on.
+func (o *office) customers(from, n int, fen int64) (accounts []bank.AccountNo) {
+	o.tb.Helper()
+	all := func(command func(i int) bank.Command) (receipts []bank.Receipt) {
+		calls := make([]*bank.Call, n)
+		for i := range calls {
+			calls[i] = o.call(command(i))
+		}
+		o.send(calls...)()
+		for _, c := range calls {
+			if c.Err != nil || c.Receipt.Refusal != nil {
+				o.tb.Fatal(c.Err, c.Receipt.Refusal)
+			}
+			receipts = append(receipts, c.Receipt)
+		}
+		return receipts
+	}
+	registered := all(func(i int) bank.Command {
+		return &bank.RegisterCustomer{IDKind: bank.ResidentID, Region: 220113, Person: bank.PersonSealed{
+			IDSealed: []byte("220113198506150001"), IDToken: fmt.Sprint(from + i),
+		}}
+	})
+	opened := all(func(i int) bank.Command {
+		return &bank.OpenAccount{
+			Customer: registered[i].Events[0].(*bank.CustomerRegistered).CustomerNo, Class: 1, FaceToFace: true,
+			Card: bank.CardSealed{Token: fmt.Sprint("card", from+i)},
+		}
+	})
+	for _, r := range opened {
+		accounts = append(accounts, r.Events[0].(*bank.AccountOpened).AccountNo)
+	}
+	all(func(i int) bank.Command { return &bank.CreditInbound{Account: accounts[i], AmountFen: fen} })
+	return accounts
 }
 
 // reportCPU begins to count the processor time of all that goes on, and returns how to report it.

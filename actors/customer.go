@@ -114,6 +114,12 @@ func (s *shardActor) send(c *customerActor, message any) {
 	s.pass(c, message)
 }
 
+// serve is send of a command, in the shard's turn.
+func (a *customerActor) serve(command *Request) {
+	a.slot.used.Store(a.node.now.Load())
+	a.receive(command)
+}
+
 // pass is the only way to a customer's actor, who has handled the message when it returns. It leads past the actor
 // system, whose own way, in which nothing else would happen, reads six more places of memory (decision 0016).
 func (s *shardActor) pass(c *customerActor, message any) { c.receive(message) }
@@ -241,7 +247,9 @@ func (a *customerActor) decide(req *Request) bool {
 	today := a.node.Today() // first: what the clock says may be of the next date already, never of the one before
 	now := a.node.options.Clock()
 	customer := &a.slot.customer
-	env := bank.Env{
+	d := newDraft()
+	env := &d.env // with the draft, because it would take memory of its own
+	*env = bank.Env{
 		Millis:    now.UnixMilli(),
 		Date:      bank.BookedOn(cmd, today),
 		Catalogue: a.node.options.Catalogue,
@@ -270,7 +278,7 @@ func (a *customerActor) decide(req *Request) bool {
 	if credits && req.payee != nil {
 		held, req.payee = req.payee, nil
 	}
-	admitted, refusal, err := a.admit(credit, credits, held, &env)
+	admitted, refusal, err := a.admit(credit, credits, held, env)
 	if err != nil {
 		req.finish(err)
 		return true
@@ -278,7 +286,6 @@ func (a *customerActor) decide(req *Request) bool {
 	if refusal != nil && a.pending.Any() {
 		return false // an intent of our own may be what the desk has no room beside
 	}
-	d := newDraft()
 	d.by, d.request, d.operation, d.own, d.payee, d.credit = a, req, cmd.Operation(), a.slot, admitted, credit
 	d.dated = bank.BookedOn(cmd, 0) != 0
 	rec := &d.record
@@ -287,11 +294,11 @@ func (a *customerActor) decide(req *Request) bool {
 	rec.Command, rec.BodyHash = ledger.Uint128(req.Call.Key), ledger.Uint128(req.Call.Body)
 	rec.Time, rec.AccountingDate, rec.Channel = now.UnixNano(), uint32(env.Date), uint16(bank.ChannelOf(cmd))
 	if refusal == nil {
-		d.decision, d.refusal = bank.Decide(customer, cmd, &env)
+		d.decision, d.refusal = bank.Decide(customer, cmd, env)
 	} else {
-		d.decision, d.refusal = bank.Refused(customer, &env), refusal
+		d.decision, d.refusal = bank.Refused(customer, env), refusal
 	}
-	if d.refusal != nil && !a.certain(cmd, &env, d.refusal) {
+	if d.refusal != nil && !a.certain(cmd, env, d.refusal) {
 		d.release()
 		return false
 	}

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+
+	"github.com/suanpan-bank/suanpan/ledger"
 )
 
 // dispatcher gives the shards' mailboxes their turns, in the order they asked, on goroutines that it keeps: one
@@ -25,6 +27,10 @@ type dispatcher struct {
 	ended  bool
 	call   chan struct{}
 	most   int // turns taken at once
+
+	journal interface { // nil: nobody looks ahead
+		Ahead(commands []ledger.Uint128, customers []uint64)
+	}
 }
 
 // turn is what a goroutine does in its turn. What it decides is carried out with the round.

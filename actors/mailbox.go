@@ -38,7 +38,9 @@ func (m *shardMailbox) post(queue *[]any, message any) {
 	}
 }
 
-// take handles what has come. The turn is over with the round.
+// take handles what has come. The turn is over with the round. A command to a customer who has an actor goes to him
+// past the actor system and the shard's actor, who would do no more than that (shardActor.Receive) and lie in five more
+// places of memory.
 func (m *shardMailbox) take(r *round) {
 	system := m.collect()
 	user := m.taken
@@ -48,6 +50,10 @@ func (m *shardMailbox) take(r *round) {
 	}
 	for i, message := range user {
 		user[i] = nil
+		if command, ok := message.(*Request); ok && command != nil && command.slot != nil && command.slot.actor != nil {
+			command.slot.actor.serve(command)
+			continue
+		}
 		m.invoker.InvokeUserMessage(message)
 	}
 	m.shard.round = nil

@@ -239,6 +239,8 @@ func (j *memoryJournal) FindCommand(id ledger.Uint128) (*journal.Record, error) 
 	return j.commands[id], nil
 }
 
+func (j *memoryJournal) Ahead([]ledger.Uint128, []uint64) {}
+
 func (j *memoryJournal) FindSubject(id ledger.Uint128) (found []*journal.Record, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

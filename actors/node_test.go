@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -94,12 +95,11 @@ func (o *office) send(calls ...*bank.Call) func() {
 	if err != nil {
 		o.tb.Fatal(err)
 	}
-	for _, call := range calls {
-		req := group.Request(bank.DeciderOf(call.Command), call)
-		if m, ok := call.Command.(*bank.RegisterCustomer); ok {
+	send := func(req *Request) {
+		if m, ok := req.Call.Command.(*bank.RegisterCustomer); ok {
 			if r, err := o.node.Enroll(req, m); err != nil || r != nil {
 				req.Refuse(r)
-				continue
+				return
 			}
 		}
 		pid, err := o.node.Shard(req.Customer.Shard())
@@ -108,9 +108,15 @@ func (o *office) send(calls ...*bank.Call) func() {
 		}
 		if err := o.node.Admit(req); err != nil {
 			req.Fail(err)
-			continue
+			return
 		}
-		o.node.System().Root.Send(pid, req)
+		o.node.Send(pid, req)
+	}
+	for next := range slices.Chunk(calls, AheadMax) {
+		requests := group.Requests(next)
+		for i := range requests {
+			send(&requests[i])
+		}
 	}
 	return func() { group.Wait(nil) }
 }

@@ -17,6 +17,7 @@ type draft struct {
 	by        *customerActor
 	err       error    // of its commit
 	request   *Request // nil: taken over from an earlier process
+	env       bank.Env // what it was decided on
 	decision  bank.Decision
 	refusal   *bank.Refusal
 	dated     bool // its command names the date itself

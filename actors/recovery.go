@@ -20,7 +20,7 @@ import (
 // the node must not start. A ledger elsewhere is not asked: it has what it has, and may be away. What it has
 // not answered is taken up by Resume. Customers come to memory when they are asked for.
 func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
-	n.journal, n.pipeline.journal = j, j
+	n.journal, n.pipeline.journal, n.workers.journal = j, j, j
 	n.checkpointed.Store(uint64(j.Saved()))
 	r := recovery{
 		node: n, saved: j.Saved(), replayed: Replay{engine: n.options.Engine},

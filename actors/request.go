@@ -20,13 +20,14 @@ type Request struct {
 	group    *Group
 	after    func() // runs before the caller hears; nil on the hot path
 	admitted bool
-	bytes    int64 // counted by Admit
 }
 
 // Group waits for the requests of one caller.
 type Group struct {
 	node     *Node
 	requests []Request // as many as the group was made for; never grows, so that they stay where they are
+	count    int64     // of requests in all
+	bytes    int64     // counted by Admit
 	left     atomic.Int32
 	done     chan struct{} // capacity 1: the last request to finish never waits
 	then     func()        // is called instead, by the last request to finish; nil: somebody waits
@@ -45,7 +46,7 @@ func (n *Node) NewGroup(count int) (*Group, error) {
 		return nil, bank.ErrOverloaded
 	}
 	g := groups.Get().(*Group)
-	g.node, g.requests = n, slices.Grow(g.requests, count)
+	g.node, g.requests, g.count = n, slices.Grow(g.requests, count), int64(count)
 	g.left.Store(int32(count))
 	return g, nil
 }
@@ -57,6 +58,17 @@ func (g *Group) Request(customer bank.CustomerNo, call *bank.Call) *Request {
 	r := &g.requests[n]
 	r.Customer, r.Call, r.group = customer, call, g
 	return r
+}
+
+// Requests makes the group's next requests, at most AheadMax, for calls of which only registrations' customers are not
+// known yet. All of them are about to be sent: the memory that Admit needs is asked for.
+func (g *Group) Requests(calls []*bank.Call) []Request {
+	from := len(g.requests)
+	for _, call := range calls {
+		g.Request(bank.DeciderOf(call.Command), call)
+	}
+	g.node.lookAhead(g.requests[from:])
+	return g.requests[from:]
 }
 
 // Wait waits for all of the group's requests, or until stop is closed: then it reports false and
@@ -80,7 +92,7 @@ func (g *Group) deliver() {
 		r.Call.Receipt, r.Call.Err = r.receipt, r.err
 	}
 	clear(g.requests)
-	g.requests, g.then = g.requests[:0], nil
+	g.requests, g.bytes, g.then = g.requests[:0], 0, nil
 	groups.Put(g)
 }
 
@@ -92,8 +104,9 @@ func (r *Request) finish(err error) {
 	if r.after != nil {
 		r.after()
 	}
-	r.group.node.admission.settle(r)
+	r.leave()
 	if g := r.group; g.left.Add(-1) == 0 {
+		g.node.admission.settle(g)
 		if g.then == nil {
 			g.done <- struct{}{}
 			return

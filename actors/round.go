@@ -3,6 +3,8 @@ package actors
 import (
 	"fmt"
 	"runtime/debug"
+
+	"github.com/suanpan-bank/suanpan/ledger"
 )
 
 // round (一轮) is what one goroutine decides in the turns of some shards, one after the other, and gives to the
@@ -19,6 +21,9 @@ type round struct {
 	turns         []*shardMailbox // whose messages have been handled
 	dispatcher    *dispatcher
 	carrying      bool // in carryOut
+
+	keys      []ledger.Uint128 // lookAhead's
+	customers []uint64
 }
 
 // roundMax is how many turns a round has at most, and how many decisions go to the pipeline together. The last of

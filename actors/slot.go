@@ -16,10 +16,8 @@ import (
 // there is none; the desk is shared with payers. A slot leaves memory when nobody uses it, and is read from
 // the journal when somebody asks for it again.
 type slot struct {
+	// What every command and every credit counts or looks at is together in one line of memory.
 	no       bank.CustomerNo
-	customer bank.Customer
-	intents  []*draft       // of an earlier process, without an outcome, in order; for the actor to take over
-	batch    *batch         // that its intents are under way in; guarded by the submitter's lock
 	actor    *customerActor // the customer's; the shard's actor's alone
 	users    atomic.Int32   // who need it in memory: the customer's actor, requests and decisions that concern the customer
 	underWay atomic.Int32   // commands and reads of the customer
@@ -27,15 +25,18 @@ type slot struct {
 	touched  atomic.Uint64  // position of the last record that changed it
 	changed  atomic.Bool    // since its state was last put aside to be saved
 	rolled   atomic.Bool    // as changed, but by closed days only: the shard's book has them when it leaves
-	base     journal.Head   // what its saved state counts, or the one that is about to be saved; the state's owner's
+	loaded   atomic.Bool    // written with mu held
+	replayed bool           // a record that did more than close days, since it was read; guarded by mu
 
-	// mu guards what follows. It is taken inside the pipeline's lock, so it is held for moments only; but for
-	// reading a slot from the journal, which nothing in the pipeline knows of yet.
+	// mu guards the desk and what is said to be. It is taken inside the pipeline's lock, so it is held for moments only;
+	// but for reading a slot from the journal, which nothing in the pipeline knows of yet.
 	mu       sync.Mutex
-	loaded   atomic.Bool // written with mu held
-	replayed bool        // a record that did more than close days, since it was read
-	eventSeq uint64      // of the last event in the desk
+	eventSeq uint64 // of the last event in the desk; guarded by mu
 	desk     bank.Desk
+	customer bank.Customer
+	intents  []*draft     // of an earlier process, without an outcome, in order; for the actor to take over
+	batch    *batch       // that its intents are under way in; guarded by the submitter's lock
+	base     journal.Head // what its saved state counts, or the one that is about to be saved; the state's owner's
 }
 
 // acquire brings a customer's slot into memory, if it is not there, and keeps it there until release. It

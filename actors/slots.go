@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/internal/prefetch"
 )
 
 // slots are a shard's customers in memory by their numbers: a table in which each lies at the place that his number
@@ -43,6 +44,13 @@ func (t *slots) find(no bank.CustomerNo) *slot {
 		return nil
 	}
 	return t.entries[t.at(no)].slot
+}
+
+// lookAhead asks for the memory in which find looks.
+func (t *slots) lookAhead(no bank.CustomerNo) {
+	if len(t.entries) > 0 {
+		prefetch.Line(&t.entries[t.home(no)])
+	}
 }
 
 // put adds a slot that is not there.

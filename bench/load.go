@@ -23,6 +23,7 @@ type load struct {
 	Connections int           // one request in flight on each
 	Rate        float64       // requests due a second; 0: each connection sends when it has its answer
 	Transfers   int           // in a request: 1 uses /v1/transfers, more use /v1/batches
+	Protobuf    bool          // batches are in protobuf
 	Accounts    string        // file of account numbers, one a line
 	OnePayer    bool          // all payments leave the first account
 	KeyPrefix   string        // differs from generator to generator, so that no key comes twice
@@ -189,9 +190,12 @@ func (g *generator) connect(i int) error {
 		return err
 	}
 	c := conn{fd: fd, in: make([]byte, 0, answerBytes+g.load.Transfers<<10)}
-	if g.load.Transfers == 1 {
+	switch {
+	case g.load.Transfers == 1:
 		c.request = newTransfer(g.load.KeyPrefix)
-	} else {
+	case g.load.Protobuf:
+		c.request = newProtobufBatch(g.load.KeyPrefix, g.load.Transfers)
+	default:
 		c.request = newBatch(g.load.KeyPrefix, g.load.Transfers)
 	}
 	g.conns = append(g.conns, c)
@@ -447,7 +451,11 @@ func (g *generator) count(c *conn, a answer, now time.Duration) {
 	if a.status/100 == 2 {
 		succeeded = len(c.request.transfers)
 		if succeeded > 1 {
-			succeeded = bytes.Count(c.in[a.head:a.size], resultCreated)
+			created := resultCreated
+			if g.load.Protobuf {
+				created = protobufCreated
+			}
+			succeeded = bytes.Count(c.in[a.head:a.size], created)
 			g.Refused += uint64(len(c.request.transfers) - succeeded)
 		}
 	}
@@ -462,6 +470,9 @@ func (g *generator) count(c *conn, a answer, now time.Duration) {
 // resultCreated is how a batch's answer shows a transfer that succeeded. A transfer's own status is
 // text, so it is not counted.
 var resultCreated = []byte(`"status":201`)
+
+// protobufCreated is the same in protobuf: the status and, behind it, the transfer.
+var protobufCreated = []byte{0x10, 0xC9, 0x01, 0x22}
 
 func (g *generator) result() outcome {
 	o := g.outcome

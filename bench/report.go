@@ -69,11 +69,14 @@ func (b *bench) comparisons() []comparison {
 		add(s.name+": lone client, p50", micro, of(s, loneTrial), p50, flushTrial, p50)
 		add(s.name+": lone client, p99", micro, of(s, loneTrial), p99, flushTrial, p99)
 
-		batch := fmt.Sprintf("%s: batches of %d transfers, %d connections", s.name, batchTransfers, batchConnections)
-		add(batch+", transfers", perSecond, of(s, batchTrial), rate, echoTrial(b.spread()), rate)
-		latencies(batch+", a batch", of(s, batchTrial), "")
-		add(batch+", server CPU", perTransfer, of(s, batchTrial), serverCPU, echoTrial(b.spread()), serverCPU)
-		add(batch+", server CPU until it is idle again", perTransfer, of(s, batchTrial), wholeCPU, echoTrial(b.spread()), wholeCPU)
+		for _, name := range []string{batchTrial, protobufTrial} {
+			batch := fmt.Sprintf("%s: %s of %d transfers, %d connections", s.name, name, batchTransfers, batchConnections)
+			add(batch+", transfers", perSecond, of(s, name), rate, echoTrial(b.spread()), rate)
+			latencies(batch+", a batch", of(s, name), "")
+			add(batch+", server CPU", perTransfer, of(s, name), serverCPU, echoTrial(b.spread()), serverCPU)
+			add(batch+", server CPU until it is idle again", perTransfer, of(s, name), wholeCPU, echoTrial(b.spread()), wholeCPU)
+			add(batch+", load generator CPU", perTransfer, of(s, name), clientCPU, echoTrial(b.spread()), clientCPU)
+		}
 
 		for _, share := range openShares {
 			open := fmt.Sprintf("%s: open loop at %.0f %%", s.name, 100*share)

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strconv"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 const (
@@ -17,6 +19,7 @@ const (
 type request struct {
 	bytes     []byte
 	transfers []transferFields
+	protobuf  bool
 }
 
 // transferFields are offsets into request.bytes.
@@ -78,6 +81,10 @@ func (r *request) set(i int, key uint64, payer, payee *[accountDigits]byte, amou
 	putHex(r.bytes[f.key:f.key+keyDigits], key)
 	copy(r.bytes[f.payer:], payer[:])
 	copy(r.bytes[f.payee:], payee[:])
+	if r.protobuf {
+		protowire.AppendVarint(r.bytes[f.amount:f.amount], uint64(amountFen))
+		return
+	}
 	putDecimal(r.bytes[f.amount:f.amount+len(amountBlank)], amountFen)
 }
 

@@ -8,6 +8,8 @@ import (
 	"io"
 	"net/http"
 	"testing"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 type transferBody struct {
@@ -97,5 +99,57 @@ func TestPayerAndPayeeAlwaysDifferAndEveryAccountTakesPart(t *testing.T) {
 		if want := map[bool][2]int{false: {7, 7}, true: {1, 6}}[onePayer]; len(paid) != want[0] || len(received) != want[1] {
 			t.Errorf("one payer %v: %d accounts pay, %d receive", onePayer, len(paid), len(received))
 		}
+	}
+}
+
+// A batch in protobuf whose transfers were overwritten is one the bank takes.
+func TestAPrebuiltProtobufBatchHasTheTransfersItWasGiven(t *testing.T) {
+	const n = 5
+	req := newProtobufBatch("run-", n)
+	for i := range n {
+		req.set(i, uint64(i), numbered(i), numbered(i+1), amountFenMin+i*1000)
+	}
+	r, body := readRequest(t, req.bytes)
+	if r.URL.Path != "/v1/batches" || r.Header.Get("Content-Type") != "application/x-protobuf" {
+		t.Fatalf("%s", req.bytes)
+	}
+	read := func(b []byte) (fields map[protowire.Number]string, numbers map[protowire.Number]uint64) {
+		fields, numbers = map[protowire.Number]string{}, map[protowire.Number]uint64{}
+		for len(b) > 0 {
+			number, wire, n := protowire.ConsumeTag(b)
+			if n < 0 {
+				t.Fatalf("% x", b)
+			}
+			b = b[n:]
+			if wire == protowire.VarintType {
+				numbers[number], n = protowire.ConsumeVarint(b)
+			} else {
+				var v []byte
+				v, n = protowire.ConsumeBytes(b)
+				fields[number] = string(v)
+			}
+			if n < 0 {
+				t.Fatalf("% x", b)
+			}
+			b = b[n:]
+		}
+		return fields, numbers
+	}
+	for i := range n {
+		_, _, tag := protowire.ConsumeTag(body)
+		operation, size := protowire.ConsumeBytes(body[tag:])
+		if size < 0 {
+			t.Fatalf("% x", body)
+		}
+		body = body[tag+size:]
+		o, _ := read(operation)
+		got, numbers := read([]byte(o[4]))
+		if o[1] != fmt.Sprintf("run-%0*x", keyDigits, i) || got[1] != "internal" || got[2] != string(numbered(i)[:]) ||
+			got[3] != string(numbered(i + 1)[:]) || numbers[4] != uint64(amountFenMin+i*1000) {
+			t.Errorf("operation %d is %v %v", i, got, numbers)
+		}
+	}
+	if len(body) > 0 {
+		t.Errorf("behind them stands % x", body)
 	}
 }

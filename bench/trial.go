@@ -17,6 +17,7 @@ type trial struct {
 	on          *server // nil: no server, the disk itself
 	connections int
 	transfers   int // a request
+	protobuf    bool
 	onePayer    bool
 	// Open loop: requests are due at a constant rate, this share of what spreadTrial reached, whether the
 	// earlier ones are answered or not. Zero: each connection sends when it has its answer.
@@ -62,6 +63,7 @@ const (
 	loneTrial        = "lone client"
 	hotTrial         = "one hot customer"
 	batchTrial       = "batches"
+	protobufTrial    = "batches in protobuf"
 
 	warmUp     = 300 * time.Millisecond
 	settleMax  = 20 * time.Second // how long a trial waits for its server to finish what the requests caused
@@ -141,7 +143,8 @@ func (b *bench) trials() []trial {
 		all = append(all,
 			trial{name: of(s, loneTrial), on: s, connections: 1, transfers: 1},
 			trial{name: of(s, hotTrial), on: s, connections: b.spread(), transfers: 1, onePayer: true},
-			trial{name: of(s, batchTrial), on: s, connections: batchConnections, transfers: batchTransfers})
+			trial{name: of(s, batchTrial), on: s, connections: batchConnections, transfers: batchTransfers},
+			trial{name: of(s, protobufTrial), on: s, connections: batchConnections, transfers: batchTransfers, protobuf: true})
 		for _, share := range openShares {
 			all = append(all, trial{name: openTrial(s, share), on: s, connections: b.spread(), transfers: 1, share: share})
 		}
@@ -264,7 +267,7 @@ func cpuOf(pids []int) (sum time.Duration, err error) {
 func (b *bench) loadOf(t trial) load {
 	b.serial++
 	l := load{
-		Address: t.on.address, Connections: t.connections, Transfers: t.transfers, OnePayer: t.onePayer,
+		Address: t.on.address, Connections: t.connections, Transfers: t.transfers, Protobuf: t.protobuf, OnePayer: t.onePayer,
 		Accounts: b.accountsOf(t.on), KeyPrefix: fmt.Sprintf("%s-%04d-", b.run, b.serial), Seed: uint64(b.serial),
 		WarmUp: warmUp, Window: b.duration, ServerPID: t.on.pid(),
 	}

@@ -5,6 +5,7 @@ package cluster
 
 import (
 	"context"
+	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -42,8 +43,7 @@ func (c *Cluster) Do(ctx context.Context, call *bank.Call) {
 		call.Err = err
 		return
 	}
-	req := group.Request(0, call)
-	c.send(req)
+	c.send(group.Request(bank.DeciderOf(call.Command), call))
 	if !group.Wait(c.until(ctx)) {
 		call.Err = bank.ErrOutcomeUnknown
 	}
@@ -61,8 +61,11 @@ func (c *Cluster) DoAll(ctx context.Context, calls []*bank.Call) {
 		}
 		return
 	}
-	for _, call := range calls {
-		c.send(group.Request(0, call))
+	for next := range slices.Chunk(calls, actors.AheadMax) {
+		requests := group.Requests(next)
+		for i := range requests {
+			c.send(&requests[i])
+		}
 	}
 	if !group.Wait(c.until(ctx)) {
 		for _, call := range calls {
@@ -79,8 +82,7 @@ func (c *Cluster) until(ctx context.Context) <-chan struct{} {
 }
 
 func (c *Cluster) send(req *actors.Request) {
-	cmd := req.Call.Command
-	if register, ok := cmd.(*bank.RegisterCustomer); ok {
+	if register, ok := req.Call.Command.(*bank.RegisterCustomer); ok {
 		refusal, err := c.node.Enroll(req, register)
 		switch {
 		case err != nil:
@@ -90,8 +92,6 @@ func (c *Cluster) send(req *actors.Request) {
 			req.Refuse(refusal)
 			return
 		}
-	} else {
-		req.Customer = bank.DeciderOf(cmd)
 	}
 	pid, err := c.directory.Route(req.Customer.Shard())
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *Cluster) send(req *actors.Request) {
 		req.Fail(err)
 		return
 	}
-	c.node.System().Root.Send(pid, req)
+	c.node.Send(pid, req)
 }
 
 // Ready reports whether commands are taken; bank.ErrLedgerUnavailable: those that don't need the ledger.

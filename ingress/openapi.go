@@ -38,6 +38,7 @@ func describe(routes []route, limits Limits) schema {
 			"schemas":         schema{"Problem": schemaOf(reflect.TypeFor[document]()), "Codes": codes()},
 			"securitySchemes": schema{"operator": schema{"type": "http", "scheme": "bearer", "description": "An operator's token"}},
 		},
+		"x-protobuf":        batchProto,
 		"x-body-bytes-max":  limits.BodyMax,
 		"x-batch-max":       BatchMax,
 		"x-statement-max":   StatementMax,
@@ -87,7 +88,9 @@ func describeRoute(r *route) schema {
 		}
 	}
 	if r.path == batchPath {
-		out["requestBody"], reply = body(reflect.TypeFor[batchRequest]()), batchReply{}
+		in := body(reflect.TypeFor[batchRequest]())
+		in["content"].(schema)[protobufType] = protobufSchema("Batch")
+		out["requestBody"], reply = in, batchReply{}
 	}
 	if r.request != nil {
 		out["requestBody"] = body(reflect.TypeOf(r.request))
@@ -98,6 +101,9 @@ func describeRoute(r *route) schema {
 	ok := schema{"description": "success"}
 	if reply != nil {
 		ok["content"] = content("application/json", schemaOf(reflect.TypeOf(reply)))
+		if r.path == batchPath {
+			ok["content"].(schema)[protobufType] = protobufSchema("BatchResults")
+		}
 	}
 	out["responses"] = schema{
 		success:   ok,

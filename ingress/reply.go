@@ -48,7 +48,9 @@ type transferReply struct {
 	Balances       []bank.Balance `json:"balances"`
 }
 
-func transferred(r *bank.Receipt) any {
+func transferred(r *bank.Receipt) any { return transferReplyOf(r) }
+
+func transferReplyOf(r *bank.Receipt) transferReply {
 	if len(r.Events) == 1 {
 		if m, ok := r.Events[0].(*bank.InternalTransferred); ok {
 			return transferReply{m.TxnID, "internal", bank.TransferSucceeded, m.AmountFen, m.FeeFen, r.Date, r.Balances}

@@ -77,7 +77,8 @@ type batchOperation struct {
 	Body           jsontext.Value `json:"body"`
 
 	transfer transferRequest
-	plain    bool // transfer is what Body says
+	plain    bool     // transfer is what Body says
+	problem  *problem // with transfer
 }
 
 type batchReply struct {
@@ -89,6 +90,8 @@ type batchResult struct {
 	Status         int    `json:"status"`
 	Replayed       bool   `json:"replayed,omitzero"`
 	Body           any    `json:"body"`
+
+	receipt *bank.Receipt // of a transfer whose answer is protobuf, instead of Body
 }
 
 // batch carries out many commands at once. Each succeeds or fails alone; those of one customer are
@@ -96,7 +99,12 @@ type batchResult struct {
 func (s *Server) batch(ctx *fasthttp.RequestCtx) {
 	b := batches.Get().(*batch)
 	defer b.reuse()
-	if p := decodeFrequent(ctx.PostBody(), &b.request); p != nil {
+	protobuf, answerProtobuf := inProtobuf(ctx)
+	read := decodeFrequent[batchRequest]
+	if protobuf {
+		read = func(body []byte, in *batchRequest) *problem { return in.readProtobuf(body) }
+	}
+	if p := read(ctx.PostBody(), &b.request); p != nil {
 		s.fail(ctx, p)
 		return
 	}
@@ -126,10 +134,19 @@ func (s *Server) batch(ctx *fasthttp.RequestCtx) {
 			continue
 		}
 		o := b.operations[n]
-		r.Status, r.Body = o.status, o.reply(&call.Receipt)
+		r.Status = o.status
+		if answerProtobuf && o == transfers {
+			r.receipt = &call.Receipt
+		} else {
+			r.Body = o.reply(&call.Receipt)
+		}
 	}
 	for i := range b.results {
 		s.metrics.countBatched(b.results[i].Status)
+	}
+	if answerProtobuf {
+		s.writeWith(ctx, fasthttp.StatusOK, protobufType, batchReply{b.results}.appendProtobuf)
+		return
 	}
 	s.reply(ctx, fasthttp.StatusOK, batchReply{b.results})
 }
@@ -165,6 +182,9 @@ func (s *Server) prepare(ctx *fasthttp.RequestCtx, o *batchOperation, call *bank
 	if p := checkKey(o.IdempotencyKey); p != nil {
 		p.field = "idempotency_key"
 		return nil, p
+	}
+	if o.problem != nil {
+		return nil, o.problem
 	}
 	if o.plain && o.Path == transfersPath {
 		cmd, p := transfer(s, &o.transfer, nil)
@@ -302,15 +322,23 @@ func (s *Server) reply(ctx *fasthttp.RequestCtx, status int, v any) {
 }
 
 func (s *Server) write(ctx *fasthttp.RequestCtx, status int, contentType string, v any) {
+	s.writeWith(ctx, status, contentType, func(b []byte) ([]byte, error) {
+		b, err := appendJSON(b, v)
+		return append(b, '\n'), err
+	})
+}
+
+// writeWith writes a reply that appends itself.
+func (s *Server) writeWith(ctx *fasthttp.RequestCtx, status int, contentType string, appendTo func([]byte) ([]byte, error)) {
 	scratch := scratches.Get().(*[]byte)
 	defer scratches.Put(scratch)
-	body, err := appendJSON((*scratch)[:0], v)
+	body, err := appendTo((*scratch)[:0])
 	if err != nil {
 		s.options.Logger.Error("a reply can't be written", "cause", err)
 		status, contentType = fasthttp.StatusInternalServerError, "application/problem+json"
-		body = append((*scratch)[:0], `{"code":"INTERNAL","status":500}`...)
+		body = append((*scratch)[:0], `{"code":"INTERNAL","status":500}`+"\n"...)
 	}
-	*scratch = append(body, '\n')
+	*scratch = body
 	ctx.SetStatusCode(status)
 	ctx.SetContentType(contentType)
 	ctx.SetBody(*scratch)

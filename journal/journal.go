@@ -115,6 +115,9 @@ type Journal interface {
 	// commit. On return the order is fixed but nothing is durable: see Durable and Options.OnDurable.
 	// rec and what it points to may be reused by the caller after return.
 	Append(rec *Record) error
+	// Ahead says which commands are looked for next, and whom the records concern that are appended then; nothing
+	// depends on it but speed.
+	Ahead(commands []ledger.Uint128, customers []uint64)
 	// Durable is the last position known to be on disk.
 	Durable() Position
 	// Last is the last position given out.

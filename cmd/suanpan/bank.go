@@ -22,6 +22,7 @@ import (
 	"github.com/suanpan-bank/suanpan/identity"
 	"github.com/suanpan-bank/suanpan/ingress"
 	"github.com/suanpan-bank/suanpan/internal/clock"
+	"github.com/suanpan-bank/suanpan/internal/hugepages"
 	"github.com/suanpan-bank/suanpan/journal/embedded"
 	"github.com/suanpan-bank/suanpan/ledger"
 	"github.com/suanpan-bank/suanpan/streams"
@@ -65,6 +66,7 @@ type server struct {
 	catalogue *bank.Catalogue
 	moving    sync.Mutex // one move of the clock at a time
 	day       *accountingDay
+	memory    worker       // has the heap lie in huge pages
 	daily     worker       // cuts the days and does the work of their ends
 	broken    atomic.Int64 // daily checks, when they were made last
 	letGo     sync.RWMutex // held for writing while it does, for reading by who needs all that is kept
@@ -119,6 +121,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 			err = errors.Join(err, s.close(drain))
 		}
 	}()
+	s.memory = s.run("huge pages", hugepages.Keep)
 	at := layout{o.data}
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return nil, fmt.Errorf("can't use the data directory (choose another with --data): %w", err)
@@ -341,6 +344,9 @@ func (s *server) close(ctx context.Context) error {
 	}
 	if s.ledger != nil {
 		errs = append(errs, s.ledger.Close())
+	}
+	if s.memory.cancel != nil {
+		s.memory.stop()
 	}
 	return errors.Join(errs...)
 }

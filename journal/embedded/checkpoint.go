@@ -143,7 +143,7 @@ func (j *Journal) checkpoint(f *frozen) error {
 	j.mu.Unlock()
 	old.release()
 	// Memory is used again: fresh one would cost a page fault for every few records.
-	clear(unused)
+	unused.clear()
 	f.ids.clear()
 	j.mu.Lock()
 	j.heads.emptied, j.emptied = unused, f.ids

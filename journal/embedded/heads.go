@@ -17,33 +17,46 @@ type head struct {
 // heads are the customers' counters in memory: of those who had records since the last checkpoint began, of
 // those whom a checkpoint is saving, and of those it saved last. The rest is in the store.
 type heads struct {
-	young, saving, old map[uint64]head
-	emptied            map[uint64]head // the next young
-	turns              uint64          // how often they moved on
+	young, old *headTable
+	saving     *headTable // nil: no checkpoint is under way
+	emptied    *headTable // the next young
+	turns      uint64     // how often they moved on
 }
 
 // headsOldMax bounds what is read into old besides what a checkpoint leaves there.
 const headsOldMax = 1 << 18
 
 func newHeads() heads {
-	return heads{young: make(map[uint64]head), old: make(map[uint64]head), emptied: make(map[uint64]head)}
+	return heads{young: new(headTable), old: new(headTable), emptied: new(headTable)}
 }
 
 func (h *heads) find(customer uint64) (head, bool) {
-	for _, m := range [...]map[uint64]head{h.young, h.saving, h.old} {
-		if found, ok := m[customer]; ok {
+	for _, t := range [...]*headTable{h.young, h.saving, h.old} {
+		if t == nil {
+			continue
+		}
+		if found, ok := t.find(customer); ok {
 			return found, true
 		}
 	}
 	return head{}, false
 }
 
+// ahead asks for the memory in which a customer is looked for.
+func (h *heads) ahead(customer uint64) {
+	h.young.ahead(customer)
+	if h.saving != nil {
+		h.saving.ahead(customer)
+	}
+	h.old.ahead(customer)
+}
+
 // keep remembers what the store said of a customer who is not known here.
 func (h *heads) keep(customer uint64, found head) {
-	if len(h.old) >= 2*headsOldMax {
-		clear(h.old)
+	if h.old.n >= 2*headsOldMax {
+		h.old.clear()
 	}
-	h.old[customer] = found
+	h.old.put(customer, found)
 }
 
 // Head implements journal.Journal.

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"slices"
 
+	"github.com/suanpan-bank/suanpan/internal/prefetch"
 	"github.com/suanpan-bank/suanpan/journal"
 	"github.com/suanpan-bank/suanpan/ledger"
 )
@@ -73,6 +74,9 @@ func (x *idIndex) spread() {
 	}
 	x.newest = x.newest[:0]
 }
+
+// ahead asks for the memory in which an id is looked for.
+func (x *idIndex) ahead(hash uint64) { prefetch.Line(&x.filter[hash>>x.shift]) }
 
 // filterBits are the bits of an id in its word, by the last bits of its hash.
 func filterBits(hash uint64) uint64 { return 1<<(hash&63) | 1<<(hash>>6&63) | 1<<(hash>>12&63) }

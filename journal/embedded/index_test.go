@@ -90,7 +90,7 @@ func TestWhatCheckpointsBroughtToDiskIsFoundBeforeAndAfterAReopen(t *testing.T) 
 	if n := len(j.runs.all); n < 2 || n > 2*runsMerged || j.index.at.last < 1400 || j.runs.all[0].level < 2 {
 		t.Errorf("%d runs up to position %d: checkpoints did not happen or were not merged", n, j.index.at.last)
 	}
-	if n := len(j.heads.young) + len(j.heads.saving) + len(j.heads.old); n > 2*28 {
+	if n := j.heads.young.n + j.heads.old.n; n > 2*28 {
 		t.Errorf("counters of %d customers in memory", n)
 	}
 	before := contents(t, j)

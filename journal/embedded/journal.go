@@ -254,7 +254,7 @@ func (j *Journal) note(rec *journal.Record, parties []party) {
 	}
 	for i := range parties {
 		parties[i].head.last = rec.Position
-		j.heads.young[parties[i].customer] = parties[i].head
+		j.heads.young.put(parties[i].customer, parties[i].head)
 	}
 	if !rec.Command.IsZero() {
 		j.recent.add(commandHash(rec.Command), rec.Position)

@@ -353,16 +353,16 @@ func (j *Journal) noteRead(rec *journal.Record) {
 // them: one read for each customer would take longer than the records.
 func (j *Journal) completeHeads() error {
 	var lacking []uint64
-	for customer, h := range j.heads.young {
+	for customer, h := range j.heads.young.all() {
 		if h.Seq == 0 || h.EventSeq == 0 {
 			lacking = append(lacking, customer)
 		}
 	}
 	slices.Sort(lacking)
 	err := j.store.heads(lacking, func(customer uint64, stored head) {
-		h := j.heads.young[customer]
+		h, _ := j.heads.young.find(customer)
 		h.Seq, h.EventSeq = cmp.Or(h.Seq, stored.Seq), cmp.Or(h.EventSeq, stored.EventSeq)
-		j.heads.young[customer] = h
+		j.heads.young.put(customer, h)
 	})
 	if err != nil {
 		return &indexError{err}

@@ -99,6 +99,26 @@ func (j *Journal) FindSubject(id ledger.Uint128) ([]*journal.Record, error) {
 	return j.find(subjectHash(id), id, func(rec *journal.Record) bool { return rec.Subject == id })
 }
 
+// Ahead implements journal.Journal.
+func (j *Journal) Ahead(commands []ledger.Uint128, customers []uint64) {
+	j.mu.Lock()
+	for _, customer := range customers {
+		j.heads.ahead(customer)
+	}
+	for _, command := range commands {
+		hash := commandHash(command)
+		j.recent.ahead(hash)
+		if j.frozen != nil {
+			j.frozen.ids.ahead(hash)
+		}
+	}
+	runs := j.runs
+	runs.use()
+	j.mu.Unlock()
+	runs.ahead(commands)
+	runs.release()
+}
+
 // find reads the records noted under the hash. What retention let go is not found.
 func (j *Journal) find(hash uint64, id ledger.Uint128, is func(*journal.Record) bool) ([]*journal.Record, error) {
 	if id.IsZero() {

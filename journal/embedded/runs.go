@@ -11,7 +11,9 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"github.com/suanpan-bank/suanpan/internal/prefetch"
 	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
 )
 
 // A run is a file with the ids of a range of positions, sorted by hash. A checkpoint writes one; when runsMerged of
@@ -427,6 +429,31 @@ func (rs *runs) find(hash uint64, out []journal.Position) ([]journal.Position, e
 		}
 	}
 	return out, nil
+}
+
+// ahead asks for the memory in which find looks: the places of all buckets first, because what lies there says where
+// their prints are.
+func (rs *runs) ahead(commands []ledger.Uint128) {
+	for _, r := range rs.all {
+		if r.buckets == nil {
+			continue
+		}
+		for _, command := range commands {
+			bucket, _ := bucketOf(commandHash(command), r.count)
+			prefetch.Line(&r.buckets[bucket])
+		}
+	}
+	for _, r := range rs.all {
+		if r.buckets == nil {
+			continue
+		}
+		for _, command := range commands {
+			bucket, _ := bucketOf(commandHash(command), r.count)
+			if begin := r.buckets[bucket]; begin < r.buckets[bucket+1] {
+				prefetch.Line(&r.prints[begin])
+			}
+		}
+	}
 }
 
 // runsUsual is how many runs there are at most up to a billion records, with checkpoints as usual.

@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// func prefetch(p unsafe.Pointer, bytes uintptr)
-TEXT ·prefetch(SB), NOSPLIT, $0-16
+// func Bytes(p unsafe.Pointer, bytes uintptr)
+TEXT ·Bytes(SB), NOSPLIT, $0-16
 	MOVQ p+0(FP), AX
 	MOVQ bytes+8(FP), BX
 	ADDQ AX, BX
