@@ -41,8 +41,10 @@ import (
 const (
 	closingBlock     = 64  // customers whose day one decision closes: a turn of some 200 µs
 	closingsUnderWay = 128 // such decisions not yet durable, so that a slow disk is used all the time
-	restingBytesMax  = 1 << 10
-	restingSlack     = 8 // bytes by which an entry may grow where it lies
+	// closingHeads is of how many customers, about, the journal's counters are read in one go.
+	closingHeads    = 1 << 16
+	restingBytesMax = 1 << 10
+	restingSlack    = 8 // bytes by which an entry may grow where it lies
 	// restingStates is where books are saved, beyond all customers: restingStates and the shard.
 	restingStates bank.CustomerNo = 1 << 40
 )
@@ -330,16 +332,36 @@ func (s *sweep) settleResting(ctx context.Context) error {
 	for no := bank.CustomerNo(1); no <= bank.CustomerNo(s.count); no++ {
 		byShard[no.Shard()] = append(byShard[no.Shard()], no)
 	}
+	s.only = []bank.CustomerNo{} // not nil: perhaps nobody
+	atOnce := int(max(1, closingHeads*bank.ShardCount/max(s.count, 1)))
+	for first := 0; first < bank.ShardCount; first += atOnce {
+		left, err := s.restingIn(ctx, byShard, first, min(first+atOnce, bank.ShardCount))
+		if err != nil {
+			return err
+		}
+		s.only = append(s.only, left...)
+	}
+	slices.Sort(s.only) // as they lie on disk
+	return nil
+}
+
+// restingIn does it for the customers of some shards, and returns who must be visited.
+func (s *sweep) restingIn(ctx context.Context, byShard [][]bank.CustomerNo, first, end int) ([]bank.CustomerNo, error) {
+	if s.resting == closeResting {
+		if err := s.readHeads(byShard[first:end]); err != nil {
+			return nil, err
+		}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var ended sync.WaitGroup
-	var next atomic.Uint32
+	var next atomic.Int32
 	left := make([][]bank.CustomerNo, s.node.sweepers)
 	for i := range s.node.sweepers {
 		ended.Go(func() {
 			for {
-				shard := next.Add(1) - 1
-				if shard >= bank.ShardCount {
+				shard := first + int(next.Add(1)) - 1
+				if shard >= end {
 					return
 				}
 				found, err := s.restingOf(ctx, uint16(shard), byShard[shard])
@@ -353,11 +375,22 @@ func (s *sweep) settleResting(ctx context.Context) error {
 	}
 	ended.Wait()
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
-	s.only = append([]bank.CustomerNo{}, slices.Concat(left...)...) // not nil: perhaps nobody
-	slices.Sort(s.only)                                             // as they lie on disk
-	return nil
+	return slices.Concat(left...), nil
+}
+
+// readHeads has the journal read the counters of the customers, most of whom have been idle since the last day's end.
+// Those of a shard are far apart on disk: read for some shards together they are read in order.
+func (s *sweep) readHeads(byShard [][]bank.CustomerNo) error {
+	var customers []uint64
+	for _, shard := range byShard {
+		for _, no := range shard {
+			customers = append(customers, uint64(no))
+		}
+	}
+	slices.Sort(customers)
+	return s.node.journal.ReadHeads(customers)
 }
 
 // restingOf does it for the customers of a shard, a block in a turn, and returns who must be visited.
