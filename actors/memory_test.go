@@ -150,6 +150,8 @@ func (j *memoryJournal) WaitDurable(context.Context, journal.Position) error {
 
 func (j *memoryJournal) First() journal.Position { return 1 }
 
+func (j *memoryJournal) ReadHeads([]uint64) error { return nil }
+
 func (j *memoryJournal) Head(customer uint64) (journal.Head, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -129,6 +129,9 @@ type Journal interface {
 	// Head returns the customer's counters; zero for an unknown customer. It may read the disk for a customer
 	// that has been idle for long. Whoever asked before appending spares Append that read.
 	Head(customer uint64) (Head, error)
+	// ReadHeads reads the counters of many customers, in rising order, in one go, so that Head and Append need no read
+	// for them soon after. It changes nothing else; what it can't keep is read when it is asked for.
+	ReadHeads(customers []uint64) error
 	// Scan calls fn with each durable record from position on, in order, until fn returns false or
 	// the durable end is reached. The record is valid only during the call.
 	Scan(ctx context.Context, from Position, fn func(*Record) bool) error

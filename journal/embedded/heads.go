@@ -54,7 +54,7 @@ func (h *heads) ahead(customer uint64) {
 // keep remembers what the store said of a customer who is not known here.
 func (h *heads) keep(customer uint64, found head) {
 	if h.old.n >= 2*headsOldMax {
-		h.old.clear()
+		h.old = new(headTable) // to clear so large a one would hold up everybody for milliseconds
 	}
 	h.old.put(customer, found)
 }
@@ -88,6 +88,44 @@ func (j *Journal) headOf(customer uint64) (head, error) {
 	}
 	return found, nil
 }
+
+// ReadHeads implements journal.Journal. It goes through the store once instead of looking for each customer.
+func (j *Journal) ReadHeads(customers []uint64) error {
+	var lacking []uint64
+	for some := range slices.Chunk(customers, headsAtOnce) {
+		j.mu.Lock()
+		for _, customer := range some {
+			if _, ok := j.heads.find(customer); !ok {
+				lacking = append(lacking, customer)
+			}
+		}
+		j.mu.Unlock()
+	}
+	j.mu.Lock()
+	turns := j.heads.turns
+	j.mu.Unlock()
+	read := make([]party, 0, len(lacking))
+	if err := j.store.heads(lacking, func(customer uint64, h head) { read = append(read, party{customer, h}) }); err != nil {
+		return err
+	}
+	for some := range slices.Chunk(read, headsAtOnce) {
+		j.mu.Lock()
+		if j.heads.turns != turns { // what was read may be older than what is known and stored by now
+			j.mu.Unlock()
+			break
+		}
+		for _, p := range some {
+			if _, ok := j.heads.find(p.customer); !ok {
+				j.heads.keep(p.customer, p.head)
+			}
+		}
+		j.mu.Unlock()
+	}
+	return nil
+}
+
+// headsAtOnce is how many counters are looked at before the lock is given to others: some 20 µs.
+const headsAtOnce = 256
 
 // head is headOf while the lock is held.
 func (j *Journal) head(customer uint64) (head, error) {

@@ -7,7 +7,7 @@
 // reads only the records behind the last checkpoint. ids.go and runs.go hold the ids, store.go the rest.
 //
 // Memory: about 130 bytes for each record since the last checkpoint but one, which is 250,000 to 500,000 records and
-// at most 1,500,000 (see crowdedAfter); 2.3 bytes for each older id until that is filterBytesMax, 0.02 beyond; 48 MB
+// at most 1,500,000 (see crowdedAfter); 2.3 bytes for each older id until that is filterBytesMax, 0.02 beyond; 144 MB
 // for the store; tailBytesMax of records on disk; batchMax for those not there yet, twice; 100 bytes a segment.
 package embedded
 

@@ -3,9 +3,7 @@ package reporting
 import (
 	"database/sql"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 
@@ -19,7 +17,7 @@ type changes struct {
 	report    *Report
 	accounts  map[accountKey]*streams.Balances // differences
 	products  map[productKey]*productTotals    // differences
-	customers map[string]*progress
+	customers map[bank.CustomerNo]*progress
 	offsets   map[place]int64
 	dead      []deadLetter
 }
@@ -36,17 +34,6 @@ type productKey struct {
 
 type productTotals struct{ opened, closed, balanceFen int64 }
 
-// progress is which of a customer's events have been counted: all up to seq, and those ahead. The report
-// remembers it between batches, for progressMax customers: most of a batch's customers were in the last.
-type progress struct {
-	seq    uint64
-	stored uint64
-	ahead  map[uint64]bool // nil: none; false: was ahead, is not any more
-}
-
-// progressMaxDefault bounds the customers remembered, at about 150 bytes each.
-const progressMaxDefault = 200_000
-
 type deadLetter struct {
 	message
 	reason string
@@ -61,22 +48,22 @@ func (r *Report) apply(batch []message) error {
 	defer func() { _ = tx.Rollback() }() // nothing after a commit
 	c := &changes{
 		report: r, accounts: make(map[accountKey]*streams.Balances), products: make(map[productKey]*productTotals),
-		customers: make(map[string]*progress), offsets: make(map[place]int64),
+		customers: make(map[bank.CustomerNo]*progress), offsets: make(map[place]int64),
 	}
-	envelopes := make([]streams.Envelope, len(batch))
+	events := make([]event, len(batch))
 	for i := range batch {
 		m := &batch[i]
 		c.offsets[m.place] = m.offset + 1
-		if envelopes[i], err = streams.Decode(m.value); err != nil {
+		if events[i], err = read(m.value); err != nil {
 			c.dead = append(c.dead, deadLetter{*m, err.Error()})
 		}
 	}
-	if err := c.meet(tx, envelopes); err != nil {
+	if err := c.meet(tx, events); err != nil {
 		return err
 	}
-	for i := range envelopes {
-		if envelopes[i].ActorSeq != 0 {
-			c.take(&batch[i], &envelopes[i])
+	for i := range events {
+		if events[i].ActorSeq != 0 {
+			c.take(&batch[i], &events[i])
 		}
 	}
 	if err := c.store(tx); err != nil {
@@ -91,25 +78,34 @@ func (r *Report) apply(batch []message) error {
 	return nil
 }
 
-// settle notes that the database has it.
-func (p *progress) settle() {
-	p.stored = p.seq
-	for seq, ahead := range p.ahead {
-		if !ahead {
-			delete(p.ahead, seq)
-		}
+// event is what a message says, and of whom.
+type event struct {
+	streams.Envelope
+	customer bank.CustomerNo
+}
+
+// read reads a message; with an error nothing of it counts.
+func read(value []byte) (event, error) {
+	env, err := streams.Decode(value)
+	if err != nil {
+		return event{}, err
 	}
+	customer, err := bank.ParseCustomerNo(env.CustomerToken)
+	if err != nil {
+		return event{}, fmt.Errorf("customer %q: %w", env.CustomerToken, err)
+	}
+	return event{env, customer}, nil
 }
 
 // take counts an event, unless it has been counted.
-func (c *changes) take(m *message, env *streams.Envelope) {
-	if !c.customers[env.CustomerToken].count(env.ActorSeq) {
+func (c *changes) take(m *message, e *event) {
+	if !c.customers[e.customer].count(e.ActorSeq) {
 		return
 	}
-	for i := range env.Entries {
-		env.Entries[i].Apply(c.balances)
+	for i := range e.Entries {
+		e.Entries[i].Apply(c.balances)
 	}
-	if err := c.event(env); err != nil {
+	if err := c.event(&e.Envelope); err != nil {
 		c.dead = append(c.dead, deadLetter{*m, err.Error()})
 	}
 }
@@ -122,97 +118,6 @@ func (c *changes) balances(ledgerNo uint32, id ledger.Uint128) *streams.Balances
 		c.accounts[key] = b
 	}
 	return b
-}
-
-// meet finds how far the customers of a batch are.
-func (c *changes) meet(tx *sql.Tx, envelopes []streams.Envelope) error {
-	var strangers []any
-	known := c.report.known
-	for i := range envelopes {
-		customer := envelopes[i].CustomerToken
-		if envelopes[i].ActorSeq == 0 || c.customers[customer] != nil {
-			continue // not readable, or met
-		}
-		p := known[customer]
-		if p == nil {
-			p = new(progress)
-			strangers = append(strangers, customer)
-		}
-		c.customers[customer] = p
-	}
-	if len(known)+len(strangers) > c.report.progressMax {
-		clear(known)
-	}
-	maps.Copy(known, c.customers)
-	if len(strangers) == 0 {
-		return nil
-	}
-	query := tx.Stmt(c.report.progress) // it ends with the transaction
-	for some := range slices.Chunk(strangers, customersAtOnce) {
-		for len(some) < customersAtOnce {
-			some = append(some[:len(some):len(some)], some[0])
-		}
-		if err := c.read(query, some); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// progressQuery finds which of some customers' events have been counted: all up to one, and those ahead.
-func progressQuery(customers int) string {
-	in := "(?1"
-	for i := range customers - 1 {
-		in += fmt.Sprintf(", ?%d", i+2)
-	}
-	in += ")"
-	return `SELECT 0, customer, seq FROM customers WHERE customer IN ` + in + ` UNION ALL SELECT 1, customer, seq FROM ahead WHERE customer IN ` + in
-}
-
-func (c *changes) read(query *sql.Stmt, customers []any) error {
-	rows, err := query.Query(customers...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var ahead bool
-		var customer string
-		var seq uint64
-		if err := rows.Scan(&ahead, &customer, &seq); err != nil {
-			return err
-		}
-		p := c.customers[customer]
-		if ahead {
-			p.wait(seq)
-			continue
-		}
-		p.seq, p.stored = seq, seq
-	}
-	return rows.Err()
-}
-
-// wait notes an event beyond a missing one.
-func (p *progress) wait(seq uint64) {
-	if p.ahead == nil {
-		p.ahead = make(map[uint64]bool)
-	}
-	p.ahead[seq] = true
-}
-
-// count notes an event; false if it was counted before.
-func (p *progress) count(seq uint64) bool {
-	switch {
-	case seq <= p.seq || p.ahead[seq]:
-		return false
-	case seq > p.seq+1:
-		p.wait(seq)
-		return true
-	}
-	for p.seq++; p.ahead[p.seq+1]; p.seq++ {
-		p.ahead[p.seq+1] = false
-	}
-	return true
 }
 
 // payload is what the products' totals need of an event.
@@ -296,13 +201,6 @@ func (c *changes) product(product string, kind Kind) *productTotals {
 	return t
 }
 
-// customersAtOnce is how many customers' progress one statement reads or stores: a day's end brings an event for everybody.
-const customersAtOnce = 50
-
-func upsertCustomers(rows int) string {
-	return `INSERT INTO customers VALUES (?, ?)` + strings.Repeat(`, (?, ?)`, rows-1) + ` ON CONFLICT DO UPDATE SET seq = excluded.seq`
-}
-
 // store adds the changes to the tables.
 func (c *changes) store(tx *sql.Tx) error {
 	s := &statements{tx: tx}
@@ -319,25 +217,7 @@ func (c *changes) store(tx *sql.Tx) error {
 			opened = opened + excluded.opened, closed = closed + excluded.closed, balance_fen = balance_fen + excluded.balance_fen`,
 			key.product, string(key.kind), t.opened, t.closed, t.balanceFen)
 	}
-	var rows []any
-	for customer, p := range c.customers {
-		if p.seq != p.stored {
-			if rows = append(rows, customer, p.seq); len(rows) == 2*customersAtOnce {
-				s.run(upsertCustomers(customersAtOnce), rows...)
-				rows = rows[:0]
-			}
-		}
-		for seq, ahead := range p.ahead {
-			if ahead {
-				s.run(`INSERT OR IGNORE INTO ahead VALUES (?, ?)`, customer, seq)
-			} else {
-				s.run(`DELETE FROM ahead WHERE customer = ? AND seq = ?`, customer, seq)
-			}
-		}
-	}
-	for ; len(rows) > 0; rows = rows[2:] {
-		s.run(upsertCustomers(1), rows[:2]...)
-	}
+	c.storeProgress(s)
 	for at, next := range c.offsets {
 		s.run(`INSERT INTO offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next`, at.topic, at.partition, next)
 	}

@@ -79,8 +79,8 @@ func (r *Report) TrialBalance(ctx context.Context) (TrialBalance, error) {
 		if err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, `SELECT (SELECT coalesce(sum(seq), 0) FROM customers) + (SELECT count(*) FROM ahead),
-			(SELECT count(DISTINCT customer) FROM ahead), (SELECT count(*) FROM dlq)`).Scan(&out.Events, &out.Gaps, &out.DeadLetters)
+		return tx.QueryRowContext(ctx, `SELECT (SELECT coalesce(sum(seq), 0) FROM progress) + (SELECT count(*) FROM beyond),
+			(SELECT count(DISTINCT customer) FROM beyond), (SELECT count(*) FROM dlq)`).Scan(&out.Events, &out.Gaps, &out.DeadLetters)
 	})
 	return out, err
 }
@@ -205,10 +205,10 @@ func (r *Report) Figures(ctx context.Context) (Figures, error) {
 		if err != nil {
 			return err
 		}
-		err = each(ctx, tx, fmt.Sprintf(`SELECT DISTINCT customer FROM ahead ORDER BY customer LIMIT %d`, GapsMax), func(rows *sql.Rows) error {
-			var customer string
-			err := rows.Scan(&customer)
-			out.Gaps = append(out.Gaps, customer)
+		err = each(ctx, tx, fmt.Sprintf(`SELECT DISTINCT customer FROM beyond ORDER BY customer LIMIT %d`, GapsMax), func(rows *sql.Rows) error {
+			var row int64
+			err := rows.Scan(&row)
+			out.Gaps = append(out.Gaps, customerOf(row).String())
 			return err
 		})
 		if err != nil {

@@ -9,7 +9,7 @@
 // sums, which do not care: each event counts once, when it comes. Which ones have come is a number per
 // customer and the few beyond a hole (docs/decisions/0004).
 //
-// Start here: Open, Run. apply.go is what an event does, query.go what can be asked.
+// Start here: Open, Run. apply.go is what an event does, progress.go which have come, query.go what can be asked.
 package reporting
 
 import (
@@ -54,9 +54,9 @@ type Report struct {
 	options  Options
 	write    *sql.DB // one connection
 	read     *sql.DB
-	progress *sql.Stmt            // progressQuery of customersAtOnce; closed with write
-	offsets  map[place]int64      // next to read
-	known    map[string]*progress // of customers of late, about progressMax
+	progress *sql.Stmt                     // progressQuery of customersAtOnce; closed with write
+	offsets  map[place]int64               // next to read
+	known    map[bank.CustomerNo]*progress // of customers of late, about progressMax
 
 	progressMax int // progressMaxDefault, but for tests
 }
@@ -77,8 +77,8 @@ type message struct {
 const tables = `
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS offsets (topic TEXT, partition INTEGER, next INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS customers (customer TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS ahead (customer TEXT, seq INTEGER, PRIMARY KEY (customer, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS progress (customer INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS beyond (customer INTEGER, seq INTEGER, PRIMARY KEY (customer, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS accounts (ledger INTEGER, id BLOB, detail INTEGER NOT NULL,
   debits_pending INTEGER NOT NULL, debits_posted INTEGER NOT NULL, credits_pending INTEGER NOT NULL, credits_posted INTEGER NOT NULL,
   PRIMARY KEY (ledger, id)) WITHOUT ROWID;
@@ -90,7 +90,7 @@ CREATE TABLE IF NOT EXISTS dlq (topic TEXT, partition INTEGER, at INTEGER, reaso
 
 // Open opens the database, creating it if need be.
 func Open(options Options) (*Report, error) {
-	r := &Report{options: options, known: make(map[string]*progress), progressMax: progressMaxDefault}
+	r := &Report{options: options, known: make(map[bank.CustomerNo]*progress), progressMax: progressMaxDefault}
 	var err error
 	if r.write, err = database(options.Path); err != nil {
 		return nil, err
@@ -125,6 +125,9 @@ func database(path string) (*sql.DB, error) {
 
 func (r *Report) prepare() error {
 	if _, err := r.write.Exec(tables); err != nil {
+		return err
+	}
+	if err := r.adopt(context.Background()); err != nil {
 		return err
 	}
 	var id string

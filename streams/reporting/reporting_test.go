@@ -342,7 +342,7 @@ func BenchmarkApply(b *testing.B) {
 	for b.Loop() {
 		if n+batchMax > len(list) {
 			b.StopTimer()
-			if _, err := r.write.Exec(`DELETE FROM customers; DELETE FROM ahead`); err != nil {
+			if _, err := r.write.Exec(`DELETE FROM progress; DELETE FROM beyond`); err != nil {
 				b.Fatal(err)
 			}
 			n = 0
