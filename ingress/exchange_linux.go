@@ -6,41 +6,41 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
-	"golang.org/x/sys/unix"
 
 	"github.com/suanpan-bank/suanpan/bank"
 )
 
-// exchange is a request and its reply.
+// exchange is a request that a loop serves, and its reply.
 type exchange struct {
 	ctx   fasthttp.RequestCtx
 	conn  *conn
-	call  *bank.Call // nil: it has its answer
+	call  *bank.Call // nil: the reply is there
 	start time.Time
-	then  func() // it has its outcome; made once
+	lost  bool   // the reply did not wait for the outcome
+	then  func() // the call has its outcome; made once
 }
 
 var exchanges = sync.Pool{New: func() any {
 	e := new(exchange)
-	e.then = e.finished
+	e.then = func() { e.conn.loop.finished(e) }
 	return e
 }}
 
-// plainStart is how the request begins that the loop serves itself.
 var (
+	// plainStart is how the request begins that loops serve.
 	plainStart = []byte("POST " + transfersPath + " HTTP/1.1\r\n")
 	headEnd    = []byte("\r\n\r\n")
 	multipart  = []byte("multipart/")
 )
 
-// next takes the next request out of what has come.
+// next takes the next request out of what has been read, if it is all there and plain.
 func (l *loop) next(c *conn, data []byte) {
 	if !bytes.HasPrefix(data, plainStart) {
 		if bytes.HasPrefix(plainStart, data) {
-			c.keep(data)
-			return
+			l.partly(c, data)
+		} else {
+			l.setAside(c, data)
 		}
-		l.setAside(c, data)
 		return
 	}
 	end := bytes.Index(data, headEnd)
@@ -50,15 +50,13 @@ func (l *loop) next(c *conn, data []byte) {
 	}
 	end += len(headEnd)
 	e := exchanges.Get().(*exchange)
-	h := &e.ctx.Request.Header
-	l.source.Reset(data[:end])
-	l.head.Reset(&l.source)
-	if err := h.Read(l.head); err != nil || !l.plain(&e.ctx.Request) {
+	r := &e.ctx.Request
+	if !l.plain(r, data[:end]) {
 		l.reuse(e)
 		l.setAside(c, data)
 		return
 	}
-	size := end + h.ContentLength()
+	size := end + r.Header.ContentLength()
 	if size > len(data) {
 		l.reuse(e)
 		if size > plainMax {
@@ -68,11 +66,13 @@ func (l *loop) next(c *conn, data []byte) {
 		}
 		return
 	}
-	e.ctx.Request.SetBodyRaw(data[end:size])
-	e.conn, e.start = c, l.now
 	c.state = deciding
+	e.conn, e.start = c, l.now
+	r.SetBodyRaw(data[end:size])
 	l.prepare(e)
+	r.ResetBody() // it was the loop's memory
 	c.keep(data[size:])
+	l.begun = append(l.begun, e)
 }
 
 // partly keeps a part of a request.
@@ -87,15 +87,19 @@ func (l *loop) partly(c *conn, data []byte) {
 	c.keep(data)
 }
 
-// plain reports whether a request is one of those that the loop serves.
-func (l *loop) plain(r *fasthttp.Request) bool {
+// plain reads a head and reports whether there is nothing about it that fasthttp's server would see to.
+func (l *loop) plain(r *fasthttp.Request, head []byte) bool {
+	l.source.Reset(head)
+	l.head.Reset(&l.source)
 	h := &r.Header
-	return h.ContentLength() >= 0 && !h.ConnectionClose() && !r.MayContinue() && !bytes.HasPrefix(h.ContentType(), multipart) && l.goodHost(h.Host())
+	return h.Read(l.head) == nil && l.head.Buffered() == 0 && l.source.Len() == 0 &&
+		h.ContentLength() >= 0 && h.ContentLength() <= l.server.options.Limits.BodyMax && !h.ConnectionClose() && !r.MayContinue() &&
+		!bytes.HasPrefix(h.ContentType(), multipart) && l.known(h.Host())
 }
 
-// goodHost reports whether fasthttp takes a host. Nearly all requests name the same.
-func (l *loop) goodHost(host []byte) bool {
-	if bytes.Equal(host, l.host) {
+// known reports whether fasthttp takes a host. Nearly all requests name the same.
+func (l *loop) known(host []byte) bool {
+	if len(host) > 0 && bytes.Equal(host, l.host) {
 		return true
 	}
 	var u fasthttp.URI
@@ -106,7 +110,7 @@ func (l *loop) goodHost(host []byte) bool {
 	return true
 }
 
-// prepare makes the call; what is wrong is answered at once.
+// prepare makes the call that is asked for. What is wrong with it is answered at once.
 func (l *loop) prepare(e *exchange) {
 	s := l.server
 	s.handling.Add(1)
@@ -119,11 +123,9 @@ func (l *loop) prepare(e *exchange) {
 			s.fail(&e.ctx, p)
 		}
 	})
-	e.ctx.Request.ResetBody() // it lies in the loop's buffer
-	l.begun = append(l.begun, e)
 }
 
-// guarded is for what must not take the process down.
+// guarded does what must not take the process down: the request is answered 500, and the bank goes on.
 func (l *loop) guarded(e *exchange, work func()) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -136,63 +138,60 @@ func (l *loop) guarded(e *exchange, work func()) {
 
 // begin gives the bank what has been read.
 func (l *loop) begin() {
-	for i := 0; i < len(l.begun); i++ { // an answer may bring the next request
+	for i := 0; i < len(l.begun); i++ { // a reply may bring the next request
 		e := l.begun[i]
 		l.begun[i] = nil
+		if e.call != nil {
+			l.guarded(e, func() { l.server.options.Bank.Begin(e.call, e.then) })
+			e.lost = e.call == nil // and whether then is called nobody knows
+		}
 		if e.call == nil {
 			l.reply(e)
-			continue
 		}
-		l.server.options.Bank.Begin(e.call, e.then)
 	}
 	l.begun = l.begun[:0]
 }
 
-// finished leaves the loop an exchange whose call has its outcome.
-func (e *exchange) finished() {
-	l := e.conn.loop
-	l.mu.Lock()
-	l.answered = append(l.answered, e)
-	l.mu.Unlock()
-	l.wake()
-}
-
 // tell answers with the outcome.
 func (l *loop) tell(e *exchange) {
+	if e.lost {
+		return
+	}
 	l.guarded(e, func() { l.server.tell(&e.ctx, transfers, e.call) })
 	l.reply(e)
 }
 
 // reply writes the reply.
 func (l *loop) reply(e *exchange) {
-	c, r := e.conn, &e.ctx.Response
-	s := l.server
+	c, s, r := e.conn, l.server, &e.ctx.Response
 	s.handling.Add(-1)
 	s.metrics.count(s.transfers, r.StatusCode(), time.Since(e.start))
-	if c.state != deciding { // closed meanwhile
-		l.reuse(e)
-		return
-	}
 	c.last = l.closing || r.ConnectionClose()
-	if c.last {
+	l.out = appendReply(l.out[:0], r, c.last)
+	if !e.lost {
+		l.reuse(e)
+	}
+	l.send(c, l.out)
+}
+
+// appendReply appends a response as fasthttp's server would write it.
+func appendReply(b []byte, r *fasthttp.Response, last bool) []byte {
+	if last {
 		r.SetConnectionClose()
 	}
 	r.Header.SetServer(serverName)
 	body := r.Body()
 	r.Header.SetContentLength(len(body))
-	l.out = append(r.Header.AppendBytes(l.out[:0]), body...)
-	l.reuse(e)
-	n, errno := send(c.fd, l.out)
-	switch {
-	case errno == 0 && n == len(l.out):
-		l.replied(c)
-	case errno == 0, errno == unix.EAGAIN, errno == unix.EINTR:
-		c.state, c.since = writing, l.now
-		c.out = append([]byte(nil), l.out[max(n, 0):]...)
-		l.write(c)
-	default:
-		l.close(c)
-	}
+	return append(r.Header.AppendBytes(b), body...)
+}
+
+// unknown answers one whose outcome is not waited for any more.
+func (s *Server) unknown(fd int) {
+	var ctx fasthttp.RequestCtx
+	s.fail(&ctx, &problem{code: codeUnknown})
+	s.handling.Add(-1)
+	s.metrics.count(s.transfers, ctx.Response.StatusCode(), 0)
+	_, _ = send(fd, appendReply(nil, &ctx.Response, true)) // if he is still there
 }
 
 func (l *loop) reuse(e *exchange) {

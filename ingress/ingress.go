@@ -135,17 +135,16 @@ const serverName = "suanpan"
 
 // Server is the API on its way to a bank.
 type Server struct {
-	options     Options
-	http        fasthttp.Server
-	routes      []route
-	whole       whole
-	metrics     metrics
-	printing    atomic.Int64 // entries of statements being made into PDFs
-	handling    atomic.Int64
-	front       front
-	connections atomic.Int64
-	transfers   *route
-	closing     atomic.Bool
+	options   Options
+	http      fasthttp.Server
+	routes    []route
+	whole     whole
+	metrics   metrics
+	printing  atomic.Int64 // entries of statements being made into PDFs
+	handling  atomic.Int64
+	front     front
+	transfers *route
+	closing   atomic.Bool
 }
 
 // New makes a server; Serve starts it.
@@ -162,7 +161,6 @@ func New(options Options) *Server {
 	s.http = fasthttp.Server{
 		Handler:               s.handle,
 		ErrorHandler:          s.unreadable,
-		ConnState:             changed,
 		Name:                  serverName,
 		Concurrency:           options.Limits.Connections,
 		MaxRequestBodySize:    options.Limits.BodyMax,

@@ -3,6 +3,7 @@ package ingress
 import (
 	"bufio"
 	"bytes"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,149 +13,109 @@ import (
 )
 
 // loop (事件循环) serves its connections from one goroutine. It reads what has come on all of them, gives the bank
-// all commands of that at once, and writes the replies that have become durable meanwhile. So nobody is parked
-// and woken for a request, and what is decided together is read, decided, flushed and written together.
+// all the commands of that, and writes the replies that have become durable meanwhile. So nobody is parked and woken for
+// a request, and what came together is decided, flushed and answered together.
 //
-// Only the frequent request is served here, a transfer that is all there and plain. Whatever else comes on a
-// connection is left to fasthttp's own server, on a goroutine of its own, until its reply is written (side.go): requests
-// that may wait, that are large, slow, wrong or unusual. So there is one place that knows HTTP's rules, and this
-// one knows when not to know better.
+// Only the frequent request is served here: a transfer that is plain and all there (exchange_linux.go). Whatever else comes on a
+// connection is left to fasthttp's own server, on another goroutine, which has the connection until it has answered
+// (side_linux.go): what may wait for a disk or a person, what is large, slow, wrong or unusual. So fasthttp
+// alone knows what HTTP allows, and the limits are kept in one place. The loop need only know when not to know better.
 //
-// A connection belongs to the loop; while it is aside, its goroutine alone reads and writes it.
+// A connection belongs to the loop but while it is aside; then only its other goroutine reads and writes it. It is
+// the loop alone that closes it, so that no descriptor is used that is somebody else's already.
 type loop struct {
 	server   *Server
 	epoll    int
 	bell     int     // an eventfd that wakes the loop
-	listener int     // of the loop that takes connections in; -1: it does not
-	peers    []*loop // it spreads them over
-	accepted uint
+	listener int     // of the loop that takes connections in; -1: another does
+	refused  bool    // one could not be taken in
+	accepted uint64  // connections, for all loops
 	conns    []*conn // by descriptor
-	open     int
+	open     int     // of conns
 	events   [eventsMax]unix.EpollEvent
 	buffer   []byte        // what a read brings
 	head     *bufio.Reader // of the request that is being read
-	source   bytes.Reader
-	host     []byte // the last good one
-	begun    []*exchange
-	out      []byte // a reply on its way into the socket
-	now      time.Time
+	source   bytes.Reader  // of head
+	host     []byte        // the last good one
+	begun    []*exchange   // read, and not given to the bank
+	out      []byte        // a reply on its way into its socket
+	now      time.Time     // when the loop has looked last
 	swept    time.Time
 	closing  bool
 	ended    chan struct{}
 
 	mu       sync.Mutex
+	dead     bool        // nothing is taken any more
 	answered []*exchange // by the bank
-	moved    []*conn     // accepted, come back from aside, or closed there
+	moved    []*conn     // taken in, or no longer aside
 	// The other halves of double buffers.
 	answeredSpare []*exchange
 	movedSpare    []*conn
 
-	asleep   atomic.Bool
-	shutting atomic.Bool // no more requests
-	killed   atomic.Bool // nor replies
+	asleep   atomic.Bool // somebody must ring
+	shutting atomic.Bool // no more requests are taken
+	killed   atomic.Bool // nor waited for
 }
 
 const (
 	eventsMax = 256
-	// readMax is how much is read at once, of one connection.
-	readMax = 64 << 10
-	// plainMax is how large a request may be that the loop keeps in parts, bytes.
-	plainMax = 16 << 10
-	// sweepEvery is how often connections are looked at on which nothing happens. A request in parts is left to
-	// fasthttp at the next look.
+	// sweepEvery is how often connections are looked at on which nothing happens. A request that has come in part is left to
+	// fasthttp when that has been so for as long.
 	sweepEvery = 100 * time.Millisecond
 )
 
-// conn is a connection.
-type conn struct {
-	loop   *loop
-	fd     int
-	peer   unix.Sockaddr
-	state  connState
-	unread []byte // has been read and not been used
-	out    []byte // the part of a reply that the socket has not taken
-	more   bool   // there may be more to read, and epoll will not say so again
-	last   bool   // is closed after the reply
-	spoken bool   // has had a reply
-	since  time.Time
-	side   *side
-}
-
-type connState uint8
-
-const (
-	reading  connState = iota // waits for a request, or the rest of one, since then
-	deciding                  // a request is with the bank
-	writing                   // waits for the socket to take the rest of a reply, since then
-	aside                     // another goroutine has it
-	closed
-)
-
-func newLoop(s *Server) (*loop, error) {
-	l := &loop{server: s, listener: -1, buffer: make([]byte, readMax), ended: make(chan struct{})}
+func newLoop(s *Server) (_ *loop, err error) {
+	l := &loop{server: s, epoll: -1, bell: -1, listener: -1, buffer: make([]byte, readMax), ended: make(chan struct{})}
 	l.head = bufio.NewReaderSize(&l.source, s.options.Limits.HeaderMax)
-	var err error
+	defer func() {
+		if err != nil {
+			l.release()
+		}
+	}()
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
-		return nil, err
+		return nil, os.NewSyscallError("epoll_create1", err)
 	}
 	if l.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
-		_ = unix.Close(l.epoll)
-		return nil, err
+		return nil, os.NewSyscallError("eventfd", err)
 	}
-	if err = l.watch(l.bell, unix.EPOLLIN|unix.EPOLLET); err != nil {
-		l.release()
-		return nil, err
-	}
-	return l, nil
-}
-
-func (l *loop) watch(fd int, events uint32) error {
-	return unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
+	return l, l.watch(l.bell, unix.EPOLLIN|unix.EPOLLET)
 }
 
 func (l *loop) release() {
-	if l.listener >= 0 {
-		_ = unix.Close(l.listener)
+	for _, fd := range []int{l.listener, l.bell, l.epoll} {
+		if fd >= 0 {
+			_ = unix.Close(fd)
+		}
 	}
-	_ = unix.Close(l.bell)
-	_ = unix.Close(l.epoll)
 }
 
-// run serves until the loop is shut down and the last connection has its reply.
+func (l *loop) watch(fd int, events uint32) error {
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}))
+}
+
+// run serves until the loop is shut down and the last connection is closed.
 func (l *loop) run() {
 	defer close(l.ended)
-	defer l.release()
-	for {
+	for !l.killed.Load() && !(l.closing && l.open == 0 && l.idle()) {
 		n := l.wait()
 		l.now = time.Now()
 		for i := range l.events[:n] {
 			l.happened(&l.events[i])
 		}
-		l.begin()
+		l.begin() // before replies are written, so that the bank works meanwhile
 		l.collect()
-		l.begin() // of what was behind a request that has its reply now
+		l.begin() // what was behind a request that has its reply now
 		if l.shutting.Load() && !l.closing {
-			l.closing = true
-			if l.listener >= 0 {
-				_ = unix.Close(l.listener)
-				l.listener = -1
-			}
-			l.sweep()
+			l.shut()
 		}
 		if l.now.Sub(l.swept) >= sweepEvery {
 			l.sweep()
 		}
-		if l.killed.Load() {
-			l.kill()
-			return
-		}
-		if l.closing && l.open == 0 && l.idle() {
-			return
-		}
 	}
+	l.die()
 }
 
-// wait waits until something happens, and looks without waiting first: under load something always has.
+// wait waits until something happens. It looks without waiting first: under load something always has.
 func (l *loop) wait() int {
 	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll), uintptr(unsafe.Pointer(&l.events)), eventsMax, 0, 0, 0)
 	if errno == 0 && n > 0 {
@@ -166,14 +127,14 @@ func (l *loop) wait() int {
 		return 0
 	}
 	longest := -1
-	if l.open > 0 || l.listener >= 0 {
+	if l.open > 0 || l.refused {
 		longest = int(sweepEvery / time.Millisecond)
 	}
 	waited, err := unix.EpollWait(l.epoll, l.events[:], longest)
-	if err != nil {
-		return 0 // interrupted: nothing else can be wrong with a descriptor that is ours
+	if err != nil && err != unix.EINTR {
+		panic(os.NewSyscallError("epoll_wait", err)) // the descriptor is ours, and so is the memory
 	}
-	return waited
+	return max(waited, 0)
 }
 
 // idle reports that nobody has left anything for the loop.
@@ -183,7 +144,7 @@ func (l *loop) idle() bool {
 	return len(l.answered)+len(l.moved) == 0
 }
 
-// wake makes the loop look.
+// wake makes the loop look at what it has been left.
 func (l *loop) wake() {
 	if l.asleep.Load() && l.asleep.CompareAndSwap(true, false) {
 		l.ring()
@@ -191,19 +152,39 @@ func (l *loop) wake() {
 }
 
 func (l *loop) ring() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dead {
+		return
+	}
 	one := [8]byte{1}
-	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(l.bell), uintptr(unsafe.Pointer(&one)), 8)
+	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(l.bell), uintptr(unsafe.Pointer(&one)), 8) // fails when it rings already
 }
 
 // give leaves the loop a connection.
 func (l *loop) give(c *conn) {
 	l.mu.Lock()
-	l.moved = append(l.moved, c)
+	dead := l.dead
+	if !dead {
+		l.moved = append(l.moved, c)
+	}
+	l.mu.Unlock()
+	if dead {
+		l.server.hangUp(c.fd)
+		return
+	}
+	l.wake()
+}
+
+// finished leaves the loop an exchange whose call has its outcome.
+func (l *loop) finished(e *exchange) {
+	l.mu.Lock()
+	l.answered = append(l.answered, e)
 	l.mu.Unlock()
 	l.wake()
 }
 
-// collect takes what others have left.
+// collect takes what the loop has been left.
 func (l *loop) collect() {
 	l.mu.Lock()
 	moved, answered := l.moved, l.answered
@@ -211,7 +192,11 @@ func (l *loop) collect() {
 	l.mu.Unlock()
 	for i, c := range moved {
 		moved[i] = nil
-		l.arrived(c)
+		if c.state == aside {
+			l.back(c)
+		} else {
+			l.take(c)
+		}
 	}
 	for i, e := range answered {
 		answered[i] = nil
@@ -220,27 +205,7 @@ func (l *loop) collect() {
 	l.movedSpare, l.answeredSpare = moved, answered
 }
 
-// arrived takes a connection that is new, or was aside.
-func (l *loop) arrived(c *conn) {
-	if c.state == aside {
-		if c.side.back {
-			c.side, c.state, c.spoken, c.since = nil, reading, true, l.now
-			l.read(c) // epoll has told the other goroutine
-			return
-		}
-		l.close(c)
-		return
-	}
-	for len(l.conns) <= c.fd {
-		l.conns = append(l.conns, make([]*conn, max(64, len(l.conns)))...)
-	}
-	l.conns[c.fd], c.since = c, l.now
-	l.open++
-	if l.watch(c.fd, unix.EPOLLIN|unix.EPOLLOUT|unix.EPOLLRDHUP|unix.EPOLLET) != nil {
-		l.close(c)
-	}
-}
-
+// happened sees to an event.
 func (l *loop) happened(e *unix.EpollEvent) {
 	switch int(e.Fd) {
 	case l.bell:
@@ -251,116 +216,39 @@ func (l *loop) happened(e *unix.EpollEvent) {
 	}
 	c := l.conns[e.Fd]
 	if c == nil {
-		return // closed by what happened before
+		return // has just been closed
 	}
 	in, out := e.Events&^unix.EPOLLOUT != 0, e.Events&unix.EPOLLOUT != 0
 	if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		c.more = true // the end is behind what is read next
+		c.more = true // the end, behind what is read next
 	}
-	switch c.state {
-	case reading:
-		if in {
-			l.read(c)
-		}
-	case deciding:
-		c.more = c.more || in
-	case writing:
-		c.more = c.more || in
-		if out {
-			l.write(c)
-		}
-	case aside:
+	switch {
+	case c.state == aside:
 		c.side.happened(in, out)
-	}
-}
-
-// read reads what has come.
-func (l *loop) read(c *conn) {
-	for {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(c.fd), uintptr(unsafe.Pointer(&l.buffer[0])), readMax, 0, 0, 0)
-		switch {
-		case errno == unix.EINTR:
-			continue
-		case errno == unix.EAGAIN:
-			c.more = false
-			return
-		case errno != 0 || n == 0 && len(c.unread) == 0:
-			l.close(c)
-			return
-		case n == 0:
-			l.setAside(c, c.unread) // a part of a request; there is an answer to that
-			return
-		}
-		c.more = c.more || n == readMax
-		data := l.buffer[:n]
-		if len(c.unread) > 0 {
-			c.unread = append(c.unread, data...)
-			data = c.unread
-		}
-		if l.next(c, data); c.state != reading || !c.more {
-			return
-		}
-	}
-}
-
-// keep keeps what can't be used yet.
-func (c *conn) keep(data []byte) { c.unread = append(c.unread[:0], data...) }
-
-// close closes a connection.
-func (l *loop) close(c *conn) {
-	if c.state == closed {
-		return
-	}
-	c.state = closed
-	l.conns[c.fd] = nil
-	l.open--
-	_ = unix.Close(c.fd) // epoll forgets it with that
-	l.server.connections.Add(-1)
-}
-
-// write writes what is left of a reply.
-func (l *loop) write(c *conn) {
-	for len(c.out) > 0 {
-		n, errno := send(c.fd, c.out)
-		switch errno {
-		case 0:
-			c.out = c.out[n:]
-		case unix.EINTR:
-		case unix.EAGAIN:
-			return
-		default:
-			l.close(c)
-			return
-		}
-	}
-	c.out = nil
-	l.replied(c)
-}
-
-func send(fd int, b []byte) (int, unix.Errno) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)), unix.MSG_NOSIGNAL, 0, 0)
-	return int(n), errno
-}
-
-// replied goes on behind a reply.
-func (l *loop) replied(c *conn) {
-	if c.last || l.closing {
-		l.close(c)
-		return
-	}
-	c.state, c.spoken, c.since = reading, true, l.now
-	if len(c.unread) > 0 {
-		l.next(c, c.unread)
-	}
-	if c.state == reading && c.more {
+	case c.state == reading && in:
 		l.read(c)
+	case c.state == writing && out:
+		c.more = c.more || in
+		l.write(c)
+	default:
+		c.more = c.more || in
 	}
+}
+
+// shut takes no more connections in and closes those on which nothing is under way.
+func (l *loop) shut() {
+	l.closing = true
+	if l.listener >= 0 {
+		_ = unix.Close(l.listener)
+		l.listener, l.refused = -1, false
+	}
+	l.sweep()
 }
 
 // sweep looks at connections on which nothing has happened.
 func (l *loop) sweep() {
 	l.swept = l.now
-	if l.listener >= 0 {
+	if l.refused {
 		l.accept()
 	}
 	limits := &l.server.options.Limits
@@ -369,35 +257,50 @@ func (l *loop) sweep() {
 			continue
 		}
 		waited := l.now.Sub(c.since)
-		switch c.state {
-		case reading:
-			switch {
-			case len(c.unread) > 0:
-				if l.closing || waited >= sweepEvery {
-					l.setAside(c, c.unread)
-				}
-			case l.closing || c.spoken && waited >= limits.IdleTimeout:
-				l.close(c)
-			case !c.spoken && waited >= limits.ReadTimeout:
-				l.setAside(c, nil)
-			}
-		case writing:
+		switch {
+		case c.state == writing:
 			if waited >= limits.WriteTimeout {
 				l.close(c)
 			}
+		case c.state == aside && l.closing:
+			c.side.happened(true, false) // it may wait for a request
+		case c.state != reading:
+		case len(c.unread) > 0:
+			if l.closing || waited >= sweepEvery {
+				l.setAside(c, c.unread)
+			}
+		case l.closing || c.spoken && waited >= limits.IdleTimeout:
+			l.close(c)
+		case !c.spoken && waited >= limits.ReadTimeout:
+			l.setAside(c, nil)
 		}
 	}
 }
 
-// kill closes everything; those who still wait for the bank are told that nobody knows.
-func (l *loop) kill() {
+// die ends the loop. Connections that are still open belong to whoever has them aside; those who wait for the bank are told
+// that nobody knows.
+func (l *loop) die() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dead = true
+	for _, c := range l.moved {
+		if c.state == aside {
+			l.close(c)
+		} else {
+			l.server.hangUp(c.fd)
+		}
+	}
 	for _, c := range l.conns {
 		switch {
 		case c == nil:
 		case c.state == aside:
 			c.side.happened(true, true)
 		default:
+			if c.state == deciding {
+				l.server.unknown(c.fd)
+			}
 			l.close(c)
 		}
 	}
+	l.release()
 }
