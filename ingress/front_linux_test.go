@@ -353,7 +353,6 @@ func TestAPayerWhoNeverReadsIsCutOff(t *testing.T) {
 	f := openFacade(t, Limits{WriteTimeout: 300 * time.Millisecond}, nil)
 	c := f.dial()
 	defer c.Close()
-	_ = c.SetReadBuffer(4096)
 	request := strings.Repeat(payment("a", 0), 50)
 	for {
 		if _, err := io.WriteString(c.TCPConn, request); err != nil {
@@ -372,8 +371,7 @@ func TestAPayerWhoReadsLateGetsEverything(t *testing.T) {
 	f := openFacade(t, Limits{}, nil)
 	c := f.dial()
 	defer c.Close()
-	_ = c.SetReadBuffer(4096)
-	const many = 20_000
+	const many = 40_000
 	go func() { _, _ = io.WriteString(c.TCPConn, strings.Repeat(payment("a", 0), many)) }()
 	eventually(t, "the server waits for the client", func() bool {
 		before := f.bank.begun.Load()

@@ -3,7 +3,7 @@
 //
 // request.go decodes and lists the operations, each in the file of its part of the bank (customers.go, accounts.go,
 // transfers.go, channels.go, deposits.go, loans.go); reply.go writes, problem.go turns refusals and errors into RFC 9457 documents,
-// guard.go keeps hostile requests out, operators.go asks who operators are, openapi.go describes it all.
+// front_linux.go has connections served by event loops, guard.go keeps hostile requests out, operators.go asks who operators are, openapi.go describes it all.
 package ingress
 
 import (
