@@ -26,18 +26,22 @@ type counter struct {
 	mu          sync.Mutex
 	holding     bool
 	held        []func()
+	instead     func(*bank.Call, func())
 }
 
 func (b *counter) Begin(call *bank.Call, then func()) {
 	b.begun.Add(1)
 	outcome := func() { b.refusingBank.Begin(call, then) }
 	b.mu.Lock()
-	holding := b.holding
+	holding, instead := b.holding, b.instead
 	if holding {
 		b.held = append(b.held, outcome)
 	}
 	b.mu.Unlock()
-	if !holding {
+	switch {
+	case instead != nil:
+		instead(call, then)
+	case !holding:
 		outcome()
 	}
 }
@@ -466,7 +470,7 @@ func TestWhoIsNotWaitedForIsToldThatNobodyKnows(t *testing.T) {
 	if err := f.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Error(err)
 	}
-	c.want(503, "OUTCOME_UNKNOWN")
+	c.want(504, "OUTCOME_UNKNOWN")
 	f.bank.release() // too late, and nobody is harmed
 	if f.handling.Load() != 0 || f.front.open.Load() != 0 {
 		t.Errorf("%d requests, %d connections are left", f.handling.Load(), f.front.open.Load())
@@ -507,32 +511,27 @@ func TestAStopUnderLoad(t *testing.T) {
 	}
 }
 
-// broken panics where a handler could.
-type broken struct {
-	refusingBank
-	late func()
-}
-
-func (b *broken) Begin(call *bank.Call, then func()) {
-	switch b.late {
-	case nil:
-		b.late = then
-		panic("begin")
-	default: // a receipt without events has no reply
-		call.Receipt, call.Err = bank.Receipt{Events: []bank.Event{nil}}, nil
-		then()
-	}
-}
-
 func TestAPanicIsAnsweredAndTheLoopGoesOn(t *testing.T) {
 	f := openFacade(t, Limits{}, nil)
-	b := new(broken)
-	f.options.Bank = b
+	late := make(chan func(), 1)
+	f.bank.mu.Lock()
+	f.bank.instead = func(call *bank.Call, then func()) {
+		select {
+		case late <- then:
+			panic("begin")
+		default: // a receipt without events has no reply
+			call.Receipt, call.Err = bank.Receipt{Events: []bank.Event{nil}}, nil
+			then()
+		}
+	}
+	f.bank.mu.Unlock()
 	c := f.dial()
 	defer c.Close()
 	c.send(payment("a", 0))
 	c.want(500, "INTERNAL")
-	b.late() // after all
+	then := <-late
+	then() // after all
+	late <- then
 	c.send(payment("b", 0))
 	c.want(500, "INTERNAL")
 	c.send(get)
