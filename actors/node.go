@@ -256,6 +256,9 @@ func (n *Node) Unresolved() int {
 	return n.pipeline.submitter.unresolved()
 }
 
+// Claimed reports whether the shard's actor has been started, so that Shard returns it at once.
+func (n *Node) Claimed(shard uint16) bool { return n.shards[shard].pid.Load() != nil }
+
 // Shard returns the actor of a shard on this node, starting it (and claiming the shard's next epoch)
 // the first time.
 func (n *Node) Shard(shard uint16) (*actor.PID, error) {

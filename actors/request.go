@@ -85,6 +85,11 @@ func (g *Group) Wait(stop <-chan struct{}) bool {
 	return true
 }
 
+// Then is called instead of waiting, once all of the group's requests are finished and their outcomes are with the
+// calls: by whoever finishes the last, so it must not block. It must be set before anything is sent, and the group
+// must not be used afterwards. If the node stops it may never be called.
+func (g *Group) Then(then func()) { g.then = then }
+
 // deliver gives the outcomes to the calls and the group back.
 func (g *Group) deliver() {
 	for i := range g.requests {

@@ -31,6 +31,7 @@ const module = "github.com/suanpan-bank/suanpan/"
 // stageRules in the order of a request's life. A rule's frames are looked for before those of the rules
 // behind it, so what names a function stands before what names its package.
 var stageRules = []stage{
+	{"kernel: sockets", []string{module + "ingress.receive", module + "ingress.send", module + "ingress.(*loop).wait", module + "ingress.(*loop).ring"}},
 	{"kernel: disk", []string{"os.(*File)", "golang.org/x/sys/unix."}},
 	{"kernel: sockets", []string{"net.(*netFD)", "net.(*conn)", "runtime.netpoll"}},
 	{"scheduler: threads and goroutines", []string{"runtime.schedule", "runtime.findRunnable", "runtime.mcall", "runtime.park_m", "runtime.goready", "runtime.ready",
@@ -40,6 +41,7 @@ var stageRules = []stage{
 	{"report, its database included", []string{module + "streams/reporting", "database/sql", "modernc.org/"}},
 	{"broker", []string{module + "streams/broker", "github.com/twmb/franz-go"}},
 	{"relay", []string{module + "streams", "github.com/segmentio/kafka-go"}},
+	{"HTTP", []string{module + "ingress.(*loop)", module + "ingress.(*conn)", module + "ingress.(*side)", module + "ingress.(*workers)", module + "ingress.appendReply"}},
 	{"reply", []string{module + "ingress.(*Server).reply", module + "ingress.(*Server).write", module + "ingress.append"}},
 	{"metrics", []string{module + "ingress.(*metrics)", "github.com/prometheus"}},
 	{"parse, limits, key", []string{module + "ingress", "github.com/go-json-experiment"}},

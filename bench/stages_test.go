@@ -15,6 +15,7 @@ func TestASampleBelongsToTheInnermostStage(t *testing.T) {
 		"parse, limits, key":            {"strconv.ParseUint", module + "ingress.(*transferRequest).scan", module + "ingress.(*Server).one"},
 		"garbage collection":            {"runtime.scanobject", "runtime.gcDrain", "runtime.gcAssistAlloc", "runtime.mallocgc", module + "bank.Decide"},
 		"decide":                        {"runtime.mallocgc", module + "bank.decideInternal", module + "actors.(*customerActor).handle"},
+		"HTTP":                          {"github.com/valyala/fasthttp.(*RequestHeader).parse", module + "ingress.(*loop).plain", module + "ingress.(*loop).run"},
 		otherStage:                      {"main.main"},
 	} {
 		s := &profile.Sample{Value: []int64{1, 10}}

@@ -49,6 +49,24 @@ func (c *Cluster) Do(ctx context.Context, call *bank.Call) {
 	}
 }
 
+// Begin carries out one call without waiting: then is called when its outcome is there, once, by anybody and perhaps
+// before Begin returns, and must not block. When the node stops it may never be called: the outcome is unknown.
+func (c *Cluster) Begin(call *bank.Call, then func()) {
+	group, err := c.node.NewGroup(1)
+	if err != nil {
+		call.Err = err
+		then()
+		return
+	}
+	group.Then(then)
+	req := group.Request(0, call)
+	if _, registers := call.Command.(*bank.RegisterCustomer); registers || !c.node.Claimed(bank.DeciderOf(call.Command).Shard()) {
+		go c.send(req) // waits for the disk
+		return
+	}
+	c.send(req)
+}
+
 // DoAll carries out many calls at once; calls of one customer are decided in the order given.
 func (c *Cluster) DoAll(ctx context.Context, calls []*bank.Call) {
 	if len(calls) == 0 {

@@ -19,6 +19,11 @@ func (refusingBank) Do(_ context.Context, call *bank.Call) {
 	call.Receipt = bank.Receipt{Refusal: &bank.Refusal{Code: bank.AccountUnknown}}
 }
 
+func (b refusingBank) Begin(call *bank.Call, then func()) {
+	b.Do(context.Background(), call)
+	then()
+}
+
 func (b refusingBank) DoAll(ctx context.Context, calls []*bank.Call) {
 	for _, call := range calls {
 		b.Do(ctx, call)

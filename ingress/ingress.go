@@ -3,13 +3,12 @@
 //
 // request.go decodes and lists the operations, each in the file of its part of the bank (customers.go, accounts.go,
 // transfers.go, channels.go, deposits.go, loans.go); reply.go writes, problem.go turns refusals and errors into RFC 9457 documents,
-// guard.go keeps hostile requests out, operators.go asks who operators are, openapi.go describes it all.
+// front_linux.go has connections served by event loops, guard.go keeps hostile requests out, operators.go asks who operators are, openapi.go describes it all.
 package ingress
 
 import (
 	"context"
 	"log/slog"
-	"net"
 	"sync/atomic"
 	"time"
 
@@ -24,6 +23,9 @@ import (
 // durable.
 type Bank interface {
 	Do(ctx context.Context, call *bank.Call)
+	// Begin is Do without waiting: then is called when the outcome is there, once, by anybody and perhaps before
+	// Begin returns; it must not block. If the bank stops it may never be called, and the outcome is unknown.
+	Begin(call *bank.Call, then func())
 	// DoAll carries out calls at once, those of one customer in the order given.
 	DoAll(ctx context.Context, calls []*bank.Call)
 	// Ready reports whether commands are taken; bank.ErrLedgerUnavailable: those that don't need the ledger.
@@ -129,16 +131,20 @@ func def[T comparable](field *T, value T) {
 	}
 }
 
+const serverName = "suanpan"
+
 // Server is the API on its way to a bank.
 type Server struct {
-	options  Options
-	http     fasthttp.Server
-	routes   []route
-	whole    whole
-	metrics  metrics
-	printing atomic.Int64 // entries of statements being made into PDFs
-	handling atomic.Int64
-	closing  atomic.Bool
+	options   Options
+	http      fasthttp.Server
+	routes    []route
+	whole     whole
+	metrics   metrics
+	printing  atomic.Int64 // entries of statements being made into PDFs
+	handling  atomic.Int64
+	front     front
+	transfers *route
+	closing   atomic.Bool
 }
 
 // New makes a server; Serve starts it.
@@ -150,11 +156,12 @@ func New(options Options) *Server {
 	s := &Server{options: options}
 	s.routes = s.table()
 	s.whole = s.wholes()
+	s.transfers = s.whole[fasthttp.MethodPost][transfersPath]
 	s.metrics.init(options.Metrics, s.routes)
 	s.http = fasthttp.Server{
 		Handler:               s.handle,
 		ErrorHandler:          s.unreadable,
-		Name:                  "suanpan",
+		Name:                  serverName,
 		Concurrency:           options.Limits.Connections,
 		MaxRequestBodySize:    options.Limits.BodyMax,
 		ReadBufferSize:        options.Limits.HeaderMax,
@@ -169,15 +176,6 @@ func New(options Options) *Server {
 	return s
 }
 
-// Serve answers requests until Shutdown; it returns nil then.
-func (s *Server) Serve(l net.Listener) error { return s.http.Serve(lingering{l}) }
-
-// Shutdown takes no new requests, waits for those under way or ctx, and closes the connections.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.closing.Store(true)
-	return s.http.ShutdownWithContext(ctx)
-}
-
 // handle answers one request. A panic must not take the process down: the request is answered 500 and
 // the bank goes on; a broken invariant of money stops the node elsewhere.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
@@ -186,13 +184,14 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	var r *route // nil: unmatched
 	defer func() {
 		if cause := recover(); cause != nil {
-			s.options.Logger.Error("a request's handler panicked", "route", r.label(), "cause", cause)
-			ctx.Response.Reset()
-			s.fail(ctx, &problem{code: codeInternal})
+			s.panicked(ctx, r, cause)
 		}
 		s.handling.Add(-1)
 		s.metrics.count(r, ctx.Response.StatusCode(), time.Since(start))
 	}()
+	if s.closing.Load() {
+		ctx.SetConnectionClose()
+	}
 	if p := refuse(ctx); p != nil {
 		ctx.SetConnectionClose()
 		s.fail(ctx, p)
@@ -211,6 +210,12 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 		}
 	}
 	r.serve(ctx, args)
+}
+
+func (s *Server) panicked(ctx *fasthttp.RequestCtx, r *route, cause any) {
+	s.options.Logger.Error("a request's handler panicked", "route", r.label(), "cause", cause)
+	ctx.Response.Reset()
+	s.fail(ctx, &problem{code: codeInternal})
 }
 
 // quiet sends fasthttp's own messages, which are about connections that break, to the debug log.

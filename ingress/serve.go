@@ -17,28 +17,35 @@ const replayed = "Idempotency-Replayed"
 
 // one carries out one command.
 func (s *Server) one(ctx *fasthttp.RequestCtx, o *operation, args []string) {
-	key := ctx.Request.Header.Peek("Idempotency-Key")
-	if p := checkKey(key); p != nil {
-		s.fail(ctx, p)
-		return
-	}
-	operator, approver, p := s.authorise(ctx, o.roles, o.approved)
-	if p != nil {
-		s.fail(ctx, p)
-		return
-	}
-	cmd, p := o.command(s, ctx.PostBody(), args)
-	if p != nil {
-		s.fail(ctx, p)
-		return
-	}
-	give(cmd, operator, approver)
-	call, p := callOf(o.path, cmd, key)
+	call, p := s.ask(ctx, o, args)
 	if p != nil {
 		s.fail(ctx, p)
 		return
 	}
 	s.options.Bank.Do(context.Background(), call)
+	s.tell(ctx, o, call)
+}
+
+// ask makes the call that a request asks for. Nothing of the request is kept.
+func (s *Server) ask(ctx *fasthttp.RequestCtx, o *operation, args []string) (*bank.Call, *problem) {
+	key := ctx.Request.Header.Peek("Idempotency-Key")
+	if p := checkKey(key); p != nil {
+		return nil, p
+	}
+	operator, approver, p := s.authorise(ctx, o.roles, o.approved)
+	if p != nil {
+		return nil, p
+	}
+	cmd, p := o.command(s, ctx.PostBody(), args)
+	if p != nil {
+		return nil, p
+	}
+	give(cmd, operator, approver)
+	return callOf(o.path, cmd, key)
+}
+
+// tell answers a request with its call's outcome.
+func (s *Server) tell(ctx *fasthttp.RequestCtx, o *operation, call *bank.Call) {
 	if call.Receipt.Repeated {
 		ctx.Response.Header.Set(replayed, "true")
 	}

@@ -1,0 +1,202 @@
+package ingress
+
+import (
+	"bytes"
+	"sync"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/suanpan-bank/suanpan/bank"
+)
+
+// exchange is a request that a loop serves, and its reply.
+type exchange struct {
+	ctx   fasthttp.RequestCtx
+	conn  *conn
+	call  *bank.Call // nil: the reply is there
+	start time.Time
+	lost  bool   // the reply did not wait for the outcome
+	then  func() // the call has its outcome; made once
+}
+
+var exchanges = sync.Pool{New: func() any {
+	e := new(exchange)
+	e.then = func() { e.conn.loop.finished(e) }
+	return e
+}}
+
+var (
+	// plainStart is how the request begins that loops serve.
+	plainStart = []byte("POST " + transfersPath + " HTTP/1.1\r\n")
+	headEnd    = []byte("\r\n\r\n")
+	multipart  = []byte("multipart/")
+)
+
+// next takes the next request out of what has been read, if it is all there and plain.
+func (l *loop) next(c *conn, data []byte) {
+	if !bytes.HasPrefix(data, plainStart) {
+		if bytes.HasPrefix(plainStart, data) {
+			l.partly(c, data)
+		} else {
+			l.setAside(c, data)
+		}
+		return
+	}
+	end := bytes.Index(data, headEnd)
+	if end < 0 {
+		l.partly(c, data)
+		return
+	}
+	end += len(headEnd)
+	e := exchanges.Get().(*exchange)
+	r := &e.ctx.Request
+	if !l.plain(r, data[:end]) {
+		l.reuse(e)
+		l.setAside(c, data)
+		return
+	}
+	size := end + r.Header.ContentLength()
+	if size > len(data) {
+		l.reuse(e)
+		if size > plainMax {
+			l.setAside(c, data)
+		} else {
+			l.partly(c, data)
+		}
+		return
+	}
+	c.state = deciding
+	e.conn, e.start = c, l.now
+	r.SetBodyRaw(data[end:size])
+	l.prepare(e)
+	r.ResetBody() // it was the loop's memory
+	c.keep(data[size:])
+	l.begun = append(l.begun, e)
+}
+
+// partly keeps a part of a request.
+func (l *loop) partly(c *conn, data []byte) {
+	if len(data) > plainMax || l.closing {
+		l.setAside(c, data)
+		return
+	}
+	if len(c.unread) == 0 {
+		c.since = l.now
+	}
+	c.keep(data)
+}
+
+// plain reads a head and reports whether there is nothing about it that fasthttp's server would see to.
+func (l *loop) plain(r *fasthttp.Request, head []byte) bool {
+	l.source.Reset(head)
+	l.head.Reset(&l.source)
+	h := &r.Header
+	return h.Read(l.head) == nil && l.head.Buffered() == 0 && l.source.Len() == 0 &&
+		h.ContentLength() >= 0 && h.ContentLength() <= l.server.options.Limits.BodyMax && !h.ConnectionClose() && !r.MayContinue() &&
+		!bytes.HasPrefix(h.ContentType(), multipart) && l.known(h.Host())
+}
+
+// known reports whether fasthttp takes a host. Nearly all requests name the same.
+func (l *loop) known(host []byte) bool {
+	if len(host) > 0 && bytes.Equal(host, l.host) {
+		return true
+	}
+	var u fasthttp.URI
+	if u.Parse(host, nil) != nil {
+		return false
+	}
+	l.host = append(l.host[:0], host...)
+	return true
+}
+
+// prepare makes the call that is asked for. What is wrong with it is answered at once.
+func (l *loop) prepare(e *exchange) {
+	s := l.server
+	s.handling.Add(1)
+	l.guarded(e, func() {
+		p := refuse(&e.ctx)
+		if p == nil {
+			e.call, p = s.ask(&e.ctx, transfers, nil)
+		}
+		if p != nil {
+			s.fail(&e.ctx, p)
+		}
+	})
+}
+
+// guarded does what must not take the process down: the request is answered 500, and the bank goes on.
+func (l *loop) guarded(e *exchange, work func()) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			e.call = nil
+			l.server.panicked(&e.ctx, l.server.transfers, cause)
+		}
+	}()
+	work()
+}
+
+// begin gives the bank what has been read.
+func (l *loop) begin() {
+	for i := 0; i < len(l.begun); i++ { // a reply may bring the next request
+		e := l.begun[i]
+		l.begun[i] = nil
+		if e.call != nil {
+			l.guarded(e, func() { l.server.options.Bank.Begin(e.call, e.then) })
+			e.lost = e.call == nil // and whether then is called nobody knows
+		}
+		if e.call == nil {
+			l.reply(e)
+		}
+	}
+	l.begun = l.begun[:0]
+}
+
+// tell answers with the outcome.
+func (l *loop) tell(e *exchange) {
+	if e.lost {
+		return
+	}
+	l.guarded(e, func() { l.server.tell(&e.ctx, transfers, e.call) })
+	l.reply(e)
+}
+
+// reply writes the reply.
+func (l *loop) reply(e *exchange) {
+	c, s, r := e.conn, l.server, &e.ctx.Response
+	s.handling.Add(-1)
+	s.metrics.count(s.transfers, r.StatusCode(), time.Since(e.start))
+	c.last = l.closing || r.ConnectionClose()
+	l.out = appendReply(l.out[:0], r, c.last)
+	if !e.lost {
+		l.reuse(e)
+	}
+	l.send(c, l.out)
+}
+
+// appendReply appends a response as fasthttp's server would write it.
+func appendReply(b []byte, r *fasthttp.Response, last bool) []byte {
+	if last {
+		r.SetConnectionClose()
+	}
+	r.Header.SetServer(serverName)
+	body := r.Body()
+	r.Header.SetContentLength(len(body))
+	return append(r.Header.AppendBytes(b), body...)
+}
+
+// unknown answers one whose outcome is not waited for any more.
+func (s *Server) unknown(fd int) {
+	var ctx fasthttp.RequestCtx
+	s.fail(&ctx, &problem{code: codeUnknown})
+	s.handling.Add(-1)
+	s.metrics.count(s.transfers, ctx.Response.StatusCode(), 0)
+	_, _ = send(fd, appendReply(nil, &ctx.Response, true)) // if he is still there
+}
+
+func (l *loop) reuse(e *exchange) {
+	e.ctx.Request.Reset()
+	e.ctx.Response.Reset()
+	e.conn, e.call = nil, nil
+	exchanges.Put(e)
+}
