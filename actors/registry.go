@@ -24,7 +24,10 @@ type registry struct {
 	mu      sync.Mutex
 	persons map[bank.U128]registration    // by hash of the identity token
 	pending map[bank.U128]bank.CustomerNo // registrations under way, by command id
-	open    map[bank.CustomerNo]struct{}  // customers with transfers whose channel has not answered
+
+	// mu may be held while the disk is read, and whoever comes to memory is noted here: so open has a lock of its own.
+	opening sync.Mutex
+	open    map[bank.CustomerNo]struct{} // customers with transfers whose channel has not answered
 }
 
 type registration struct {
@@ -55,8 +58,8 @@ func (r *registry) forget(saved journal.Position) {
 
 // setOpen notes whether the customer has transfers whose channel has not answered.
 func (r *registry) setOpen(no bank.CustomerNo, open bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.opening.Lock()
+	defer r.opening.Unlock()
 	if open {
 		r.open[no] = struct{}{}
 	} else {
@@ -65,15 +68,15 @@ func (r *registry) setOpen(no bank.CustomerNo, open bool) {
 }
 
 func (r *registry) isOpen(no bank.CustomerNo) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.opening.Lock()
+	defer r.opening.Unlock()
 	_, ok := r.open[no]
 	return ok
 }
 
 func (r *registry) opened() []bank.CustomerNo {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.opening.Lock()
+	defer r.opening.Unlock()
 	return slices.Sorted(maps.Keys(r.open))
 }
 

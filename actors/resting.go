@@ -320,7 +320,8 @@ type closings struct {
 	sweep     *sweep
 	customers []bank.CustomerNo
 	left      []bank.CustomerNo // who must be visited
-	done      chan struct{}     // closed when left is known
+	took      time.Duration     // the turn
+	done      chan struct{}     // closed when left and took are known
 }
 
 // settleResting does for the customers at rest what is to be done, and makes the others those to visit.
@@ -347,10 +348,8 @@ func (s *sweep) settleResting(ctx context.Context) error {
 
 // restingIn does it for the customers of some shards, and returns who must be visited.
 func (s *sweep) restingIn(ctx context.Context, byShard [][]bank.CustomerNo, first, end int) ([]bank.CustomerNo, error) {
-	if s.resting == closeResting {
-		if err := s.readHeads(byShard[first:end]); err != nil {
-			return nil, err
-		}
+	if err := s.readHeads(byShard[first:end]); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -406,7 +405,6 @@ func (s *sweep) restingOf(ctx context.Context, shard uint16, customers []bank.Cu
 		return nil, err
 	}
 	for block := range slices.Chunk(customers, closingBlock) {
-		begun := time.Now()
 		select {
 		case s.closings <- struct{}{}:
 		case <-s.node.stopped:
@@ -424,7 +422,7 @@ func (s *sweep) restingOf(ctx context.Context, shard uint16, customers []bank.Cu
 			return nil, context.Cause(ctx)
 		}
 		left = append(left, c.left...)
-		if err := s.makeRoom(ctx, begun); err != nil {
+		if err := s.makeRoom(ctx, c.took); err != nil { // what waited for the disk, or behind requests, was no work
 			return nil, err
 		}
 	}
@@ -442,12 +440,9 @@ func (n *Node) disturbed(shard uint16, customers []bank.CustomerNo, s *sweep) (l
 	for _, no := range customers {
 		entry, ok := b.find(no)
 		if ok {
-			e, err := readEntry(entry)
-			if err != nil {
-				return nil, fmt.Errorf("customer %s: %w", no, err)
+			if _, ok, err = n.stillAtRest(no, entry, s.due); err != nil {
+				return nil, err
 			}
-			until, _ := bank.RestingUntil(e.stored)
-			ok = until > s.due
 		}
 		if !ok {
 			left = append(left, no)
@@ -455,6 +450,21 @@ func (n *Node) disturbed(shard uint16, customers []bank.CustomerNo, s *sweep) (l
 	}
 	s.visited.Add(int64(len(customers) - len(left)))
 	return left, nil
+}
+
+// stillAtRest reads an entry and reports whether its customer is at rest on the date that is due. After a start the saved
+// book may be older than the records: what an entry lacks is a closed day, or a payment. Then the journal's counters are
+// ahead of it, and he is visited. They are on disk if he has been idle for long; whoever asks first (readHeads) spares
+// everybody that read under the pipeline's lock.
+func (n *Node) stillAtRest(no bank.CustomerNo, entry []byte, due bank.Date) (e resting, rests bool, err error) {
+	if e, err = readEntry(entry); err != nil {
+		return e, false, fmt.Errorf("customer %s: %w", no, err)
+	}
+	if until, _ := bank.RestingUntil(e.stored); until <= due {
+		return e, false, nil
+	}
+	head, err := n.journal.Head(uint64(no))
+	return e, head == e.head, err
 }
 
 // closingCustomers is room to read a block of entries.
@@ -470,6 +480,7 @@ var closingRooms = sync.Pool{New: func() any { return new(closingCustomers) }}
 // closeResting closes the days of a block, in the shard's turn.
 func (s *shardActor) closeResting(ctx actor.Context, c *closings) {
 	defer close(c.done)
+	defer func(begun time.Time) { c.took = time.Since(begun) }(time.Now())
 	n, sweep := s.node, c.sweep
 	house, err := s.child(ctx, bank.HouseNo(s.shard), false)
 	if err != nil {
@@ -523,11 +534,11 @@ func (n *Node) atRest(b *book, c *closings, room *closingCustomers) (count int, 
 			c.left = append(c.left, no)
 			continue
 		}
-		e, err := readEntry(entry)
+		e, rests, err := n.stillAtRest(no, entry, sweep.due)
 		if err != nil {
-			return 0, fmt.Errorf("customer %s: %w", no, err)
+			return 0, err
 		}
-		if until, _ := bank.RestingUntil(e.stored); until <= sweep.due {
+		if !rests {
 			c.left = append(c.left, no)
 			continue
 		}
@@ -541,11 +552,6 @@ func (n *Node) atRest(b *book, c *closings, room *closingCustomers) (count int, 
 		if r.Customer.Registered > sweep.date || !r.Closes(sweep.date) {
 			sweep.visited.Add(1)
 			continue
-		}
-		// The journal's counters of a customer who has been idle for long are on disk. Whoever asks first spares
-		// everybody that read under the pipeline's lock.
-		if _, err := n.journal.Head(uint64(no)); err != nil {
-			return 0, err
 		}
 		room.entries[count], room.closing[count] = e, r
 		count++

@@ -88,6 +88,70 @@ func TestADayOfCustomersAtRestTouchesNoState(t *testing.T) {
 	}
 }
 
+// After a process was killed the saved books are older than the records: days have been closed since, and customers have
+// paid. Who is closed by an old entry would have a day's interest twice, or interest on money that he has no more.
+func TestABookThatIsOlderThanTheRecordsClosesNobodysDay(t *testing.T) {
+	c := clock.NewMovable(testClock())
+	j := newMemoryJournal()
+	o := openOffice(t, j, dayClock(c))
+	d := o.days(c)
+	endDay := func() {
+		t.Helper()
+		if err := c.MoveTo(c.Now().AddDate(0, 0, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Catch(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restart := func() {
+		j = j.reopened()
+		o = openOffice(t, j, dayClock(c))
+		d = o.days(c)
+	}
+	const depositors = 10
+	var accounts []bank.AccountNo
+	for i := range depositors {
+		accounts = append(accounts, o.depositor(fmt.Sprint("d", i)))
+	}
+	o.passivateAll()
+	endDay()
+	if err := o.node.Checkpoint(t.Context()); err != nil { // books are saved
+		t.Fatal(err)
+	}
+	o.fund(accounts[0], 777_00) // a customer whom only a payment has moved on
+	o.passivateAll()
+	restart()
+	endDay() // and all of them by a day, in the records only
+	o.passivateAll()
+	restart()
+	endDay()
+	days := make(map[bank.CustomerNo][]bank.Date)
+	if err := j.Scan(t.Context(), 1, func(rec *journal.Record) bool {
+		for _, e := range rec.Events {
+			if bank.EventType(e.Type) != bank.EventCustomerDayClosed {
+				continue
+			}
+			var closed bank.CustomerDayClosed
+			if err := bank.Decode(e.Body, &closed); err != nil {
+				t.Error(err)
+			}
+			days[bank.CustomerNo(e.Customer)] = append(days[bank.CustomerNo(e.Customer)], closed.Date)
+		}
+		return true
+	}); err != nil {
+		t.Fatal(err)
+	}
+	first := bank.DateOf(testClock())
+	want := []bank.Date{first, first.AddDays(1), first.AddDays(2)}
+	for _, a := range accounts {
+		if got := days[a.Customer()]; !slices.Equal(got, want) {
+			t.Errorf("customer %s has closed %v, want %v", a.Customer(), got, want)
+		}
+	}
+	sameStates(t, "from the books", openOffice(t, j.unsnapped(), dayClock(c)), o)
+}
+
 // Between the copy of a book and the look at the customers in memory one who leaves would be in neither: his closed days
 // would be lost to a start from that checkpoint.
 func TestWhoLeavesMemoryDuringACheckpointKeepsHisClosedDays(t *testing.T) {

@@ -154,18 +154,18 @@ func (s *sweep) work(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := s.makeRoom(ctx, begun); err != nil {
+		if err := s.makeRoom(ctx, time.Since(begun)); err != nil {
 			return err
 		}
 	}
 }
 
 // makeRoom rests as long as it has worked, if requests wait.
-func (s *sweep) makeRoom(ctx context.Context, begun time.Time) error {
+func (s *sweep) makeRoom(ctx context.Context, worked time.Duration) error {
 	if s.busy == nil || !s.busy() {
 		return ctx.Err()
 	}
-	return sleep(ctx, time.Since(begun))
+	return sleep(ctx, worked)
 }
 
 // send brings a customer to memory and his shard to visit him.

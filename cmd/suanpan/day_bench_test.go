@@ -33,7 +33,7 @@ func BenchmarkEndOfDay(b *testing.B) {
 	}
 	p := startProcess(b, "--clock", demoStart, "--channel-delay", "-1s", "--verbose")
 	p.client.Timeout = time.Hour // moving the clock is answered when the day's end is done
-	populate(p, customers)
+	populate(p, customers, benchBatchers)
 	var accounts []string
 	for i := range 2 * benchPayers {
 		accounts = append(accounts, p.customer(customers+i, 100_000_000))

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func TestAnEndOfDayThatIsKilledEndsAsOneThatIsNot(t *testing.T) {
 	}
 	const end, dayAfter = "2026-01-18T09:00:00+08:00", "2026-01-19T09:00:00+08:00"
 	killed := startProcess(t, "--clock", demoStart, "--channel-delay", "-1s", "--customers-in-memory", "50", "--snapshot-every", "200")
-	populate(killed, customers)
+	populate(killed, customers, 1)
 	if err := killed.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -94,8 +95,8 @@ func TestAnEndOfDayThatIsKilledEndsAsOneThatIsNot(t *testing.T) {
 	t.Logf("%d of %d kills met an end of day; undisturbed it took %s", met, kills, took)
 }
 
-// populate registers customers, most of them with a deposit, in batches.
-func populate(p *process, customers int) {
+// populate registers customers, most of them with a deposit, in batches. With one client they get their numbers in order.
+func populate(p *process, customers, clients int) {
 	p.t.Helper()
 	batch := func(operations []string) []any {
 		status, v, err := p.post("/v1/batches", "", `{"operations":[`+strings.Join(operations, ",")+`]}`)
@@ -116,31 +117,45 @@ func populate(p *process, customers int) {
 		return text
 	}
 	products := []string{"JFC3M", "SLC6M", "SLC1Y", "SFC3Y"}
-	for from := 0; from < customers; from += 500 {
-		var registrations, openings, credits, purchases []string
-		for n := from; n < min(from+500, customers); n++ {
-			registrations = append(registrations, operation(fmt.Sprintf("c-%d", n), "/v1/customers",
-				fmt.Sprintf(`{"name":"客户%d","id_number":%q,"mobile":"138%08d"}`, n, identityNumber(n), n)))
-		}
-		for i, r := range batch(registrations) {
-			openings = append(openings, operation(fmt.Sprintf("a-%d", from+i), "/v1/customers/"+field(r, "customer_id")+"/accounts",
-				`{"class":"I","face_to_face":true,"bound_card":{"card_no":"6228480402564890018","bank":"ABC","kind":"CLASS_1"}}`))
-		}
-		for i, r := range batch(openings) {
-			no := field(r, "account_no")
-			credits = append(credits, operation(fmt.Sprintf("f-%d", from+i), "/v1/transfers",
-				fmt.Sprintf(`{"kind":"inbound","to_account":%q,"amount_fen":2000000,"from_account":"6222020000000000","from_name":"某","from_bank":"ICBC"}`, no)))
-			if (from+i)%5 > 0 {
-				purchases = append(purchases, operation(fmt.Sprintf("d-%d", from+i), "/v1/deposits",
-					fmt.Sprintf(`{"account_no":%q,"product":%q,"amount_fen":%d}`, no, products[(from+i)%4], 1_000_000+100*((from+i)%5000))))
+	var next atomic.Int64
+	var ended sync.WaitGroup
+	for range clients {
+		ended.Go(func() {
+			for {
+				from := int(next.Add(populateBatch)) - populateBatch
+				if from >= customers {
+					return
+				}
+				var registrations, openings, credits, purchases []string
+				for n := from; n < min(from+populateBatch, customers); n++ {
+					registrations = append(registrations, operation(fmt.Sprintf("c-%d", n), "/v1/customers",
+						fmt.Sprintf(`{"name":"客户%d","id_number":%q,"mobile":"138%08d"}`, n, identityNumber(n), n)))
+				}
+				for i, r := range batch(registrations) {
+					openings = append(openings, operation(fmt.Sprintf("a-%d", from+i), "/v1/customers/"+field(r, "customer_id")+"/accounts",
+						`{"class":"I","face_to_face":true,"bound_card":{"card_no":"6228480402564890018","bank":"ABC","kind":"CLASS_1"}}`))
+				}
+				for i, r := range batch(openings) {
+					no := field(r, "account_no")
+					credits = append(credits, operation(fmt.Sprintf("f-%d", from+i), "/v1/transfers",
+						fmt.Sprintf(`{"kind":"inbound","to_account":%q,"amount_fen":2000000,"from_account":"6222020000000000","from_name":"某","from_bank":"ICBC"}`, no)))
+					if (from+i)%5 > 0 {
+						purchases = append(purchases, operation(fmt.Sprintf("d-%d", from+i), "/v1/deposits",
+							fmt.Sprintf(`{"account_no":%q,"product":%q,"amount_fen":%d}`, no, products[(from+i)%4], 1_000_000+100*((from+i)%5000))))
+					}
+				}
+				batch(credits)
+				for _, r := range batch(purchases) {
+					field(r, "deposit_id")
+				}
 			}
-		}
-		batch(credits)
-		for _, r := range batch(purchases) {
-			field(r, "deposit_id")
-		}
+		})
 	}
+	ended.Wait()
 }
+
+// populateBatch is how many customers are registered in one request.
+const populateBatch = 500
 
 // history is what has happened to each customer and house, but for when.
 func history(t *testing.T, dir string) map[string][]string {

@@ -257,6 +257,60 @@ func TestCountersAreCompleteThoughTheLastRecordsTellOneOnly(t *testing.T) {
 	}
 }
 
+// The end of a day reads many customers' counters together. What is read must be what each has, and be there when he is
+// asked for; who has gone on meanwhile keeps his newer ones.
+func TestCountersReadTogetherAreThoseOfEachCustomer(t *testing.T) {
+	dir := t.TempDir()
+	j := opened(t, dir, often)
+	k := write(t, j, 300, 7)
+	far := uint64(1 << 33) // behind a gap that no reader walks through
+	w := newWriter(t, j)
+	for c := range uint64(100) {
+		w.append(far+3*c, 0)
+	}
+	w.flushed()
+	write(t, j, 50, 7) // so that a checkpoint has them
+	indexed(j)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = opened(t, dir, often)
+	clear(j.heads.young) // the newest are read from the records at a start
+	clear(j.heads.old)
+	const moved = 3
+	newer := head{Head: journal.Head{Seq: 1 << 20, EventSeq: 1 << 20}, last: j.Last()}
+	j.heads.young[moved] = newer
+	var all []uint64
+	for c := range uint64(40) {
+		all = append(all, c)
+	}
+	for c := range uint64(400) {
+		all = append(all, far+c) // a third of them exists
+	}
+	if err := j.ReadHeads(all); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range all {
+		want, err := j.store.head(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c == moved {
+			want = newer
+		}
+		if got, there := j.heads.find(c); got != want || there != (want.last != 0) {
+			t.Errorf("customer %d: %+v %t, want %+v", c, got, there, want)
+		}
+	}
+	if got, _ := j.heads.find(1); got.Seq == 0 || k.heads[1].Seq == 0 {
+		t.Error("nobody has counters")
+	}
+	clear(j.heads.old)
+	if err := j.ReadHeads(nil); err != nil || len(j.heads.old) > 0 {
+		t.Errorf("nobody: %v, %d", err, len(j.heads.old))
+	}
+}
+
 // losing is a file whose segment is let go, and used again, before it is read for the first time.
 type losing struct {
 	file
