@@ -275,19 +275,11 @@ func TestCountersReadTogetherAreThoseOfEachCustomer(t *testing.T) {
 		t.Fatal(err)
 	}
 	j = opened(t, dir, often)
-<<<<<<< HEAD
 	j.heads.young.clear() // the newest are read from the records at a start
 	j.heads.old.clear()
 	const moved = 3
 	newer := head{Head: journal.Head{Seq: 1 << 20, EventSeq: 1 << 20}, last: j.Last()}
 	j.heads.young.put(moved, newer)
-=======
-	clear(j.heads.young) // the newest are read from the records at a start
-	clear(j.heads.old)
-	const moved = 3
-	newer := head{Head: journal.Head{Seq: 1 << 20, EventSeq: 1 << 20}, last: j.Last()}
-	j.heads.young[moved] = newer
->>>>>>> day
 	var all []uint64
 	for c := range uint64(40) {
 		all = append(all, c)
@@ -313,15 +305,9 @@ func TestCountersReadTogetherAreThoseOfEachCustomer(t *testing.T) {
 	if got, _ := j.heads.find(1); got.Seq == 0 || k.heads[1].Seq == 0 {
 		t.Error("nobody has counters")
 	}
-<<<<<<< HEAD
 	j.heads.old.clear()
 	if err := j.ReadHeads(nil); err != nil || j.heads.old.n > 0 {
 		t.Errorf("nobody: %v, %d", err, j.heads.old.n)
-=======
-	clear(j.heads.old)
-	if err := j.ReadHeads(nil); err != nil || len(j.heads.old) > 0 {
-		t.Errorf("nobody: %v, %d", err, len(j.heads.old))
->>>>>>> day
 	}
 }
 
