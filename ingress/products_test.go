@@ -17,7 +17,9 @@ func TestProductsOnSaleAreShownWithTheInsuranceNotice(t *testing.T) {
 	if first["product"] != "JFC3M" || rate["rate_e6"] != 13500.0 || first["minimum_fen"] != 5000.0 {
 		t.Errorf("first: %v", first)
 	}
+	h.ordered()
 	h.server.options.Catalogue.Deposit(bank.ProductJFC3M).Sale = []bank.SaleWindow{{From: 20270101}}
+	h.ordered()
 	if a := h.get("/v1/products"); len(a.body["deposits"].([]any)) != 3 {
 		t.Errorf("off sale today: %s", a.raw)
 	}
