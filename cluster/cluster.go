@@ -59,8 +59,8 @@ func (c *Cluster) Begin(call *bank.Call, then func()) {
 		return
 	}
 	group.Then(then)
-	req := group.Request(0, call)
-	if _, registers := call.Command.(*bank.RegisterCustomer); registers || !c.node.Claimed(bank.DeciderOf(call.Command).Shard()) {
+	req := group.Request(bank.DeciderOf(call.Command), call)
+	if _, registers := call.Command.(*bank.RegisterCustomer); registers || !c.node.Claimed(req.Customer.Shard()) {
 		go c.send(req) // waits for the disk
 		return
 	}
