@@ -302,6 +302,11 @@ func (a *customerActor) decide(req *Request) bool {
 		d.release()
 		return false
 	}
+	if d.refusal != nil && req.day != nil {
+		d.release()
+		a.declined(req, d.refusal)
+		return true
+	}
 	if d.refusal != nil && !customer.Exists() {
 		// Nobody: there is no customer whose journal could remember the refusal.
 		d.release()
