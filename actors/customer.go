@@ -283,12 +283,14 @@ func (a *customerActor) decide(req *Request) bool {
 		req.finish(err)
 		return true
 	}
-	if r := a.node.shards[a.shard].round; refusal != nil && r != nil && len(r.drafts) > 0 {
-		r.carryOut() // what a payment in it has reserved may come to nothing
-		return a.decide(req)
-	}
-	if refusal != nil && a.pending.Any() {
-		return false // an intent of our own may be what the desk has no room beside
+	if refusal != nil {
+		if r := a.node.shards[a.shard].round; r != nil && len(r.drafts) > 0 {
+			r.carryOut() // what a payment in it has reserved may come to nothing
+			return a.decide(req)
+		}
+		if a.pending.Any() {
+			return false // an intent of our own may be what the desk has no room beside
+		}
 	}
 	d.by, d.request, d.operation, d.own, d.payee, d.credit = a, req, cmd.Operation(), a.slot, admitted, credit
 	d.dated = bank.BookedOn(cmd, 0) != 0
