@@ -283,8 +283,14 @@ func (a *customerActor) decide(req *Request) bool {
 		req.finish(err)
 		return true
 	}
-	if refusal != nil && a.pending.Any() {
-		return false // an intent of our own may be what the desk has no room beside
+	if refusal != nil {
+		if r := a.node.shards[a.shard].round; r != nil && len(r.drafts) > 0 {
+			r.carryOut() // what a payment in it has reserved may come to nothing
+			return a.decide(req)
+		}
+		if a.pending.Any() {
+			return false // an intent of our own may be what the desk has no room beside
+		}
 	}
 	d.by, d.request, d.operation, d.own, d.payee, d.credit = a, req, cmd.Operation(), a.slot, admitted, credit
 	d.dated = bank.BookedOn(cmd, 0) != 0
@@ -298,16 +304,20 @@ func (a *customerActor) decide(req *Request) bool {
 	} else {
 		d.decision, d.refusal = bank.Refused(customer, env), refusal
 	}
-	if d.refusal != nil && !a.certain(cmd, env, d.refusal) {
+	if d.refusal != nil {
 		d.release()
-		return false
-	}
-	if d.refusal != nil && !customer.Exists() {
-		// Nobody: there is no customer whose journal could remember the refusal.
-		d.release()
-		req.receipt = bank.Receipt{Operation: cmd.Operation(), Refusal: d.refusal}
-		req.finish(nil)
-		return true
+		switch {
+		case !a.certain(cmd, env, d.refusal):
+			return false
+		case req.day != nil:
+			a.declined(req, d.refusal)
+			return true
+		case !customer.Exists():
+			// Nobody: there is no customer whose journal could remember the refusal.
+			req.receipt = bank.Receipt{Operation: cmd.Operation(), Refusal: d.refusal}
+			req.finish(nil)
+			return true
+		}
 	}
 	if err := d.compose(); err != nil {
 		panic(err)

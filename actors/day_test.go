@@ -241,6 +241,57 @@ func TestAComparisonEndsThoughTheLedgerIsAway(t *testing.T) {
 	}
 }
 
+// What the day has listed for a customer and is not to be done any more, because of what was decided since, is not told as
+// a failure: the bank's people would be called for nothing each time that a hold was let go twice.
+func TestWhatIsNotToBeDoneAnyMoreDoesNotFailTheDay(t *testing.T) {
+	both(t, func(t *testing.T, o *office) {
+		o.depositor("d")
+		o.done(&bank.HoldDeposit{Deposit: bank.NewContractNo(bank.DepositContract, 1, 1), Kind: bank.DepositPledge, AmountFen: 5})
+		s := o.node.newSweep(dayNext, func(c *bank.Customer, _ *bank.Desk, _ bank.Date, _ *bank.Catalogue) (list []bank.SystemCommand) {
+			for _, h := range c.Deposits[0].Holds {
+				for _, step := range []string{"release", "release again"} {
+					list = append(list, bank.SystemCommand{Command: &bank.ReleaseDepositHold{Deposit: c.Deposits[0].No, Hold: h.ID}, Step: step})
+				}
+			}
+			return list
+		}, nil)
+		if err := s.run(t.Context()); err != nil || s.commands.Load() != 1 || s.refused.Load() != 0 {
+			t.Errorf("%d decided, %d refused, %v", s.commands.Load(), s.refused.Load(), err)
+		}
+	})
+}
+
+// What a customer can't carry out is told, and done when its cause is mended. If the refusal were remembered the day would
+// be told it for ever, and no day would follow.
+func TestWhatTheDayIsRefusedIsDoneWhenItCanBe(t *testing.T) {
+	both(t, func(t *testing.T, o *office) {
+		no := o.customer("poor", 0)
+		ask := func() *sweep {
+			s := o.node.newSweep(dayNext, func(*bank.Customer, *bank.Desk, bank.Date, *bank.Catalogue) []bank.SystemCommand {
+				return []bank.SystemCommand{{Command: &bank.PlaceHold{Account: no, Kind: bank.Pledge, AmountFen: 5}, Step: "hold"}}
+			}, nil)
+			if err := s.run(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		}
+		for range 2 {
+			if s := ask(); s.refused.Load() != 1 {
+				t.Errorf("%d refused without money", s.refused.Load())
+			}
+		}
+		o.fund(no, 100)
+		for range 2 { // once
+			if s := ask(); s.commands.Load() != 1 || s.refused.Load() != 0 {
+				t.Errorf("%d decided and %d refused", s.commands.Load(), s.refused.Load())
+			}
+		}
+		if v := o.balance(no); v.PendingOutFen != 5 {
+			t.Errorf("%d fen are held", v.PendingOutFen)
+		}
+	})
+}
+
 // The next day is not begun over work that can't be done; it is told why, and goes on when it can be.
 func TestAStepThatFailsIsToldAndTriedAgain(t *testing.T) {
 	c := clock.NewMovable(testClock())

@@ -286,3 +286,39 @@ func TestAReversalBetweenOnesOwnAccountsIsTakenOverWhole(t *testing.T) {
 	}
 	b.agrees()
 }
+
+// A payment that is refused must not use up what its payee may receive, not even until the round it is decided in is
+// carried out: his own money would be refused for that of somebody who has none.
+func TestARefusedPaymentReservesNothingInItsRound(t *testing.T) {
+	o := openOffice(t, newMemoryJournal())
+	poor, payee := o.customer("poor", 0), o.customer("payee", 0)
+	payee = o.done(&bank.OpenAccount{Customer: payee.Customer(), Class: 2, FaceToFace: true, Card: bank.CardSealed{Token: "card"}}).Events[0].(*bank.AccountOpened).AccountNo
+	calls := []*bank.Call{
+		o.call(&bank.TransferInternal{Payer: poor, Payee: payee, AmountFen: 900_000}),
+		o.call(&bank.CreditInbound{Account: payee, AmountFen: 200_000}), // 1,000,000 may come in a day
+	}
+	group, err := o.node.NewGroup(len(calls))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := new(round)
+	requests := group.Requests(calls)
+	for i := range requests {
+		req := &requests[i]
+		if err := o.node.Admit(req); err != nil {
+			t.Fatal(err)
+		}
+		state := &o.node.shards[req.Customer.Shard()]
+		state.round = r
+		o.node.slot(req.Customer).actor.serve(req)
+		state.round = nil
+	}
+	r.end()
+	group.Wait(nil)
+	if refusal := calls[0].Receipt.Refusal; refusal == nil || refusal.Code != bank.InsufficientFunds {
+		t.Errorf("the payment: %v", refusal)
+	}
+	if refusal := calls[1].Receipt.Refusal; refusal != nil {
+		t.Errorf("the credit is refused: %v", refusal)
+	}
+}

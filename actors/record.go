@@ -80,7 +80,7 @@ func (d *draft) publish() {
 	d.payee.release()
 }
 
-// release gives the credit permit of a decision that was not written back.
+// release gives the credit permit of a decision back that was not written, or refuses.
 func (d *draft) release() {
 	if d.payee == nil {
 		return
@@ -89,6 +89,7 @@ func (d *draft) release() {
 	d.payee.desk.Release(d.credit)
 	d.payee.mu.Unlock()
 	d.payee.release()
+	d.payee = nil
 }
 
 // compose fills the record from the decision: chain, accounts and encoded events.

@@ -19,6 +19,7 @@ type Request struct {
 	err      error
 	group    *Group
 	after    func() // runs before the caller hears; nil on the hot path
+	day      *sweep // of the accounting day that asks; nil: somebody else does
 	admitted bool
 }
 

@@ -502,10 +502,10 @@ func (s *shardActor) closeResting(ctx actor.Context, c *closings) {
 		<-sweep.closings
 		return
 	}
-	house.closeResting(sweep, room.closing[:count])
+	written := house.closeResting(sweep, room.closing[:count])
 	closed := 0
 	for i, r := range room.closing[:count] {
-		if !r.Closed() {
+		if !written || !r.Closed() {
 			c.left = append(c.left, r.Customer.No)
 			continue
 		}
@@ -559,13 +559,14 @@ func (n *Node) atRest(b *book, c *closings, room *closingCustomers) (count int, 
 	return count, nil
 }
 
-// closeResting has the house close the days of customers of its shard. What is closed is in the journal and soon durable;
-// of the rest nothing is written.
-func (a *customerActor) closeResting(s *sweep, at []*bank.Resting) {
+// closeResting has the house close the days of customers of its shard. True: what is closed is in the journal and soon
+// durable; of the rest nothing is written. False: nothing is, and the book must not say so. (A disk may be full, or have
+// failed while a checkpoint is saving books.)
+func (a *customerActor) closeResting(s *sweep, at []*bank.Resting) (written bool) {
 	group, err := a.node.NewGroup(1)
 	if err != nil {
 		<-s.closings
-		return
+		return false
 	}
 	cmd := bank.SystemCommand{
 		Command: &bank.CloseResting{Shard: a.shard, Date: s.date, At: at}, Step: "close resting", Ref: at[0].Customer.No.String(),
@@ -581,7 +582,10 @@ func (a *customerActor) closeResting(s *sweep, at []*bank.Resting) {
 	req := group.Request(a.slot.customer.No, &call)
 	if err := a.node.Admit(req); err != nil {
 		req.Fail(err)
-		return
+		return false
 	}
+	a.catchUp()
+	before := a.slot.customer.Seq
 	a.handle(req)
+	return a.slot.customer.Seq > before
 }

@@ -184,6 +184,40 @@ func TestWhoLeavesMemoryDuringACheckpointKeepsHisClosedDays(t *testing.T) {
 	o.node.shards[no.Shard()].book.seen()
 }
 
+// A day of customers at rest that the disk had no room for must not be in the book: he who is there with an event that the
+// journal does not have could never be read again, and would lack the day's interest.
+func TestADayThatWasNotWrittenIsNotClosed(t *testing.T) {
+	j := newMemoryJournal()
+	o := openOffice(t, j)
+	no := o.depositor("d").Customer()
+	o.passivateAll()
+	full := func(err error) {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.full = err
+	}
+	full(journal.ErrFull)
+	s := o.node.newSweep(dayD, bank.EndOfDay, nil)
+	s.resting, s.due = closeResting, dayNext
+	ended := make(chan error, 1)
+	go func() { ended <- s.run(t.Context()) }()
+	until(t, "visited, as nothing could be written for him at rest", func() bool { return o.node.slot(no) != nil })
+	full(nil)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	o.passivateAll()
+	held, err := o.node.acquire(no, false)
+	if err != nil || held.customer.ClosedOn != dayD || held.customer.Deposits[0].AccruedFen == 0 {
+		t.Fatalf("%+v, %v", held, err)
+	}
+	held.release()
+	if err := o.node.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	sameStates(t, "restarted", openOffice(t, j.unsnapped()), openOffice(t, j.reopened()))
+}
+
 // A saved book is read as it was written, or refused: half a book would forget customers' interest.
 func FuzzBook(f *testing.F) {
 	b := new(book)

@@ -144,8 +144,8 @@ func (t *telling) done(op *operation, e bank.Event) serial.Step {
 		*bank.LimitCounterChanged:
 		return nil
 	}
-	for _, of := range []func(bank.Event) (serial.Step, bool){t.contract, t.stop, t.undone} {
-		if step, ok := of(e); ok {
+	for _, of := range []func(*operation, bank.Event) (serial.Step, bool){t.contract, t.stop, t.undone} {
+		if step, ok := of(op, e); ok {
 			return step
 		}
 	}
@@ -154,7 +154,7 @@ func (t *telling) done(op *operation, e bank.Event) serial.Step {
 }
 
 // contract is what an event did to deposits, lines, loans and what is in suspense.
-func (t *telling) contract(e bank.Event) (serial.Step, bool) {
+func (t *telling) contract(_ *operation, e bank.Event) (serial.Step, bool) {
 	s, day := t.simulation, t.dayOf(t.date)
 	exchange := func(account bank.AccountNo, by serial.Mover, fen int64, changes ...serial.Change) (serial.Step, bool) {
 		return serial.Exchange{Account: s.account(account), Day: day, By: by, Fen: fen, Changes: changes}, true
@@ -230,7 +230,7 @@ func (t *telling) paidOut(m *bank.DepositPaid, by serial.Mover) (serial.Step, bo
 }
 
 // stop is what an event did to restrictions, holds and the end of an account.
-func (t *telling) stop(e bank.Event) (serial.Step, bool) {
+func (t *telling) stop(op *operation, e bank.Event) (serial.Step, bool) {
 	s, day := t.simulation, t.dayOf(t.date)
 	place := func(id bank.TxnID) int { return s.world.stop(id).place }
 	switch m := e.(type) {
@@ -239,7 +239,7 @@ func (t *telling) stop(e bank.Event) (serial.Step, bool) {
 		switch t.op.(type) {
 		case *bank.RestrictAccount:
 			put := serial.Put{
-				Stop: place(m.ID), Account: account, Kind: stopKinds[m.Kind], Fen: m.AmountFen, Until: s.untilOf(m.Until), Day: day, Queue: m.Queue, Loose: s.elsewhere,
+				Stop: place(m.ID), Account: account, Kind: stopKinds[m.Kind], Fen: m.AmountFen, Until: s.untilOf(m.Until), Day: day, Queue: m.Queue, Unseen: s.unseen(op, m.AccountNo),
 			}
 			if m.Kind == bank.FrozenAll {
 				put.Fen = all
@@ -328,7 +328,7 @@ var stopKinds = map[bank.Restriction]serial.Kind{
 }
 
 // undone is what an event put right.
-func (t *telling) undone(e bank.Event) (serial.Step, bool) {
+func (t *telling) undone(_ *operation, e bank.Event) (serial.Step, bool) {
 	s := t.simulation
 	switch m := e.(type) {
 	case *bank.TransferReturned:
@@ -410,6 +410,27 @@ func (s *simulation) permit(op *operation, account bank.AccountNo) serial.Permit
 		}
 		return false
 	})}
+}
+
+// unseen is what others may have paid into an account without its customer's knowledge when he decided the operation:
+// with a ledger elsewhere, or in one round. It is held as soon as it is seen.
+func (s *simulation) unseen(op *operation, account bank.AccountNo) (fen int64) {
+	for _, o := range s.ops {
+		if !op.meets(o) {
+			continue
+		}
+		switch m := o.command.(type) {
+		case *bank.TransferInternal:
+			if m.Payee == account {
+				fen += m.AmountFen
+			}
+		case *bank.EndSuspense:
+			if m.Account == account {
+				fen += m.AmountFen
+			}
+		}
+	}
+	return fen
 }
 
 // meets reports whether a command of some kind was under way at the same time as an operation.

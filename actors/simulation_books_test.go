@@ -196,10 +196,14 @@ func (b *simulatedBooks) checkCustomers() {
 		a, _ := b.engine.Account(ledger.Uint128(id))
 		return net(a.CreditsPosted, a.DebitsPosted)
 	}
-	isPending := func(what any, id bank.U128) {
+	isPending := func(what any, id bank.U128, fen int64) {
 		pending++
-		if _, ok := b.pending[ledger.Uint128(id)]; !ok {
+		p, ok := b.pending[ledger.Uint128(id)]
+		switch has := net(p.Amount, ledger.Uint128{}); {
+		case !ok:
 			b.failf("%v waits and is not pending", what)
+		case has != fen:
+			b.failf("%v waits with %d fen, and %d are pending", what, fen, has)
 		}
 	}
 	for _, no := range b.world.customers {
@@ -227,11 +231,11 @@ func (b *simulatedBooks) checkCustomers() {
 			}
 			for _, h := range a.Special.Holds {
 				for _, part := range h.Parts {
-					isPending(h.ID, part.Pending)
+					isPending(h.ID, part.Pending, part.Fen)
 				}
 			}
 			for _, x := range a.Special.Deductions {
-				isPending(x.ID, x.Pending)
+				isPending(x.ID, x.Pending, x.Fen)
 			}
 		}
 		for i := range c.Deposits {
@@ -245,7 +249,10 @@ func (b *simulatedBooks) checkCustomers() {
 			payable(t.Subjects.PayableDetail, t.AccruedFen)
 			payable(bank.DetailDemandPayable, t.OverdueAccruedFen)
 			for _, h := range t.Holds {
-				isPending(h.ID, h.Pending)
+				if h.AmountFen == 0 && h.Kind == bank.DepositFreeze && h.Pending == (bank.U128{}) {
+					continue // a freeze that waits, or has found nothing, keeps nothing
+				}
+				isPending(h.ID, h.Pending, h.AmountFen)
 			}
 		}
 		for i := range c.Lines { // R8, of lines that do not revolve
@@ -266,9 +273,9 @@ func (b *simulatedBooks) checkCustomers() {
 		}
 		for i := range c.InFlight { // R7: what is pending is known, and the channel has been asked
 			f := &c.InFlight[i]
-			isPending(f.Txn, f.PendingID)
+			isPending(f.Txn, f.PendingID, f.AmountFen)
 			if f.FeePendingID != (bank.U128{}) {
-				isPending(f.Txn, f.FeePendingID)
+				isPending(f.Txn, f.FeePendingID, f.FeeFen)
 			}
 			if _, ok := b.channel.asked[f.Txn]; !ok {
 				b.failf("transfer %s waits for a channel that was not asked", f.Txn)

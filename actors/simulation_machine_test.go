@@ -75,6 +75,7 @@ type machine struct {
 	mailboxes      []*mailbox
 	dead           bool
 	refuse         error // what its next append answers
+	full           bool  // its disk: nothing is admitted
 	appended       func()
 }
 
@@ -130,6 +131,9 @@ func (m *machine) Claim(shard uint16) (uint64, error) {
 func (m *machine) Admit(rec *journal.Record) error {
 	if m.dead {
 		return errDead
+	}
+	if m.full && rec.Kind != journal.KindOutcome { // which is appended, as far as there is memory
+		return journal.ErrFull
 	}
 	return m.memoryJournal.Admit(rec)
 }

@@ -146,8 +146,8 @@ type simulation struct {
 
 // trouble is how much goes wrong, in thousandths of the steps.
 type trouble struct {
-	crash, freeze, append, flush int
-	lose                         int // of a hundred calls to the ledger
+	crash, freeze, append, flush, full int
+	lose                               int // of a hundred calls to the ledger
 }
 
 func (s *simulation) run() {
@@ -168,14 +168,14 @@ func (s *simulation) run() {
 	s.settle()
 	s.prepare(day.begins)
 	if s.failures == nil {
-		s.trouble = trouble{crash: s.rng.IntN(20), freeze: s.rng.IntN(8), append: s.rng.IntN(4), flush: s.rng.IntN(4), lose: s.rng.IntN(30)}
+		s.trouble = trouble{crash: s.rng.IntN(20), freeze: s.rng.IntN(8), append: s.rng.IntN(4), flush: s.rng.IntN(4), full: s.rng.IntN(4), lose: s.rng.IntN(30)}
 		for range 2 + s.rng.IntN(4) {
 			s.clients = append(s.clients, &client{name: len(s.clients)})
 		}
 		for steps := 60 + s.rng.IntN(240); steps > 0 && s.failures == nil; steps-- {
 			s.step()
 		}
-		s.trouble = trouble{}
+		s.trouble, s.process.full = trouble{}, false
 	}
 	s.finish()
 	s.kill(s.process)
@@ -241,6 +241,9 @@ func (s *simulation) misfortune() bool {
 		s.broken = true
 		s.note("flush fails", "at %d", s.disk.Last())
 		s.process.node.Fault(errDisk)
+	case unlucky(s.trouble.full) && !s.process.full:
+		s.process.full = true
+		s.note("disk full", "%s", s.process.name)
 	case unlucky(s.trouble.freeze) && s.elsewhere && s.frozen == nil && s.process.served && !s.broken && !s.process.faulty():
 		s.freeze()
 	default:
@@ -289,6 +292,12 @@ func (s *simulation) possible() (actions []action) {
 			s.clock = s.clock.Add(24 * time.Hour)
 			s.process.again = true
 			s.note("a day passes", "%s", s.now().Format(time.DateTime))
+		})
+	}
+	if p := s.process; p.full {
+		may(6, func() {
+			p.full = false
+			s.note("disk has room", "%s", p.name)
 		})
 	}
 	may(1, s.passivate)

@@ -159,6 +159,16 @@ func (w *world) place(no any) int {
 	return place
 }
 
+// held are the stops of deposits, also those that are over.
+func (w *world) held() (held []stopKnown) {
+	for _, k := range w.stops {
+		if k.deposit != 0 {
+			held = append(held, k)
+		}
+	}
+	return held
+}
+
 func (w *world) stop(id bank.TxnID) *stopKnown {
 	for i := range w.stops {
 		if w.stops[i].id == id {
@@ -372,43 +382,50 @@ func (s *simulation) contract(account bank.AccountNo) *operation {
 		return &operation{account: account}
 	}
 	deposit := pick(s, w.deposits)
-	switch s.rng.IntN(12) {
+	switch s.rng.IntN(14) {
 	case 0, 1:
 		return s.wanted(&bank.BuyDeposit{Account: account, Product: bank.ProductJFC3M, AmountFen: 5000 + s.rng.Int64N(20_000)})
 	case 2, 3:
 		return s.wanted(&bank.RedeemDeposit{Deposit: deposit.no, All: s.one(3), AmountFen: s.rng.Int64N(60_000) + 1})
-	case 4:
-		kind := []bank.DepositHoldKind{bank.DepositPledge, bank.DepositFreeze, bank.DepositProof}[s.rng.IntN(3)]
-		hold := &bank.HoldDeposit{Deposit: deposit.no, Kind: kind, AmountFen: s.rng.Int64N(deposit.fen) + 1}
-		if kind == bank.DepositProof || s.one(3) {
-			hold.Until = s.soon()
-		}
-		if kind == bank.DepositFreeze {
-			hold.AmountFen, hold.Authority, hold.DocumentNo = s.rng.Int64N(2*deposit.fen)+1, "court", "1"
-		}
+	case 4, 5:
 		if len(w.stops) < serial.StopsMax-6 {
-			return s.wanted(hold)
+			return s.wanted(s.holding(deposit))
 		}
-	case 5:
-		for _, k := range w.stops {
-			if k.deposit != 0 && s.one(2) {
-				return s.wanted(&bank.ReleaseDepositHold{Deposit: k.deposit, Hold: k.id})
-			}
+	case 6, 7:
+		if held := w.held(); len(held) > 0 {
+			k := pick(s, held)
+			return s.wanted(&bank.ReleaseDepositHold{Deposit: k.deposit, Hold: k.id})
 		}
-	case 6:
+	case 8:
 		return s.wanted(&bank.ChangeRollover{Deposit: deposit.no, Rollover: bank.RolloverPrincipalAndInterest})
-	case 7, 8:
+	case 9, 10:
 		line := pick(s, w.lines).no
 		into := w.accounts[slices.IndexFunc(w.accounts, func(no bank.AccountNo) bool { return no.Customer() == line.Customer() })]
 		return s.wanted(&bank.DrawLoan{
 			Line: line, Account: into, AmountFen: s.rng.Int64N(300_000) + 1, Method: bank.EqualInstalment, Periods: 12,
 		})
-	case 9, 10:
+	case 11, 12:
 		return s.wanted(&bank.RepayLoan{Loan: pick(s, w.loans).no, AmountFen: s.rng.Int64N(60_000) + 1, Settle: s.one(4)})
 	default:
 		return s.wanted(&bank.ApplyLoan{Customer: account.Customer(), Product: bank.ProductNJD, AmountFen: 1_000_000, TermMonths: 12})
 	}
 	return &operation{account: account}
+}
+
+// holding keeps a part of a deposit, often of one of which a part is kept already: courts wait for each other.
+func (s *simulation) holding(deposit contractKnown) *bank.HoldDeposit {
+	if held := s.world.held(); len(held) > 0 && !s.one(3) {
+		deposit = s.deposit(held[len(held)-1].deposit)
+	}
+	m := &bank.HoldDeposit{Deposit: deposit.no, AmountFen: s.rng.Int64N(deposit.fen) + 1}
+	m.Kind = []bank.DepositHoldKind{bank.DepositPledge, bank.DepositProof, bank.DepositFreeze, bank.DepositFreeze}[s.rng.IntN(4)]
+	if m.Kind == bank.DepositProof || s.one(3) {
+		m.Until = s.soon()
+	}
+	if m.Kind == bank.DepositFreeze {
+		m.AmountFen, m.Authority, m.DocumentNo = s.rng.Int64N(2*deposit.fen)+1, "court", "1"
+	}
+	return m
 }
 
 // soon is a day within the history, or behind it.

@@ -13,11 +13,12 @@ package actors
 // While requests wait for a processor the sweep rests as long as it has worked.
 //
 // What is decided has keys made of date, step and customer: a sweep that was killed begins anew and does nothing
-// twice.
+// twice. What is refused leaves nothing, and is asked anew.
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -238,6 +239,7 @@ func (a *customerActor) visit(v *visit) {
 		calls[i] = bank.Call{Command: list[i].Command, Key: list[i].Key(s.date)}
 		calls[i].Body = calls[i].Key
 		req := group.Request(a.slot.customer.No, &calls[i])
+		req.day = s
 		if err := a.node.Admit(req); err != nil {
 			req.Fail(err)
 			continue
@@ -248,6 +250,19 @@ func (a *customerActor) visit(v *visit) {
 		a.look(s)
 	}
 	v.part()
+}
+
+// declined answers a command of the day that the customer can't carry out. It is not remembered, as a caller's would be
+// (decision 0005): the day asks again for what is still to be done, and when the cause is mended it must be done. What
+// is not to be done any more, because of something that was decided after the list was made (his own commands under way,
+// with a ledger elsewhere, or one before it in the list), has no refusal: nobody is to look for its cause.
+func (a *customerActor) declined(req *Request, why *bank.Refusal) {
+	req.receipt = bank.Receipt{Operation: req.Call.Command.Operation()}
+	s := req.day
+	if slices.ContainsFunc(a.toDo(s.list, s.date), func(c bank.SystemCommand) bool { return c.Key(s.date) == req.Call.Key }) {
+		req.receipt.Refusal = why
+	}
+	req.finish(nil)
 }
 
 // part ends one of the visit's two parts, and with the second the visit.
@@ -287,6 +302,9 @@ func (s *sweep) tally(calls []bank.Call) error {
 		c := &calls[i]
 		if c.Err != nil {
 			return c.Err
+		}
+		if c.Receipt.Refusal == nil && c.Receipt.Txn.IsZero() {
+			continue // it was not to be done any more
 		}
 		s.commands.Add(1)
 		if r := c.Receipt.Refusal; r != nil {

@@ -113,6 +113,12 @@ func (t *Deposit) HeldFen() (fen int64) {
 	return fen
 }
 
+// heldOn reports whether something holds the deposit on a date, when what has lapsed by then is let go: to its owner, or
+// to a freeze that lacks something.
+func (t *Deposit) heldOn(date Date) bool {
+	return t.fullyFrozen(date) || slices.ContainsFunc(t.Holds, func(h DepositHold) bool { return h.AmountFen > 0 && !h.lapsed(date) })
+}
+
 func decideHoldDeposit(c *Customer, m *HoldDeposit, env *Env, d *Decision) *Refusal {
 	t, r := openDeposit(c, m.Deposit)
 	if r != nil {

@@ -262,6 +262,35 @@ func TestAProofOfDepositEndsAfterItsLastDay(t *testing.T) {
 	y.check()
 }
 
+// A proof that ended the day before does not hold a deposit on its maturity day. If the bank looked before it had let it go
+// the owner would have a day's demand interest in place of the rollover he chose.
+func TestADepositWhoseProofHasEndedRollsOverOnItsDay(t *testing.T) {
+	y := newYear(t, 20260115)
+	a := y.open(1, 2, true)
+	y.fund(a, 1_000_000)
+	no := y.carried(&BuyDeposit{Account: a, Product: ProductJFC3M, AmountFen: 1_000_000, Rollover: RolloverPrincipal}).Events[0].(*DepositOpened).DepositNo
+	y.carried(&HoldDeposit{Deposit: no, Kind: DepositProof, AmountFen: 400_000, Until: 20260414})
+	passed := y.passUntil(20260415)
+	if released, rolled := only[*DepositHoldReleased](passed), only[*DepositRolledOver](passed); len(released) != 1 || len(rolled) != 1 || rolled[0].ValueDate != 20260415 {
+		t.Errorf("released %+v, rolled over %+v", released, rolled)
+	}
+	y.check()
+}
+
+// What a proof lets go on the maturity day is the waiting court's first, and the deposit waits on.
+func TestADepositThatACourtGetsOnItsDayIsNotPaidOut(t *testing.T) {
+	y := newYear(t, 20260115)
+	a := y.open(1, 2, true)
+	y.fund(a, 1_000_000)
+	no := y.carried(&BuyDeposit{Account: a, Product: ProductJFC3M, AmountFen: 1_000_000}).Events[0].(*DepositOpened).DepositNo
+	y.carried(&HoldDeposit{Deposit: no, Kind: DepositProof, AmountFen: 1_000_000, Until: 20260414})
+	court := y.freeze(no, 300_000)
+	passed := y.passUntil(20260416) // refuses nothing
+	same(t, "released", len(only[*DepositHoldReleased](passed)), 1)
+	same(t, "held for the court", y.held(no, court.HoldID).AmountFen, 300_000)
+	y.check()
+}
+
 func TestAProductIsSoldWhereWhenAndAsFarAsItIs(t *testing.T) {
 	y := newYear(t, 20260115)
 	a := y.open(1, 2, true) // region 220113

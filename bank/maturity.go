@@ -139,11 +139,12 @@ func (t *Deposit) rollOver(a *EAccount, next DepositOpened, env *Env, d *Decisio
 	d.Affects = []Affected{a.affected()}
 }
 
-// maturing lists the deposits whose term is over by a date.
+// maturing lists the deposits whose term is over by a date. What held one until the day before is let go first
+// (BeginOfDay): its owner's choice is carried out on the maturity day.
 func maturing(c *Customer, date Date) (list []SystemCommand) {
 	for i := range c.Deposits {
 		t := &c.Deposits[i]
-		if t.PrincipalFen > 0 && t.MaturityDate <= date && t.HeldFen() == 0 {
+		if t.PrincipalFen > 0 && t.MaturityDate <= date && !t.heldOn(date) {
 			list = append(list, SystemCommand{Command: &MatureDeposit{t.No, date}, Step: "mature", Ref: t.No.String()})
 		}
 	}

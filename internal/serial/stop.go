@@ -118,7 +118,7 @@ type Put struct {
 	Day           int
 	Queue         int   // as the caller was told
 	Taken         int64 // likewise
-	Loose         bool  // there may be more than the bank knew of
+	Unseen        int64 // of what was there the bank may not have seen as much as this
 }
 
 func (s Put) touches() []thing { return []thing{aStop(s.Stop), anAccount(s.Account)} }
@@ -143,7 +143,7 @@ func (s Put) take(b *books) bool {
 	}
 	p.held, p.short = s.Taken, s.Fen-s.Taken
 	a.out += s.Taken
-	return int(queue) == s.Queue && (s.Taken == there || s.Loose && s.Taken < there) && (s.Kind != Pledged || p.short == 0)
+	return int(queue) == s.Queue && s.Taken <= there && there-s.Taken <= s.Unseen && (s.Kind != Pledged || p.short == 0)
 }
 
 // Fill puts more into a hold that lacks something.
@@ -151,7 +151,7 @@ type Fill struct {
 	Stop, Account int
 	Fen           int64
 	Day           int
-	Loose         bool // as of Put
+	Loose         bool // there may be more than the bank has seen
 }
 
 func (s Fill) touches() []thing { return []thing{aStop(s.Stop), anAccount(s.Account)} }
