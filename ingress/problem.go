@@ -74,7 +74,7 @@ func explain(code string) explanation {
 }
 
 var explanations = map[string]explanation{
-	codeBody:        {400, "请求体无法解析", "The body can't be read", "请发送一个 JSON 对象(UTF-8)。", "Send one JSON object in UTF-8."},
+	codeBody:        {400, "请求体无法解析", "The body can't be read", "请发送一个 JSON 对象(UTF-8);批量也可以是 Content-Type 所说的 protobuf。", "Send one JSON object in UTF-8; a batch may also be protobuf, if Content-Type says so."},
 	codeBodyMax:     {413, "请求体过大", "The body is too large", "请减小请求体,或把批量拆成几个请求。", "Send less, or split the batch into several requests."},
 	codeHeaderMax:   {431, "请求头过大", "The headers are too large", "请减少请求头。", "Send fewer or shorter headers."},
 	codeFieldName:   {400, "字段不存在", "There is no such field", "请按接口描述(/openapi.json)检查字段名。", "Check the field's name in /openapi.json."},
