@@ -363,7 +363,6 @@ func (a *customerActor) apply(d *draft) {
 		a.node.registry.setOpen(c.No, now)
 	}
 	a.slot.change(&d.record)
-	a.node.begin(c)
 }
 
 // refused answers a command whose decision the journal did not take, or decides it anew on the next date.

@@ -33,8 +33,21 @@ func (n *Node) Today() bank.Date {
 	return bank.DateOf(n.options.Clock())
 }
 
-// begin begins the date that the bank's house has come to.
-func (n *Node) begin(c *bank.Customer) {
+// begin begins the date that a decision of the bank's house begins, before another gets its place in the journal; the lock
+// is held. The house itself, which hears of it later, would be too late: its caller may have been answered by then.
+func (p *pipeline) begin(d *draft) {
+	if d.own.no != bank.BankHouse {
+		return
+	}
+	for _, e := range d.decision.Events {
+		if date, begins := bank.DateBegun(e); begins {
+			p.date.Store(uint32(date))
+		}
+	}
+}
+
+// resume begins the date that the bank's house has come to.
+func (n *Node) resume(c *bank.Customer) {
 	if c.Day == nil {
 		return
 	}

@@ -2,6 +2,8 @@ package actors
 
 import (
 	"context"
+	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -47,16 +49,19 @@ func TestAPaymentDecidedBeforeTheCutAndPostedAfterItIsDecidedAnew(t *testing.T) 
 	var o *office
 	deciding := make(chan struct{}, 1)
 	cut := func() time.Time {
-		select {
-		case <-deciding: // the actor has read the date and decides; before it is done the day is cut
-			o.cutDay(dayD)
-		default:
+		if calledBy("decide") { // and not by the node's ticker
+			select {
+			case <-deciding: // the actor has read the date and decides; before it is done the day is cut
+				o.cutDay(dayD)
+			default:
+			}
 		}
 		return testClock()
 	}
 	o = openOffice(t, newMemoryJournal(), func(options *Options) { options.Clock = cut })
 	o.openDay(dayD)
 	a, b := o.customer("a", 1000), o.customer("b", 0)
+	o.idle()
 	deciding <- struct{}{}
 	r := o.do(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 300})
 	if r.Refusal != nil || r.Date != dayNext {
@@ -71,6 +76,35 @@ func TestAPaymentDecidedBeforeTheCutAndPostedAfterItIsDecidedAnew(t *testing.T) 
 	}
 	if s := o.node.slot(b.Customer()).desk.Standing(b); s.ReservedFen != 0 {
 		t.Errorf("the first permit is not given back: %d fen", s.ReservedFen)
+	}
+}
+
+// The cut has its place in the journal before others of its round: they are of the new date.
+func TestAPaymentOfTheCutsRoundIsDecidedAnew(t *testing.T) {
+	o := openOffice(t, newMemoryJournal())
+	o.openDay(dayD)
+	a, b := o.customer("a", 1000), o.customer("b", 0)
+	cut, payment := o.call(&bank.StartDayCut{Date: dayD}), o.call(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 300})
+	o.inOneRound(cut, payment)
+	if r := payment.Receipt; cut.Receipt.Refusal != nil || r.Refusal != nil || r.Date != dayNext {
+		t.Errorf("cut %+v, payment booked on %s: %v", cut.Receipt.Refusal, r.Date, r.Refusal)
+	}
+	if rec := o.journal.last(); rec.AccountingDate != uint32(dayNext) {
+		t.Errorf("the record is of %d", rec.AccountingDate)
+	}
+}
+
+// calledBy reports whether a method of this name is among the callers.
+func calledBy(method string) bool {
+	places := make([]uintptr, 16)
+	frames := runtime.CallersFrames(places[:runtime.Callers(2, places)])
+	for frame, more := frames.Next(); ; frame, more = frames.Next() {
+		if strings.HasSuffix(frame.Function, "."+method) {
+			return true
+		}
+		if !more {
+			return false
+		}
 	}
 }
 

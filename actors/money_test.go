@@ -297,24 +297,7 @@ func TestARefusedPaymentReservesNothingInItsRound(t *testing.T) {
 		o.call(&bank.TransferInternal{Payer: poor, Payee: payee, AmountFen: 900_000}),
 		o.call(&bank.CreditInbound{Account: payee, AmountFen: 200_000}), // 1,000,000 may come in a day
 	}
-	group, err := o.node.NewGroup(len(calls))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := new(round)
-	requests := group.Requests(calls)
-	for i := range requests {
-		req := &requests[i]
-		if err := o.node.Admit(req); err != nil {
-			t.Fatal(err)
-		}
-		state := &o.node.shards[req.Customer.Shard()]
-		state.round = r
-		o.node.slot(req.Customer).actor.serve(req)
-		state.round = nil
-	}
-	r.end()
-	group.Wait(nil)
+	o.inOneRound(calls...)
 	if refusal := calls[0].Receipt.Refusal; refusal == nil || refusal.Code != bank.InsufficientFunds {
 		t.Errorf("the payment: %v", refusal)
 	}

@@ -151,6 +151,40 @@ func (o *office) customer(id string, fen int64) bank.AccountNo {
 	return account
 }
 
+// idle waits until nobody has a turn: who has been answered may still be at the end of his.
+func (o *office) idle() {
+	d := o.node.workers
+	for idle := false; !idle; time.Sleep(time.Millisecond) {
+		d.mu.Lock()
+		idle = d.taking == 0 && d.next == len(d.queue)
+		d.mu.Unlock()
+	}
+}
+
+// inOneRound has customers who have acted before decide in one round, and waits.
+func (o *office) inOneRound(calls ...*bank.Call) {
+	o.tb.Helper()
+	group, err := o.node.NewGroup(len(calls))
+	if err != nil {
+		o.tb.Fatal(err)
+	}
+	o.idle()
+	r := new(round)
+	requests := group.Requests(calls)
+	for i := range requests {
+		req := &requests[i]
+		if err := o.node.Admit(req); err != nil {
+			o.tb.Fatal(err)
+		}
+		state := &o.node.shards[req.Customer.Shard()]
+		state.round = r
+		o.node.slot(req.Customer).actor.serve(req)
+		state.round = nil
+	}
+	r.end()
+	group.Wait(nil)
+}
+
 func (o *office) balance(no bank.AccountNo) bank.AccountView {
 	o.tb.Helper()
 	var v *bank.AccountView

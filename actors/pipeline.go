@@ -151,6 +151,7 @@ func (p *pipeline) enter(d *draft) error {
 		p.stop(err)
 		return p.fault
 	}
+	p.begin(d)
 	d.publish()
 	if !d.own.customer.Exists() {
 		p.registered++ // only a registration is written of somebody who is not a customer
@@ -240,6 +241,7 @@ func (p *pipeline) conclude(d *draft) error {
 	if err := p.place(&d.record); err != nil {
 		return err
 	}
+	p.begin(d)
 	d.publish()
 	p.queue = append(p.queue, waiting{position: d.record.Position, deliver: d.tell})
 	return nil

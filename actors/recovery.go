@@ -34,7 +34,7 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 	if err != nil {
 		return fmt.Errorf("recover the accounting day: %w", err)
 	}
-	n.begin(&house.customer)
+	n.resume(&house.customer)
 	house.release()
 	n.evict(bank.BankHouse)
 	return nil

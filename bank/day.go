@@ -240,6 +240,17 @@ func (*DemandInterestAccrued) EventType() EventType { return EventDemandInterest
 func (*DepositAccrued) EventType() EventType        { return EventDepositAccrued }
 func (*TrialBalanced) EventType() EventType         { return EventTrialBalanced }
 
+// DateBegun reports whether an event begins an accounting date, and which.
+func DateBegun(e Event) (Date, bool) {
+	switch m := e.(type) {
+	case *DayOpened:
+		return m.Date, true
+	case *DayCutStarted:
+		return m.To, true
+	}
+	return 0, false
+}
+
 // accountingDay is the customer's, who is the bank's house; the zero day before the bank has opened.
 func (c *Customer) accountingDay() AccountingDay {
 	if c.Day == nil {
