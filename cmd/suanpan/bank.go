@@ -160,6 +160,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		options.Engine, options.Books, options.EngineAt = s.books, s.books, s.books.position()
 	}
 	s.node = actors.NewNode(options)
+	s.load.underWay = s.node.UnderWay
 	s.journal, err = embedded.Open(at.journal(), embedded.Options{
 		OnDurable: s.node.Durable, OnFault: s.node.Fault, SegmentBytes: o.keep.segmentBytes,
 		CheckpointEvery: int(min(o.snapshotEvery, embedded.CheckpointEveryDefault)),

@@ -7,18 +7,20 @@ import (
 )
 
 // A node that takes itself for busy when it is not publishes late; one that never does is slow for everybody.
-func TestANodeIsBusyWhenGoroutinesWait(t *testing.T) {
+func TestANodeIsBusyWhenGoroutinesOrManyCommandsWait(t *testing.T) {
 	var l load
 	waits := &metrics.Float64Histogram{Buckets: []float64{0, 1e-6, 1e-3, 1}, Counts: make([]uint64, 3)}
 	for i, c := range []struct {
 		quick, long uint64
+		underWay    int64
 		want        bool
 	}{
-		{1000, 0, false}, {1000, 500, true}, {1000, 20, false}, {0, 0, false}, {0, 3, true}, {1000, 0, false},
+		{1000, 0, 0, false}, {1000, 500, 0, true}, {1000, 20, 0, false}, {0, 0, 0, false}, {0, 3, 0, true}, {1000, 0, 0, false},
+		{1000, 0, manyUnder - 1, false}, {1000, 0, manyUnder, true}, {1000, 0, 1, true}, {1000, 0, 1, true}, {1000, 0, 1, false},
 	} {
 		waits.Counts[0] += c.quick
 		waits.Counts[2] += c.long
-		if l.see(waits); l.busy != c.want {
+		if l.see(waits, c.underWay); l.busy != c.want {
 			t.Errorf("look %d: busy %t", i, l.busy)
 		}
 	}
