@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,21 +68,36 @@ func (f *files) day(key fileKey) (*file, error) {
 		if d.disk, err = os.OpenFile(f.path(key), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600); err != nil {
 			return nil, err
 		}
+		if err = d.remember(); err != nil {
+			return nil, errors.Join(fmt.Errorf("%s: %w", f.path(key), err), d.disk.Close())
+		}
 		d.out = bufio.NewWriter(d.disk)
-		lines := bufio.NewScanner(d.disk)
-		for n := 1; lines.Scan(); n++ {
-			row, err := channels.ParseRow(lines.Bytes(), n)
-			if err != nil {
-				return nil, errors.Join(fmt.Errorf("%s: %w", f.path(key), err), d.disk.Close())
-			}
-			d.paid[row.Transfer] = row.Success
-		}
-		if err := lines.Err(); err != nil {
-			return nil, errors.Join(err, d.disk.Close())
-		}
 	}
 	f.days[key] = d
 	return d, nil
+}
+
+// remember reads what an earlier process wrote. The line that one was writing when it was killed is cut off.
+func (d *file) remember() error {
+	whole := int64(0)
+	lines := bufio.NewReader(d.disk)
+	for n := 1; ; n++ {
+		line, err := lines.ReadBytes('\n')
+		switch {
+		case errors.Is(err, io.EOF) && len(line) > 0:
+			return d.disk.Truncate(whole)
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		row, err := channels.ParseRow(line, n)
+		if err != nil {
+			return err
+		}
+		d.paid[row.Transfer] = row.Success
+		whole += int64(len(line))
+	}
 }
 
 func (f *files) path(key fileKey) string {

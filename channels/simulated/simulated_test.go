@@ -1,9 +1,11 @@
 package simulated
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -123,6 +125,49 @@ func TestTheChannelRemembersOverARestart(t *testing.T) {
 	}
 	if rows, err := rowsOf(text); err != nil || len(rows) != 2 {
 		t.Errorf("%+v %v", rows, err)
+	}
+}
+
+// A process that is killed may be in the middle of a line. A channel that could not read its file any more would never
+// answer again, and money would stay on its way.
+func TestTheChannelGoesOnBehindALineThatIsNotWhole(t *testing.T) {
+	for cut := 1; ; cut++ {
+		directory := t.TempDir()
+		s := open(t, Options{Directory: directory})
+		s.Send(request(1, 500))
+		s.Send(request(2, 700))
+		s.hears(channels.Succeeded, channels.Succeeded)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		path := s.files.path(fileKey{bank.ChannelIBPS, day})
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second := len(text) - len(text[bytes.IndexByte(text, '\n')+1:])
+		if len(text)-cut < second {
+			return
+		}
+		if err := os.Truncate(path, int64(len(text)-cut)); err != nil {
+			t.Fatal(err)
+		}
+		s = open(t, Options{Directory: directory})
+		s.Query(request(1, 500))
+		s.Query(request(2, 700))
+		s.hears(channels.Succeeded, channels.NotKnown)
+		s.Send(request(2, 700))
+		s.hears(channels.Succeeded)
+		file, err := s.File(t.Context(), bank.ChannelIBPS, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rows, err := rowsOf(file); err != nil || len(rows) != 2 {
+			t.Errorf("cut by %d: %+v %v", cut, rows, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -283,7 +283,7 @@ func (k *killing) lookAgain() {
 // settled waits until the channel has answered every transfer.
 func settled(t testing.TB, p *process, accounts []string) {
 	t.Helper()
-	deadline := time.Now().Add(90 * time.Second)
+	deadline := time.Now().Add(20 * time.Second)
 	for _, no := range accounts {
 		for {
 			_, v, err := p.get("/v1/accounts/" + no)
