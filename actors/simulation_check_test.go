@@ -206,9 +206,20 @@ func (s *simulation) checkBooks() {
 	b := &simulatedBooks{simulation: s, engine: engine, accounts: map[ledger.Uint128]ledger.Account{}, pending: map[ledger.Uint128]ledger.Transfer{}}
 	decisions, events := map[uint64]uint64{}, map[uint64]uint64{}
 	keys := map[ledger.Uint128]int{}
+	var today bank.Date
 	for _, rec := range s.disk.records {
 		if rec.Kind == journal.KindClaim {
 			continue
+		}
+		// Behind a day's cut nothing is of that day any more, but for outcomes of what was, and the work of its end.
+		if date := bank.Date(rec.AccountingDate); date < today && rec.Kind != journal.KindOutcome && bank.Channel(rec.Channel) != bank.ChannelBatch {
+			s.failf("position %d: of %s, behind the beginning of %s", rec.Position, date, today)
+		}
+		own, _ := s.eventsOf(rec)
+		for _, e := range own {
+			if date, begins := bank.DateBegun(e); begins {
+				today = date
+			}
 		}
 		// R9: no hole in anybody's decisions. R10: nor in his events, each of which is there once.
 		if rec.Seq != decisions[rec.Customer]+1 {

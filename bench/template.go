@@ -58,14 +58,19 @@ func newBatch(prefix string, n int) *request {
 		body = append(body, '}')
 	}
 	body = append(body, "]}"...)
-	r.bytes = fmt.Appendf(r.bytes, "POST /v1/batches HTTP/1.1\r\nHost: bank\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body))
+	r.batch("application/json", body)
+	return r
+}
+
+// batch makes it a request for POST /v1/batches. The fields are offsets into the body until then.
+func (r *request) batch(contentType string, body []byte) {
+	r.bytes = fmt.Appendf(r.bytes, "POST /v1/batches HTTP/1.1\r\nHost: bank\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n", contentType, len(body))
 	for i := range r.transfers {
 		f := &r.transfers[i]
 		f.key += len(r.bytes)
 		f.shift(len(r.bytes))
 	}
 	r.bytes = append(r.bytes, body...)
-	return r
 }
 
 // shift moves the fields of the body, which the key need not be part of.

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"fmt"
-
-	"google.golang.org/protobuf/encoding/protowire"
-)
+import "google.golang.org/protobuf/encoding/protowire"
 
 // newProtobufBatch prebuilds the same batch as protobuf (ingress/batch.proto). Amounts take two bytes there, too.
 func newProtobufBatch(prefix string, n int) *request {
@@ -30,12 +26,6 @@ func newProtobufBatch(prefix string, n int) *request {
 		f.amount = len(body)
 		body = protowire.AppendVarint(body, amountFenMin)
 	}
-	r.bytes = fmt.Appendf(r.bytes, "POST /v1/batches HTTP/1.1\r\nHost: bank\r\nContent-Type: application/x-protobuf\r\nContent-Length: %d\r\n\r\n", len(body))
-	for i := range r.transfers {
-		f := &r.transfers[i]
-		f.key += len(r.bytes)
-		f.shift(len(r.bytes))
-	}
-	r.bytes = append(r.bytes, body...)
+	r.batch("application/x-protobuf", body)
 	return r
 }

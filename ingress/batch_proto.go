@@ -11,8 +11,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// A batch as protobuf (batch.proto) is the same batch in a form that is read in one go: JSON takes a third of what a
-// transfer in a batch costs. It ends in the same batchRequest, so everything behind is the same.
+// A batch as protobuf (batch.proto) is the same batch in a form that is read in one go (decision 0025). It ends in the
+// same batchRequest, so everything behind is the same.
 
 // protobufType is the media type of batch.proto's messages.
 const protobufType = "application/x-protobuf"

@@ -27,7 +27,7 @@ type load struct {
 	busy   bool
 	many   int // for so many looks there still are many commands under way
 
-	underWay func() int64 // commands accepted and not answered; nil: none
+	underWay func() int64 // commands accepted and not answered
 }
 
 // Busy looks, or repeats what it saw not long ago.
@@ -38,11 +38,7 @@ func (l *load) Busy() bool {
 		l.looked = now
 		sample := []metrics.Sample{{Name: waitMetric}}
 		metrics.Read(sample)
-		under := int64(0)
-		if l.underWay != nil {
-			under = l.underWay()
-		}
-		l.see(sample[0].Value.Float64Histogram(), under)
+		l.see(sample[0].Value.Float64Histogram(), l.underWay())
 	}
 	return l.busy
 }
