@@ -35,8 +35,8 @@ const (
 	KindLedger Kind = 5
 )
 
-// Record is one entry. Position and the Seq of its Events are assigned by Append, except that the events
-// of an intent get none.
+// Record is one entry. Position, TellerSerial and the Seq of its Events are assigned by Append, except that an intent
+// and its events get no numbers.
 type Record struct {
 	Position Position
 	Kind     Kind
@@ -52,7 +52,11 @@ type Record struct {
 	Time           int64  // wall clock of the decision, ns since 1970; also the clock of a ledger in this process
 	AccountingDate uint32 // yyyymmdd
 	Channel        uint16
-	Teller         uint16
+	// Teller is the channel's virtual teller (虚拟柜员) who journals the record, from 1; zero: none.
+	Teller uint16
+	// TellerSerial (柜员流水号) is the record's number in the journal of its teller on its accounting date: 1, 2, 3 …
+	// without holes. Zero: it has no teller, is an intent, or its date was not open (SignOff).
+	TellerSerial uint64
 
 	Accounts  []ledger.Account  // created before the chain, already existing ones left out
 	Transfers []ledger.Transfer // the complete chain as submitted
@@ -61,6 +65,9 @@ type Record struct {
 	Events  []Event
 	Receipt []byte // what the caller is told, encoded by package actors; answers repeats of Command
 }
+
+// Stamp is what marks the record's transfers in the ledger (user_data_64): its channel and its teller.
+func (r *Record) Stamp() uint64 { return uint64(r.Channel)<<48 | uint64(r.Teller)<<32 }
 
 // Event is one domain event of a customer. Body is encoded by package bank.
 type Event struct {
@@ -111,10 +118,13 @@ type Journal interface {
 	Claim(shard uint16) (epoch uint64, err error)
 	// Admit tells whether Append would take a record with this shard, epoch, customer and seq.
 	Admit(rec *Record) error
-	// Append gives rec its position and its events their numbers and takes it into the next group
-	// commit. On return the order is fixed but nothing is durable: see Durable and Options.OnDurable.
+	// Append gives rec its position, the next number of its teller's journal and its events their numbers, and takes it
+	// into the next group commit. On return the order is fixed but nothing is durable: see Durable and Options.OnDurable.
 	// rec and what it points to may be reused by the caller after return.
 	Append(rec *Record) error
+	// SignOff (签退) says that the tellers' journals of dates before this one (yyyymmdd) are complete: their numbers are
+	// remembered no longer, and a record of such a date gets none. It never goes back; a start says it again.
+	SignOff(before uint32)
 	// Ahead says which commands are looked for next, and whom the records concern that are appended then; nothing
 	// depends on it but speed.
 	Ahead(commands []ledger.Uint128, customers []uint64)

@@ -20,18 +20,20 @@ import (
 
 // frozen is what one checkpoint brings to disk.
 type frozen struct {
-	ids    *idIndex
-	last   journal.Position
-	epochs map[uint16]uint64
-	at     place // the batch with which it ends
+	ids     *idIndex
+	last    journal.Position
+	epochs  map[uint16]uint64
+	tellers tellers
+	at      place // the batch with which it ends
 }
 
 // indexState is what the index on disk knows of itself.
 type indexState struct {
-	at     place
-	from   journal.Position // the first that is kept
-	epochs map[uint16]uint64
-	runs   []runName
+	at      place
+	from    journal.Position // the first that is kept
+	epochs  map[uint16]uint64
+	runs    []runName
+	tellers tellers
 }
 
 // crowdedAfter is how many checkpoints' worth of records may be in memory before appends wait for the disk.
@@ -48,7 +50,7 @@ func (j *Journal) freeze() *frozen {
 		return nil
 	}
 	j.recent.spread()
-	j.frozen = &frozen{ids: j.recent, last: j.last, epochs: maps.Clone(j.epochs)}
+	j.frozen = &frozen{ids: j.recent, last: j.last, epochs: maps.Clone(j.epochs), tellers: j.tellers.clone()}
 	j.recent, j.emptied = j.emptied, nil
 	j.heads.saving, j.heads.young = j.heads.young, j.heads.emptied
 	j.heads.turns++
@@ -127,7 +129,7 @@ func (j *Journal) checkpoint(f *frozen) error {
 	marks := j.unsaved(f.at)
 	j.mu.Unlock()
 	runs := newRuns(all)
-	state := indexState{at: f.at, from: j.index.from, epochs: f.epochs, runs: runs.names()}
+	state := indexState{at: f.at, from: j.index.from, epochs: f.epochs, runs: runs.names(), tellers: f.tellers}
 	if err := j.store.checkpoint(&state, saving, marks); err != nil {
 		return err
 	}

@@ -10,7 +10,10 @@ import (
 )
 
 // recordVersion begins every record. A newer program reads older versions; an older one refuses newer.
-const recordVersion = 1
+const recordVersion = 2
+
+// recordBeforeTellers is the version of records from before tellers numbered their journals.
+const recordBeforeTellers = 1
 
 var errMalformed = errors.New("malformed record")
 
@@ -22,8 +25,8 @@ const (
 	allAmount // AmountMax
 	hasPending
 	ownSubject // UserData128 is not the record's Subject
-	hasData64
-	ownDate // UserData32 is not the record's AccountingDate
+	ownStamp   // UserData64 is not the record's Stamp; before tellers numbered their journals: not zero
+	ownDate    // UserData32 is not the record's AccountingDate
 	hasTimeout
 )
 
@@ -41,6 +44,7 @@ func appendRecord(b []byte, r *journal.Record) []byte {
 	b = binary.AppendUvarint(b, uint64(r.AccountingDate))
 	b = binary.AppendUvarint(b, uint64(r.Channel))
 	b = binary.AppendUvarint(b, uint64(r.Teller))
+	b = binary.AppendUvarint(b, r.TellerSerial)
 	b = binary.AppendUvarint(b, uint64(len(r.Accounts)))
 	for i := range r.Accounts {
 		b = appendAccount(b, &r.Accounts[i])
@@ -94,7 +98,7 @@ func appendTransfer(b []byte, r *journal.Record, t *ledger.Transfer) []byte {
 	set(!t.Amount.IsZero() && t.Amount != ledger.AmountMax, hasAmount)
 	set(!t.PendingID.IsZero(), hasPending)
 	set(t.UserData128 != r.Subject, ownSubject)
-	set(t.UserData64 != 0, hasData64)
+	set(t.UserData64 != r.Stamp(), ownStamp)
 	set(t.UserData32 != r.AccountingDate, ownDate)
 	set(t.Timeout != 0, hasTimeout)
 	b = binary.AppendUvarint(b, has)
@@ -115,7 +119,7 @@ func appendTransfer(b []byte, r *journal.Record, t *ledger.Transfer) []byte {
 	if has&ownSubject != 0 {
 		b = appendID(b, t.UserData128)
 	}
-	if has&hasData64 != 0 {
+	if has&ownStamp != 0 {
 		b = binary.LittleEndian.AppendUint64(b, t.UserData64)
 	}
 	if has&ownDate != 0 {
@@ -175,9 +179,10 @@ func (r *decoder) count(size uint64) int {
 func decodeRecord(b []byte, r *journal.Record) (rest []byte, err error) {
 	in := decoder{b: b}
 	head := in.bytes(2)
-	if head == nil || head[0] != recordVersion {
+	if head == nil || head[0] != recordVersion && head[0] != recordBeforeTellers {
 		return nil, errMalformed
 	}
+	numbered := head[0] != recordBeforeTellers
 	accounts, transfers, results, events := r.Accounts[:0], r.Transfers[:0], r.Results[:0], r.Events[:0]
 	*r = journal.Record{Kind: journal.Kind(head[1])}
 	r.Shard = uint16(in.uvarint(math.MaxUint16))
@@ -193,11 +198,15 @@ func decodeRecord(b []byte, r *journal.Record) (rest []byte, err error) {
 	r.AccountingDate = uint32(in.uvarint(math.MaxUint32))
 	r.Channel = uint16(in.uvarint(math.MaxUint16))
 	r.Teller = uint16(in.uvarint(math.MaxUint16))
+	stamp := uint64(0)
+	if numbered {
+		r.TellerSerial, stamp = in.uvarint(math.MaxUint64), r.Stamp()
+	}
 	for range in.count(37) {
 		accounts = append(accounts, in.account())
 	}
 	for range in.count(20) {
-		transfers = append(transfers, in.transfer(r))
+		transfers = append(transfers, in.transfer(r, stamp))
 	}
 	for range in.count(1) {
 		results = append(results, ledger.CreateTransferStatus(in.uvarint(math.MaxUint32)))
@@ -227,9 +236,10 @@ func (r *decoder) account() ledger.Account {
 	}
 }
 
-func (r *decoder) transfer(rec *journal.Record) ledger.Transfer {
+// transfer reads a transfer of the record, whose transfers bear the stamp unless they say another.
+func (r *decoder) transfer(rec *journal.Record, stamp uint64) ledger.Transfer {
 	has := r.uvarint(math.MaxUint16)
-	t := ledger.Transfer{ID: r.id(), UserData128: rec.Subject, UserData32: rec.AccountingDate}
+	t := ledger.Transfer{ID: r.id(), UserData128: rec.Subject, UserData64: stamp, UserData32: rec.AccountingDate}
 	if has&hasDebit != 0 {
 		t.DebitAccountID = r.id()
 	}
@@ -249,7 +259,7 @@ func (r *decoder) transfer(rec *journal.Record) ledger.Transfer {
 	if has&ownSubject != 0 {
 		t.UserData128 = r.id()
 	}
-	if has&hasData64 != 0 {
+	if has&ownStamp != 0 {
 		t.UserData64 = r.u64()
 	}
 	if has&ownDate != 0 {

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"bytes"
+	"encoding/hex"
 	"reflect"
 	"testing"
 
@@ -21,6 +22,7 @@ func drawRecord(t *rapid.T) *journal.Record {
 		Kind: journal.Kind(rapid.IntRange(1, 4).Draw(t, "kind")), Shard: u16.Draw(t, "shard"), Epoch: u64.Draw(t, "epoch"),
 		Customer: u64.Draw(t, "customer"), Seq: u64.Draw(t, "seq"), Command: drawID(t), BodyHash: drawID(t), Subject: drawID(t),
 		Time: rapid.Int64().Draw(t, "time"), AccountingDate: u32.Draw(t, "date"), Channel: u16.Draw(t, "channel"), Teller: u16.Draw(t, "teller"),
+		TellerSerial: u64.Draw(t, "serial"),
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "accounts") {
 		rec.Accounts = append(rec.Accounts, ledger.Account{
@@ -41,6 +43,9 @@ func drawRecord(t *rapid.T) *journal.Record {
 			tr.Amount = ledger.AmountMax
 		case 1:
 			tr.Amount = drawID(t)
+		}
+		if rapid.Bool().Draw(t, "stamped") {
+			tr.UserData64 = rec.Stamp()
 		}
 		if rapid.Bool().Draw(t, "own") {
 			tr.PendingID, tr.UserData128, tr.UserData32 = drawID(t), drawID(t), u32.Draw(t, "32")
@@ -89,13 +94,42 @@ func TestARecordCutShortIsMalformed(t *testing.T) {
 	})
 }
 
+// A bank's journal has records from before its tellers numbered them; they say what they said.
+func TestARecordFromBeforeTellersIsRead(t *testing.T) {
+	stored, err := hex.DecodeString("0102ac020207090100000000000000000000000000000002000000000000000000000000000000030000000000000000000000000000000a" +
+		"93cad40901000002470400000000000000000000000000000005000000000000000000000000000000060000000000000000000000000000006400000000000000010001d4" +
+		"08001008000000000000000000000000000000040000000000000000000000000000000000040001070b1c01650172")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := journal.Record{
+		Kind: journal.KindDecision, Shard: 300, Epoch: 2, Customer: 7, Seq: 9, Command: ledger.U64(1), BodyHash: ledger.U64(2), Subject: ledger.U64(3),
+		Time: 5, AccountingDate: 20260115, Channel: 1,
+		Transfers: []ledger.Transfer{
+			{ID: ledger.U64(4), DebitAccountID: ledger.U64(5), CreditAccountID: ledger.U64(6), Amount: ledger.U64(100), UserData128: ledger.U64(3), UserData64: 1 << 48, UserData32: 20260115, Ledger: 1, Code: 1108},
+			{ID: ledger.U64(8), PendingID: ledger.U64(4), UserData128: ledger.U64(3), UserData32: 20260115, Flags: ledger.TransferPostPending},
+		},
+		Events: []journal.Event{{Customer: 7, Seq: 11, Type: 28, Body: []byte("e")}}, Receipt: []byte("r"),
+	}
+	var rec, again journal.Record
+	if rest, err := decodeRecord(stored, &rec); err != nil || len(rest) > 0 || !reflect.DeepEqual(rec, want) {
+		t.Fatalf("%+v %x %v", rec, rest, err)
+	}
+	if _, err := decodeRecord(appendRecord(nil, &rec), &again); err != nil || !reflect.DeepEqual(again, want) {
+		t.Fatalf("written again: %+v %v", again, err)
+	}
+}
+
 func FuzzDecodeRecord(f *testing.F) {
 	f.Add(appendRecord(nil, &journal.Record{Kind: journal.KindClaim, Shard: 3, Epoch: 4}))
 	f.Add(appendRecord(nil, &journal.Record{
-		Kind: journal.KindDecision, Customer: 1, Seq: 1, Receipt: []byte("r"),
+		Kind: journal.KindDecision, Customer: 1, Seq: 1, Channel: 2, Teller: 3, TellerSerial: 4, Receipt: []byte("r"),
 		Transfers: []ledger.Transfer{{ID: ledger.U64(1), Amount: ledger.AmountMax}},
 		Accounts:  []ledger.Account{{ID: ledger.U64(2)}}, Events: []journal.Event{{Customer: 1, Type: 2, Body: []byte("e")}},
 	}))
+	before := appendRecord(nil, &journal.Record{Kind: journal.KindDecision, Customer: 1, Seq: 1})
+	before[0] = recordBeforeTellers
+	f.Add(before)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var rec, again journal.Record
 		links, err := decodeRecord(b, &rec)

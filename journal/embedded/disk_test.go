@@ -298,6 +298,7 @@ func TestAfterPowerFailsAllThatWasAcknowledgedIsThere(t *testing.T) {
 		if m := prefix(t, j, all); int(m) != len(all) {
 			t.Fatalf("seed %d: %d records of %d", seed, m, len(all))
 		}
+		numbered(t, contents(t, j)) // a number that was lost with its record is given again
 		_ = j.Close()
 	}
 }

@@ -65,7 +65,7 @@ func (w *writer) record(customer, other uint64) *journal.Record {
 		Kind: journal.KindDecision, Shard: shard, Epoch: w.epochs[shard],
 		Customer: customer, Seq: headOf(w.t, w.j, customer).Seq + 1,
 		Command: ledger.Uint128{Lo: w.n, Hi: customer}, BodyHash: ledger.U64(w.n), Subject: ledger.Uint128{Lo: w.n / 2, Hi: 1 << 40},
-		Time: int64(w.n) * 1e9, AccountingDate: 20261124, Channel: 1,
+		Time: int64(w.n) * 1e9, AccountingDate: 20261124 + uint32(w.n/100%2), Channel: uint16(w.n % 3), Teller: shard + 1,
 		Transfers: []ledger.Transfer{{ID: ledger.U64(w.n), DebitAccountID: ledger.U64(1), CreditAccountID: ledger.U64(2), Amount: ledger.U64(w.n), Ledger: 156, Code: 1121}},
 		Events:    []journal.Event{{Customer: customer, Type: 28, Body: []byte(fmt.Sprint("paid ", w.n))}},
 		Receipt:   []byte(strings.Repeat("r", int(w.n%50))),

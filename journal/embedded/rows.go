@@ -13,7 +13,7 @@ const (
 	snapshotVersion = 1
 	headVersion     = 1
 	marksVersion    = 1
-	stateVersion    = 1
+	stateVersion    = 2
 )
 
 // rowReader begins to read a row of the version.
@@ -112,11 +112,18 @@ func appendState(b []byte, s *indexState) []byte {
 		b = binary.AppendUvarint(b, uint64(r.last))
 		b = binary.AppendUvarint(b, uint64(r.level))
 	}
-	return b
+	return s.tellers.append(b)
 }
+
+// stateBeforeTellers is the version of states from before tellers numbered their journals: all of theirs begin behind it.
+const stateBeforeTellers = 1
 
 func decodeState(b []byte) (s indexState, err error) {
 	in, ok := rowReader(b, stateVersion)
+	tellers := ok
+	if !ok {
+		in, ok = rowReader(b, stateBeforeTellers)
+	}
 	position := func() journal.Position { return journal.Position(in.uvarint(math.MaxUint64)) }
 	s.at.segment, s.at.offset = position(), int64(in.uvarint(math.MaxInt64))
 	s.at.first, s.at.last = position(), position()
@@ -129,6 +136,9 @@ func decodeState(b []byte) (s indexState, err error) {
 	}
 	for range in.count(3) {
 		s.runs = append(s.runs, runName{first: position(), last: position(), level: int(in.uvarint(math.MaxInt32))})
+	}
+	if tellers {
+		s.tellers = in.tellers()
 	}
 	inOrder := slices.IsSortedFunc(s.runs, func(a, b runName) int { return int(a.first) - int(b.first) })
 	if !ok || in.bad || len(in.b) > 0 || !inOrder {
