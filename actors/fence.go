@@ -42,6 +42,7 @@ func (p *pipeline) begin(d *draft) {
 	for _, e := range d.decision.Events {
 		if date, begins := bank.DateBegun(e); begins {
 			p.date.Store(uint32(date))
+			p.signOff(date)
 		}
 	}
 }
@@ -54,7 +55,12 @@ func (n *Node) resume(c *bank.Customer) {
 	n.pipeline.mu.Lock()
 	defer n.pipeline.mu.Unlock()
 	n.pipeline.date.Store(uint32(c.Day.Current))
+	n.pipeline.signOff(c.Day.Current)
 }
+
+// signOff (签退) closes the tellers' journals of the dates whose work is done when a date begins: all but the one before
+// it, which has its end to come.
+func (p *pipeline) signOff(begun bank.Date) { p.journal.SignOff(uint32(begun.AddDays(-1))) }
 
 // closed reports whether the draft's date has ended; the lock is held.
 func (p *pipeline) closed(d *draft) bool {

@@ -28,6 +28,7 @@ type memoryJournal struct {
 	refuseSave error // what SaveSnapshots answers
 	snapshots  map[uint64]journal.Snapshot
 	saved      journal.Position
+	tellers    journal.Tellers
 
 	flushing sync.Mutex // one flush at a time: positions become durable in order
 }
@@ -66,6 +67,7 @@ func (j *memoryJournal) take(rec *journal.Record) {
 			rec.Events[i].Seq = h.EventSeq
 			j.heads[rec.Events[i].Customer] = h
 		}
+		j.tellers.Take(rec)
 	}
 	kept := copyRecord(rec)
 	j.records = append(j.records, kept)
@@ -99,7 +101,7 @@ func (j *memoryJournal) Append(rec *journal.Record) error {
 		defer j.mu.Unlock()
 		return j.refuse
 	}
-	rec.Position = journal.Position(len(j.records) + 1)
+	rec.Position, rec.TellerSerial = journal.Position(len(j.records)+1), j.tellers.Next(rec)
 	j.take(rec)
 	held := j.held
 	j.mu.Unlock()
@@ -130,6 +132,12 @@ func (j *memoryJournal) hold(held bool) {
 	j.mu.Lock()
 	j.held = held
 	j.mu.Unlock()
+}
+
+func (j *memoryJournal) SignOff(before uint32) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.tellers.SignOff(before)
 }
 
 func (j *memoryJournal) Durable() journal.Position {

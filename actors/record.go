@@ -95,11 +95,11 @@ func (d *draft) release() {
 // compose fills the record from the decision: chain, accounts and encoded events.
 func (d *draft) compose() error {
 	rec := &d.record
-	rec.Subject = ledger.Uint128(d.decision.Txn)
+	rec.Subject, rec.Teller = ledger.Uint128(d.decision.Txn), bank.TellerOf(rec.Shard)
 	if d.refusal != nil {
 		return nil
 	}
-	stamp := uint64(rec.Channel)<<48 | uint64(rec.Teller)<<32
+	stamp := rec.Stamp()
 	for i := range d.decision.Legs {
 		last := i+1 == len(d.decision.Legs)
 		rec.Transfers = append(rec.Transfers, transferOf(&d.decision.Legs[i], d.decision.Txn, rec.AccountingDate, stamp, !last))

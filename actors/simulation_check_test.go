@@ -206,6 +206,7 @@ func (s *simulation) checkBooks() {
 	b := &simulatedBooks{simulation: s, engine: engine, accounts: map[ledger.Uint128]ledger.Account{}, pending: map[ledger.Uint128]ledger.Transfer{}}
 	decisions, events := map[uint64]uint64{}, map[uint64]uint64{}
 	keys := map[ledger.Uint128]int{}
+	numbers := map[teller]uint64{}
 	var today bank.Date
 	for _, rec := range s.disk.records {
 		if rec.Kind == journal.KindClaim {
@@ -229,6 +230,16 @@ func (s *simulation) checkBooks() {
 		if rec.Kind == journal.KindIntent {
 			continue
 		}
+		// R9: nor in any teller's journal of a date, and the ledger knows whose transfers these are.
+		who := teller{bank.Date(rec.AccountingDate), bank.Channel(rec.Channel), rec.Teller}
+		if numbers[who]++; rec.TellerSerial != numbers[who] || rec.Teller != bank.TellerOf(rec.Shard) {
+			s.failf("position %d, shard %d: number %d of %+v, wanted %d", rec.Position, rec.Shard, rec.TellerSerial, who, numbers[who])
+		}
+		for i := range rec.Transfers {
+			if t, ok := engine.Transfer(rec.Transfers[i].ID); ok && (t.UserData64 != rec.Stamp() || t.UserData32 != rec.AccountingDate) {
+				s.failf("position %d: the ledger has transfer %s of date %d and teller %x, the journal %x", rec.Position, t.ID, t.UserData32, t.UserData64, rec.Stamp())
+			}
+		}
 		if keys[rec.Command]++; keys[rec.Command] > 1 && !rec.Command.IsZero() {
 			s.failf("position %d: command %s was carried out before", rec.Position, rec.Command)
 		}
@@ -243,6 +254,13 @@ func (s *simulation) checkBooks() {
 		}
 	}
 	b.check()
+}
+
+// teller is a virtual teller on a date.
+type teller struct {
+	date    bank.Date
+	channel bank.Channel
+	no      uint16
 }
 
 func plus(a, b ledger.Uint128) ledger.Uint128 {

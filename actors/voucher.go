@@ -46,7 +46,8 @@ func (v *View) Vouchers(after uint64, limit int) (*bank.VoucherPage, error) {
 
 func (n *Node) voucher(ctx context.Context, rec *journal.Record, customer bank.CustomerNo) (v bank.VoucherView, err error) {
 	v = bank.VoucherView{
-		Position: uint64(rec.Position), Teller: bank.TellerName(bank.Channel(rec.Channel), rec.Shard), TransferID: bank.TxnID(rec.Subject), AccountingDate: bank.Date(rec.AccountingDate), Time: timestamp(rec.Time),
+		Position: uint64(rec.Position), Teller: bank.TellerName(bank.Channel(rec.Channel), bank.TellerOf(rec.Shard)), TellerSerial: rec.TellerSerial,
+		TransferID: bank.TxnID(rec.Subject), AccountingDate: bank.Date(rec.AccountingDate), Time: timestamp(rec.Time),
 		Events: []bank.VoucherEvent{}, Legs: []bank.VoucherLeg{},
 	}
 	for i := range rec.Events {

@@ -8,9 +8,11 @@ import (
 // VoucherView (记账凭证) is one decision about a customer as an accountant reads it: what happened, and the
 // entries (分录) that made it true. A decision of two customers is in the vouchers of both.
 type VoucherView struct {
-	// Position is its number (流水号) in the teller's journal, which is the bank's; as a cursor it continues behind it.
-	Position       uint64         `json:"position,string"`
-	Teller         string         `json:"teller"` // 虚拟柜员
+	Position uint64 `json:"position,string"` // in the bank's journal; as a cursor it continues behind it
+	Teller   string `json:"teller"`          // 虚拟柜员
+	// TellerSerial (柜员流水号) is its number in the teller's journal of the accounting date, from 1; with teller and date it
+	// names the decision. Zero: it was made before tellers numbered their journals.
+	TellerSerial   uint64         `json:"teller_serial,omitzero"`
 	TransferID     TxnID          `json:"transfer_id"`
 	AccountingDate Date           `json:"accounting_date"`
 	Time           string         `json:"time"` // RFC 3339 with nanoseconds
@@ -75,7 +77,11 @@ type VoucherPage struct {
 	Next     uint64        `json:"next_cursor,string,omitzero"`
 }
 
-// TellerName (虚拟柜员号) is a channel's virtual teller in a shard, such as IBPS-0017; BANK-0017 is the bank itself.
-func TellerName(channel Channel, shard uint16) string {
-	return fmt.Sprintf("%s-%04d", cmp.Or(channel.String(), "BANK"), shard)
+// TellerOf is the number of each channel's virtual teller (虚拟柜员) in a shard: from 1, so that zero is none. The ledger has it
+// in every transfer's user_data_64, where a transfer that settles another with none would take the other's.
+func TellerOf(shard uint16) uint16 { return shard + 1 }
+
+// TellerName (虚拟柜员号) is a channel's virtual teller, such as IBPS-0017; BANK-0017 is the bank itself.
+func TellerName(channel Channel, teller uint16) string {
+	return fmt.Sprintf("%s-%04d", cmp.Or(channel.String(), "BANK"), teller)
 }

@@ -154,6 +154,9 @@ func readEnvelope(value []byte) (env Envelope, ok bool) {
 	if r.next(`,"teller":`) {
 		env.Teller = uint16(r.uint(16))
 	}
+	if r.next(`,"teller_serial":`) {
+		env.TellerSerial = r.uint(64)
+	}
 	if r.next(`,"branch":`) {
 		env.Branch = r.text()
 	}

@@ -15,7 +15,7 @@ import (
 func FuzzReadEnvelope(f *testing.F) {
 	env := Envelope{
 		EventID: "01KB", Type: "InternalTransferred", SchemaVersion: 1, OccurredAtNs: 1_700_000_000_000_000_000, AccountingDate: 20261124, CustomerToken: "C0000000018",
-		ActorSeq: 7, TxnID: bank.NewTxnID(1_700_000_000_000, 1, 7), Channel: bank.ChannelApp, Teller: 3, Branch: "B", RegionCode: 5, TraceID: "t", Position: 9,
+		ActorSeq: 7, TxnID: bank.NewTxnID(1_700_000_000_000, 1, 7), Channel: bank.ChannelApp, Teller: 3, TellerSerial: 4, Branch: "B", RegionCode: 5, TraceID: "t", Position: 9,
 		TransferIDs: []ledger.Uint128{{Lo: 1, Hi: 2}, {Lo: 3}}, Classification: "C2", PayloadHash: "ab", Payload: []byte(`{"a":[1,{"b":"}"}]}`),
 		Entries: []Entry{{ID: ledger.U64(1), Ledger: 156, Code: 1121, Phase: Post, Debit: ledger.U64(2), Credit: ledger.U64(3), AmountFen: 5, ReleasedFen: -6}},
 	}

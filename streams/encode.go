@@ -39,6 +39,9 @@ func (e *Envelope) appendJSON(b []byte) []byte {
 	if e.Teller != 0 {
 		number("teller", uint64(e.Teller))
 	}
+	if e.TellerSerial != 0 {
+		number("teller_serial", e.TellerSerial)
+	}
 	if e.Branch != "" {
 		text("branch", e.Branch)
 	}

@@ -22,7 +22,7 @@ func TestAnEnvelopeIsWrittenAsJSONMarshalWouldWriteIt(t *testing.T) {
 			EventID: text.Draw(t, "id"), Type: text.Draw(t, "type"), SchemaVersion: rapid.IntRange(0, 9).Draw(t, "version"),
 			OccurredAtNs: rapid.Int64().Draw(t, "at"), AccountingDate: rapid.SampledFrom([]bank.Date{0, 20261124, 19930101}).Draw(t, "date"),
 			CustomerToken: text.Draw(t, "customer"), ActorSeq: rapid.Uint64().Draw(t, "seq"), TxnID: bank.TxnID(id()), CausationID: bank.U128(id()),
-			Channel: bank.Channel(rapid.IntRange(0, 10).Draw(t, "channel")), Teller: rapid.Uint16().Draw(t, "teller"),
+			Channel: bank.Channel(rapid.IntRange(0, 10).Draw(t, "channel")), Teller: rapid.Uint16().Draw(t, "teller"), TellerSerial: rapid.Uint64().Draw(t, "serial"),
 			Branch: text.Draw(t, "branch"), RegionCode: rapid.Uint32().Draw(t, "region"), TraceID: text.Draw(t, "trace"),
 			Position: rapid.Uint64().Draw(t, "position"), Classification: "C2", PayloadHash: text.Draw(t, "hash"), Payload: []byte(`{"a":[1,2]}`),
 		}

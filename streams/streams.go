@@ -42,7 +42,8 @@ type Envelope struct {
 	TxnID          bank.TxnID       `json:"txn_id"`
 	CausationID    bank.U128        `json:"causation_id"` // the command's id
 	Channel        bank.Channel     `json:"channel,omitzero"`
-	Teller         uint16           `json:"teller,omitzero"`
+	Teller         uint16           `json:"teller,omitzero"`        // the channel's virtual teller, from 1
+	TellerSerial   uint64           `json:"teller_serial,omitzero"` // the record's number in his journal of the date, from 1
 	Branch         string           `json:"branch,omitzero"`
 	RegionCode     uint32           `json:"region_code,omitzero"`
 	TraceID        string           `json:"trace_id,omitzero"`
@@ -221,7 +222,7 @@ func messageOf(rec *journal.Record, e *journal.Event, entries []Entry) (Message,
 		OccurredAtNs: rec.Time, AccountingDate: bank.Date(rec.AccountingDate),
 		CustomerToken: bank.CustomerNo(e.Customer).String(), ActorSeq: e.Seq,
 		TxnID: bank.TxnID(rec.Subject), CausationID: bank.U128(rec.Command),
-		Channel: bank.Channel(rec.Channel), Teller: rec.Teller, Position: uint64(rec.Position),
+		Channel: bank.Channel(rec.Channel), Teller: rec.Teller, TellerSerial: rec.TellerSerial, Position: uint64(rec.Position),
 		Classification: "C2", PayloadHash: hex.EncodeToString(hash[:]), Payload: payload,
 	}
 	if registered, ok := event.(*bank.CustomerRegistered); ok {

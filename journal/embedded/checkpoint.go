@@ -23,7 +23,7 @@ type frozen struct {
 	ids     *idIndex
 	last    journal.Position
 	epochs  map[uint16]uint64
-	tellers tellers
+	tellers journal.Tellers
 	at      place // the batch with which it ends
 }
 
@@ -33,7 +33,7 @@ type indexState struct {
 	from    journal.Position // the first that is kept
 	epochs  map[uint16]uint64
 	runs    []runName
-	tellers tellers
+	tellers journal.Tellers
 }
 
 // crowdedAfter is how many checkpoints' worth of records may be in memory before appends wait for the disk.
@@ -50,7 +50,7 @@ func (j *Journal) freeze() *frozen {
 		return nil
 	}
 	j.recent.spread()
-	j.frozen = &frozen{ids: j.recent, last: j.last, epochs: maps.Clone(j.epochs), tellers: j.tellers.clone()}
+	j.frozen = &frozen{ids: j.recent, last: j.last, epochs: maps.Clone(j.epochs), tellers: j.tellers.Clone()}
 	j.recent, j.emptied = j.emptied, nil
 	j.heads.saving, j.heads.young = j.heads.young, j.heads.emptied
 	j.heads.turns++

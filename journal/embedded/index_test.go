@@ -581,7 +581,7 @@ func FuzzRows(f *testing.F) {
 	f.Add(byte(0), appendHead(nil, head{journal.Head{Seq: 1, EventSeq: 2}, 3}))
 	f.Add(byte(1), appendMarks(nil, []mark{{1, 2}, {3, 40}}))
 	f.Add(byte(2), appendState(nil, &indexState{at: place{first: 3, last: 4}, epochs: map[uint16]uint64{3: 4}, runs: []runName{{1, 4, 2}},
-		tellers: tellers{before: 20260115, pages: []tellerPage{{20260116, 1, []uint64{0, 4, 5}}}}}))
+		tellers: journal.Tellers{Before: 20260115, Pages: []journal.TellerPage{{Date: 20260116, Channel: 1, Last: []uint64{0, 4, 5}}}}}))
 	f.Add(byte(3), appendSnapshot(nil, &journal.Snapshot{Head: journal.Head{Seq: 3}, State: []byte("s")}))
 	f.Add(byte(4), appendWitness(nil, 7))
 	f.Fuzz(func(t *testing.T, kind byte, b []byte) {

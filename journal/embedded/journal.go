@@ -79,7 +79,7 @@ type Journal struct {
 	stopping chan struct{} // closed when closing begins
 	epochs   map[uint16]uint64
 	heads    heads
-	tellers  tellers
+	tellers  journal.Tellers
 	admitted party    // admit's last, until something is appended; customer zero: none
 	parties  []party  // number's
 	read     []uint64 // noteRead's
@@ -224,7 +224,7 @@ func (j *Journal) append(rec *journal.Record) error {
 	if err != nil {
 		return err
 	}
-	rec.TellerSerial = j.tellers.next(rec)
+	rec.TellerSerial = j.tellers.Next(rec)
 	b := &j.active
 	at := len(b.bytes)
 	b.bytes = appendRecord(append(b.bytes, zeroRecordHeader[:]...), rec)
@@ -258,7 +258,7 @@ func (j *Journal) note(rec *journal.Record, parties []party) {
 		parties[i].head.last = rec.Position
 		j.heads.young.put(parties[i].customer, parties[i].head)
 	}
-	j.tellers.take(rec)
+	j.tellers.Take(rec)
 	if !rec.Command.IsZero() {
 		j.recent.add(commandHash(rec.Command), rec.Position)
 	}

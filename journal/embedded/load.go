@@ -137,7 +137,7 @@ func (j *Journal) openIndex() (err error) {
 		return &indexError{err}
 	}
 	j.index, j.from = state, max(state.from, 1)
-	j.tellers = state.tellers.clone() // which may be written again as it is
+	j.tellers = state.tellers.Clone() // which may be written again as it is
 	if state.epochs != nil {
 		j.epochs = state.epochs
 	}

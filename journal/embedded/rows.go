@@ -112,7 +112,7 @@ func appendState(b []byte, s *indexState) []byte {
 		b = binary.AppendUvarint(b, uint64(r.last))
 		b = binary.AppendUvarint(b, uint64(r.level))
 	}
-	return s.tellers.append(b)
+	return appendTellers(b, &s.tellers)
 }
 
 // stateBeforeTellers is the version of states from before tellers numbered their journals: all of theirs begin behind it.

@@ -108,9 +108,9 @@ func TestWithoutATellerOrAnOpenDateThereIsNoNumber(t *testing.T) {
 	if a, b := number(20260101, 2), number(20260102, 2); a != 0 || b != 2 {
 		t.Errorf("signed off: %d; open: %d", a, b)
 	}
-	for i := range uint32(tellerDatesMax) {
+	for i := range uint32(journal.TellerDatesMax) {
 		want := uint64(1)
-		if i == tellerDatesMax-1 {
+		if i == journal.TellerDatesMax-1 {
 			want = 0
 		}
 		if got := number(20270101+i, 2); got != want {
@@ -121,13 +121,13 @@ func TestWithoutATellerOrAnOpenDateThereIsNoNumber(t *testing.T) {
 		t.Errorf("the current date: %d", got)
 	}
 	w.flushed()
-	var rebuilt tellers
+	var rebuilt journal.Tellers
 	for _, rec := range contents(t, j) {
-		rebuilt.take(rec)
+		rebuilt.Take(rec)
 	}
-	rebuilt.drop(j.tellers.before)
-	if !reflect.DeepEqual(rebuilt.pages, j.tellers.pages) {
-		t.Errorf("from the records: %+v, in memory: %+v", rebuilt.pages, j.tellers.pages)
+	rebuilt.SignOff(j.tellers.Before)
+	if !reflect.DeepEqual(rebuilt.Pages, j.tellers.Pages) {
+		t.Errorf("from the records: %+v, in memory: %+v", rebuilt.Pages, j.tellers.Pages)
 	}
 }
 
