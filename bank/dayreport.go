@@ -3,6 +3,7 @@ package bank
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -39,15 +40,39 @@ type DayCheck struct {
 	Differences int      `json:"differences,omitzero"`
 }
 
-// TellerTally (柜员轧账) sums up a channel's virtual tellers (虚拟柜员): one for each shard. The numbers of their journals
-// are positions.
+// TellerTally (柜员轧账) sums up a channel's virtual tellers (虚拟柜员): one for each shard.
 type TellerTally struct {
 	Channel   Channel `json:"channel"` // empty: the bank itself
 	Tellers   int     `json:"tellers"` // that have journalled something
 	Records   int64   `json:"records"`
-	PostedFen int64   `json:"posted_fen"` // debits, and as much of credits
-	First     uint64  `json:"first"`      // positions
+	PostedFen int64   `json:"posted_fen"` // debits, and as much of credits, of all ledgers
+	First     uint64  `json:"first"`      // positions in the bank's journal
 	Last      uint64  `json:"last"`
+	// Each is each of them; nil in reports of before they numbered their journals.
+	Each []TellerDay `json:"each,omitempty"`
+}
+
+// TellerDay is a virtual teller's journal of a date: from his first record (签到) to his last (签退), 1 to n.
+type TellerDay struct {
+	Teller  uint16         `json:"teller"` // TellerOf; with the channel his name (TellerName)
+	Records int64          `json:"records"`
+	First   uint64         `json:"first_serial"` // numbers in his journal (流水号)
+	Last    uint64         `json:"last_serial"`
+	Posted  []TellerPosted `json:"posted,omitempty"`
+}
+
+// TellerPosted is what a teller has posted in a ledger, which is a currency or a memo (表外).
+type TellerPosted struct {
+	Ledger    uint32 `json:"ledger"`
+	Transfers int64  `json:"transfers"`
+	Fen       int64  `json:"fen"` // debits, and as much of credits
+}
+
+// TellersAhead is what a channel's tellers have journalled of a date that had not begun.
+type TellersAhead struct {
+	Date    Date        `json:"date"`
+	Channel Channel     `json:"channel"`
+	Each    []TellerDay `json:"each"`
 }
 
 // CheckResult is what came of a check.
@@ -83,6 +108,9 @@ type DayTally struct {
 	InFlight []FlightTally  `json:"in_flight,omitempty"`
 	// Clearing is of every channel that clears; nil in reports of before it was counted.
 	Clearing []ClearingTally `json:"clearing,omitempty"`
+	// Numbered: the tellers number their journals; not so in reports of before.
+	Numbered bool           `json:"numbered,omitzero"`
+	Ahead    []TellersAhead `json:"ahead,omitempty"`
 }
 
 // FlightTally is what is under way to or from a channel, by events.
@@ -150,6 +178,12 @@ func (f *Findings) Add(format string, args ...any) {
 	}
 }
 
+// Join adds the differences that another look has found.
+func (f *Findings) Join(other Findings) {
+	f.Count += other.Count
+	f.First = append(f.First, other.First[:min(len(other.First), findingsShown-len(f.First))]...)
+}
+
 var checkMarks = map[CheckResult]string{CheckOK: "✓ 相符 agrees", CheckBroken: "✗ 不符 BROKEN", CheckNotApplicable: "– 不适用 not applicable"}
 
 // Text is the report for people, in Chinese and English.
@@ -175,7 +209,7 @@ func (r *DayReport) Text() string {
 		fmt.Fprintf(&b, "\n柜员轧账 Tellers (元 yuan)\n  %-12s %8s %12s %20s  流水号 numbers\n", "渠道 channel", "柜员 tellers", "笔数 records", "借贷各 posted")
 	}
 	for _, t := range r.Tellers {
-		fmt.Fprintf(&b, "  %-12s %8d %12d %20s  %d…%d\n", cmp.Or(t.Channel.String(), "本行 bank"), t.Tellers, t.Records, Yuan(t.PostedFen), t.First, t.Last)
+		fmt.Fprintf(&b, "  %-12s %8d %12d %20s  %s\n", cmp.Or(t.Channel.String(), "本行 bank"), t.Tellers, t.Records, Yuan(t.PostedFen), t.numbers())
 	}
 	for i := range r.Ledgers {
 		t := &r.Ledgers[i]
@@ -186,6 +220,16 @@ func (r *DayReport) Text() string {
 		fmt.Fprintf(&b, "  %-8s %20s %20s\n", "合计", Yuan(t.DebitFen), Yuan(t.CreditFen))
 	}
 	return b.String()
+}
+
+// numbers says from where to where the tellers' journals go; of a report from before they numbered them, from which position
+// to which.
+func (t *TellerTally) numbers() string {
+	if t.Each == nil {
+		return fmt.Sprintf("位置 positions %d…%d", t.First, t.Last)
+	}
+	most := slices.MaxFunc(t.Each, func(a, b TellerDay) int { return cmp.Compare(a.Last, b.Last) })
+	return fmt.Sprintf("每柜员 each 1…n, 最多 most %d (%s)", most.Last, TellerName(t.Channel, most.Teller))
 }
 
 // balanceText is a balance with its side (借, 贷).

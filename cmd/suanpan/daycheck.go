@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/suanpan-bank/suanpan/actors"
@@ -54,7 +55,11 @@ func (a *accountingDay) check(ctx context.Context, date bank.Date, fence journal
 	if s.books != nil {
 		day.Transfers = s.books
 	}
-	if day.Books, day.Position, err = s.subledger(ctx); err != nil {
+	day.Books, day.Ledger = audit.NewSubledger(), s.ledger
+	if s.books != nil {
+		day.Ledger = s.books
+	}
+	if day.Position, day.Through, err = s.accountsAt(ctx, day.Books.Add); err != nil {
 		return nil, err
 	}
 	if err := s.journal.WaitDurable(ctx, day.Position); err != nil {
@@ -81,40 +86,40 @@ func (a *accountingDay) check(ctx context.Context, date bank.Date, fence journal
 	return r, nil
 }
 
-// subledger adds the ledger's accounts up between two decisions.
-func (s *server) subledger(ctx context.Context) (*audit.Subledger, journal.Position, error) {
-	sums := audit.NewSubledger()
-	at, err := s.accountsAt(ctx, sums.Add)
-	return sums, at, err
-}
-
-// accountsAt visits the ledger's accounts as they are between two decisions, and returns the journal's position there.
-// With the ledger in this process payments go on meanwhile.
-func (s *server) accountsAt(ctx context.Context, visit func(*ledger.Account) error) (at journal.Position, err error) {
+// accountsAt visits the ledger's accounts as they are between two decisions, and returns the journal's position there and
+// the time of the ledger's last transfer. With the ledger in this process payments go on meanwhile.
+func (s *server) accountsAt(ctx context.Context, visit func(*ledger.Account) error) (at journal.Position, through uint64, err error) {
 	if s.books == nil {
 		err = s.node.AtRest(ctx, func(position journal.Position) error {
 			at = position
+			last, err := s.ledger.QueryTransfers(ctx, ledger.QueryFilter{Flags: ledger.QueryFilterReversed, Limit: 1})
+			if err != nil {
+				return fmt.Errorf("the ledger's last transfer: %w", err)
+			}
+			for i := range last {
+				through = last[i].Timestamp
+			}
 			return audit.EachAccount(ctx, s.ledger, visit)
 		})
-		return at, err
+		return at, through, err
 	}
 	s.viewing.Lock()
 	defer s.viewing.Unlock()
 	var view *embedded.View
 	err = s.node.AtRest(ctx, func(position journal.Position) (err error) {
-		at = position
+		at, through = position, s.books.Timestamp()
 		view, err = s.books.View()
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	defer view.Close()
 	view.EachAccount(func(a *ledger.Account) bool {
 		err = visit(a)
 		return err == nil
 	})
-	return at, err
+	return at, through, err
 }
 
 // publishedTo waits until the stream has the journal up to a position, and tells how far it has come if that takes

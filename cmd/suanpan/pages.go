@@ -39,7 +39,7 @@ func (s *server) evidence(ctx context.Context) (*audit.Evidence, error) {
 	s.audits.Add(1)
 	defer s.audits.Add(-1)
 	ledger := audit.NewBooks()
-	at, err := s.accountsAt(ctx, ledger.Add)
+	at, _, err := s.accountsAt(ctx, ledger.Add)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -188,13 +189,30 @@ func (d *Day) moving() string {
 	return fmt.Sprintf("; %d customers moved each time they were compared and are not among them", d.Contracts.Moving)
 }
 
-func (d *Day) holes(t *tally) bank.DayCheck {
+func (d *Day) holes(ctx context.Context, t *tally) (bank.DayCheck, error) {
 	tellers := 0
-	for _, s := range t.tellers.sheet() {
+	for _, s := range t.tellers.sheet(d.Date) {
 		tellers += s.Tellers
 	}
-	return checked("R9", "柜员流水号连续", "the tellers' journals have no holes", t.hole,
-		"%d records to position %d of %d tellers, decisions of %d customers", t.records, d.Position, tellers, t.tellers.customers)
+	found := t.hole
+	found.Join(t.tellers.numbers)
+	detail := fmt.Sprintf("%d records to position %d of %d tellers, decisions of %d customers", t.records, d.Position, tellers, t.tellers.customers)
+	if n := t.tellers.unnumbered; n > 0 {
+		detail += fmt.Sprintf("; %d records are of before the tellers numbered their journals", n)
+	}
+	switch {
+	case t.begun != "":
+		detail += "; the tellers' sums are not compared: " + t.begun
+	case d.Ledger == nil:
+		detail += "; the tellers' sums are not compared: the ledger is not asked"
+	default:
+		posted, err := t.tellers.compare(ctx, d.Ledger, d.Date, d.Through, &found)
+		if err != nil {
+			return bank.DayCheck{}, err
+		}
+		detail += fmt.Sprintf("; %d transfers of the date in the ledger, by teller and currency", posted)
+	}
+	return checked("R9", "柜员流水号连续且轧账相符", "the tellers' journals have no holes and come to what the ledger says", found, "%s", detail), nil
 }
 
 func (d *Day) published() bank.DayCheck {

@@ -30,6 +30,9 @@ type Day struct {
 	Published journal.Position
 	Stream    bool
 	Contracts actors.Contracts
+	// Ledger has the date's transfers with their tellers' marks; those up to its time Through are counted in Position.
+	Ledger  TellersLedger
+	Through uint64
 }
 
 // Subledger (分户账) is the ledger's accounts added up by subject. Add takes each account once.
@@ -167,10 +170,15 @@ func (d *Day) Check(ctx context.Context) (*bank.DayReport, error) {
 		return nil, err
 	}
 	r := &bank.DayReport{Date: d.Date, Position: uint64(d.Position), Fence: uint64(d.Fence), Tally: t.figures(d.Date)}
-	r.Ledgers, r.Tellers = d.Books.trial(), t.tellers.sheet()
+	r.Ledgers, r.Tellers = d.Books.trial(), t.tellers.sheet(d.Date)
+	r.Tally.Numbered, r.Tally.Ahead = t.tellers.numbered, t.tellers.ahead(d.Date)
+	tellers, err := d.holes(ctx, t)
+	if err != nil {
+		return nil, err
+	}
 	r.Checks = []bank.DayCheck{
 		d.balanced(), d.subjects(t), d.accrued(t), d.principals(), d.controls(), d.clearing(t), d.pendings(), d.lines(),
-		d.holes(t), d.published(), d.eAccounts(), d.reversals(t),
+		tellers, d.published(), d.eAccounts(), d.reversals(t),
 	}
 	r.Agrees = !slices.ContainsFunc(r.Checks, func(c bank.DayCheck) bool { return c.Result == bank.CheckBroken })
 	return r, nil
@@ -220,7 +228,7 @@ type tally struct {
 func (d *Day) tally(ctx context.Context) (*tally, error) {
 	t := &tally{
 		subjects: make(map[subject]*bank.SubjectBalance), accrued: make(map[payable]int64), flight: make(map[flight]int64),
-		clearing: newClearing(nil), tellers: newTellers(),
+		clearing: newClearing(nil), tellers: newTellers(d.Before),
 	}
 	from := journal.Position(1)
 	if d.Before != nil {
@@ -242,7 +250,7 @@ func (d *Day) tally(ctx context.Context) (*tally, error) {
 			return nil, fmt.Errorf("the journal begins at position %d, behind the day's cut at %d: it must be kept longer (--journal-keep)", first, d.Fence)
 		}
 		t.begun = fmt.Sprintf("there is no report of the day before, and the journal begins at position %d: the next day is compared with this one", first)
-		from = first
+		from, t.tellers.since = first, d.Date.AddDays(1)
 	}
 	var fault error
 	last := from - 1
@@ -319,13 +327,10 @@ func (d *Day) take(t *tally, rec *journal.Record) error {
 		}
 		return nil
 	}
-	var posted int64
 	for i := range entries {
-		posted += t.enter(&entries[i], bank.Date(rec.AccountingDate))
+		t.enter(&entries[i], bank.Date(rec.AccountingDate))
 	}
-	if bank.Date(rec.AccountingDate) == d.Date {
-		t.tellers.enter(rec, posted)
-	}
+	t.tellers.enter(rec, entries, d.Date)
 	for i := range rec.Events {
 		if err := d.event(t, &rec.Events[i]); err != nil {
 			return fmt.Errorf("position %d: %w", rec.Position, err)
@@ -341,17 +346,16 @@ func (d *Day) entriesOf(rec *journal.Record) streams.Transfers {
 	return streams.Recorded{Journal: d.Journal, Record: rec}
 }
 
-// enter adds an entry's posted amount to its subjects, and returns it.
-func (t *tally) enter(e *streams.Entry, date bank.Date) (postedFen int64) {
+// enter adds an entry's posted amount to its subjects.
+func (t *tally) enter(e *streams.Entry, date bank.Date) {
 	if e.Phase != streams.Posted && e.Phase != streams.Post {
-		return 0
+		return
 	}
 	debit, _, _ := bank.SplitLedgerID(bank.U128(e.Debit))
 	credit, _, _ := bank.SplitLedgerID(bank.U128(e.Credit))
 	t.balance(e.Ledger, debit).DebitFen += e.AmountFen
 	t.balance(e.Ledger, credit).CreditFen += e.AmountFen
 	t.clearing.enter(e, date)
-	return e.AmountFen
 }
 
 func (t *tally) balance(ledgerNo, detail uint32) *bank.SubjectBalance {
