@@ -106,6 +106,9 @@ func (k *killing) agree() {
 		k.Fatalf("no order explains what the callers were told: %s", why)
 	}
 	k.verify("--server", k.url(""))
+	if out, err := k.run("day", "check", "--server", k.url(""), "--token", k.token("auditor")); err != nil { // R9: tellers' numbers, too
+		k.Errorf("day check: %v\n%s", err, out)
+	}
 	if err := k.stop(); err != nil {
 		k.Errorf("Ctrl-C: %v\n%s", err, k.out)
 	}

@@ -169,6 +169,9 @@ func (a *apart) settle() {
 			t.Errorf("%s: want %d, the ledger has %d", no, want, has)
 		}
 	}
+	if out, err := a.run("day", "check", "--server", a.url(""), "--token", a.token("auditor")); err != nil || !strings.Contains(out, "transfers of the date in the ledger, by teller") {
+		t.Errorf("day check: %v\n%s", err, out)
+	}
 	if out, err := a.run("verify", "--server", a.url("")); err != nil {
 		t.Errorf("verify: %v\n%s", err, out)
 	}
