@@ -7,6 +7,7 @@ import "slices"
 type Tellers struct {
 	Before uint32 // the tellers have signed off for all dates before
 	Pages  []TellerPage
+	found  int // in Pages, by the last look: the next is for the same as a rule
 }
 
 // TellerPage is a channel's tellers of a date.
@@ -21,12 +22,20 @@ type TellerPage struct {
 const TellerDatesMax = 16
 
 func (t *Tellers) page(rec *Record) *TellerPage {
+	if t.found < len(t.Pages) && t.Pages[t.found].of(rec) {
+		return &t.Pages[t.found]
+	}
 	for i := range t.Pages {
-		if p := &t.Pages[i]; p.Date == rec.AccountingDate && p.Channel == rec.Channel {
-			return p
+		if t.Pages[i].of(rec) {
+			t.found = i
+			return &t.Pages[i]
 		}
 	}
 	return nil
+}
+
+func (p *TellerPage) of(rec *Record) bool {
+	return p.Date == rec.AccountingDate && p.Channel == rec.Channel
 }
 
 // Next is the record's number in its teller's journal; zero: it gets none.

@@ -58,19 +58,25 @@ func TestACopyOfTheNumbersStands(t *testing.T) {
 	}
 }
 
-// BenchmarkTellers is what a record's number costs: eight channels on two dates, tellers by chance.
+// BenchmarkTellers is what a record's number costs, tellers by chance: all of one channel, and of eight channels on two
+// dates, as at a day's end.
 func BenchmarkTellers(b *testing.B) {
-	var book Tellers
-	rng := rand.New(rand.NewPCG(1, 2))
-	var tellers [1 << 12]struct{ date, channel, no uint16 }
-	for i := range tellers {
-		tellers[i].date, tellers[i].channel, tellers[i].no = uint16(rng.IntN(2)), uint16(rng.IntN(8)), uint16(1+rng.IntN(1024))
-	}
-	rec := &Record{Kind: KindDecision}
-	for i := range b.N {
-		t := tellers[i%len(tellers)]
-		rec.AccountingDate, rec.Channel, rec.Teller = 20260115+uint32(t.date), t.channel, t.no
-		rec.TellerSerial = book.Next(rec)
-		book.Take(rec)
+	for name, most := range map[string]struct{ dates, channels int }{"one channel": {1, 1}, "eight channels, two dates": {2, 8}} {
+		b.Run(name, func(b *testing.B) {
+			var book Tellers
+			rng := rand.New(rand.NewPCG(1, 2))
+			var tellers [1 << 12]struct{ date, channel, no uint16 }
+			for i := range tellers {
+				tellers[i].date, tellers[i].channel, tellers[i].no = uint16(rng.IntN(most.dates)), uint16(rng.IntN(most.channels)), uint16(1+rng.IntN(1024))
+			}
+			rec := &Record{Kind: KindDecision}
+			b.ResetTimer()
+			for i := range b.N {
+				t := tellers[i%len(tellers)]
+				rec.AccountingDate, rec.Channel, rec.Teller = 20260115+uint32(t.date), t.channel, t.no
+				rec.TellerSerial = book.Next(rec)
+				book.Take(rec)
+			}
+		})
 	}
 }

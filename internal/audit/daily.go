@@ -228,7 +228,7 @@ type tally struct {
 func (d *Day) tally(ctx context.Context) (*tally, error) {
 	t := &tally{
 		subjects: make(map[subject]*bank.SubjectBalance), accrued: make(map[payable]int64), flight: make(map[flight]int64),
-		clearing: newClearing(nil), tellers: newTellers(d.Before),
+		clearing: newClearing(nil), tellers: newTellers(d.Before, d.Date),
 	}
 	from := journal.Position(1)
 	if d.Before != nil {
@@ -250,7 +250,7 @@ func (d *Day) tally(ctx context.Context) (*tally, error) {
 			return nil, fmt.Errorf("the journal begins at position %d, behind the day's cut at %d: it must be kept longer (--journal-keep)", first, d.Fence)
 		}
 		t.begun = fmt.Sprintf("there is no report of the day before, and the journal begins at position %d: the next day is compared with this one", first)
-		from, t.tellers.since = first, d.Date.AddDays(1)
+		from, t.tellers.partly = first, true
 	}
 	var fault error
 	last := from - 1

@@ -27,7 +27,8 @@ type tellers struct {
 	customers int // in heads and houses
 
 	of         map[tellerPage]*[bank.ShardCount + 1]tellerDay // by TellerOf; 0: of none
-	since      bank.Date                                      // journals of dates before may have begun before the records that are there
+	from       bank.Date                                      // journals of earlier dates are not followed: other reports have
+	partly     bool                                           // journals may have begun before the records that are there
 	numbered   bool                                           // some record has a number, or had one by the report of the date before
 	always     bool                                           // by that report: so every record must have one
 	unnumbered int64                                          // records of the date from before tellers numbered them
@@ -60,12 +61,12 @@ type tellerSum struct {
 type sum struct{ transfers, fen int64 }
 
 // newTellers begin where the report of the date before has left them; nil: with nothing.
-func newTellers(before *bank.DayReport) tellers {
-	t := tellers{of: make(map[tellerPage]*[bank.ShardCount + 1]tellerDay)}
+func newTellers(before *bank.DayReport, today bank.Date) tellers {
+	t := tellers{from: today, of: make(map[tellerPage]*[bank.ShardCount + 1]tellerDay)}
 	if before == nil || !before.Tally.Numbered {
 		return t
 	}
-	t.numbered, t.always, t.since = true, true, before.Date
+	t.numbered, t.always, t.from = true, true, before.Date
 	for i := range before.Tellers {
 		t.resume(before.Date, before.Tellers[i].Channel, before.Tellers[i].Each)
 	}
@@ -143,6 +144,9 @@ func (t *tellers) number(rec *journal.Record, hole *bank.Findings) {
 func (t *tellers) enter(rec *journal.Record, entries []streams.Entry, today bank.Date) {
 	date, channel := bank.Date(rec.AccountingDate), bank.Channel(rec.Channel)
 	who := rec.Teller
+	if date < t.from {
+		return
+	}
 	if who > bank.ShardCount {
 		t.numbers.Add("position %d: shard %d has no teller %d", rec.Position, rec.Shard, who)
 		return
@@ -154,7 +158,7 @@ func (t *tellers) enter(rec *journal.Record, entries []streams.Entry, today bank
 		if first {
 			d.begin = rec.TellerSerial
 		}
-		if rec.TellerSerial != d.serial+1 && !(first && date < t.since) {
+		if rec.TellerSerial != d.serial+1 && !(first && t.partly) {
 			t.numbers.Add("position %d: number %d of %s on %s follows his %d", rec.Position, rec.TellerSerial, bank.TellerName(channel, who), date, d.serial)
 		}
 	case date != today: // signed off, or a date to come beyond those that may be open

@@ -9,6 +9,7 @@ import (
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/journal"
 	"github.com/suanpan-bank/suanpan/ledger"
+	"github.com/suanpan-bank/suanpan/ledger/embedded"
 )
 
 // posted writes a payment of a teller.
@@ -161,3 +162,27 @@ const perPage = 4
 type pages struct{ TellersLedger }
 
 func (p pages) Limits() ledger.Limits { return ledger.Limits{QueryMax: perPage} }
+
+// BenchmarkTellersSums is what comparing the tellers' sums costs for each transfer of the date.
+func BenchmarkTellersSums(b *testing.B) {
+	const transfers = 1 << 20
+	engine := embedded.New(embedded.Options{})
+	engine.ExecuteAccounts(1, []ledger.Account{{ID: ledger.U64(1), Ledger: 156, Code: 1}, {ID: ledger.U64(2), Ledger: 156, Code: 1}}, nil)
+	for first := 0; first < transfers; first += 1 << 12 {
+		var batch []ledger.Transfer
+		for i := range 1 << 12 {
+			rec := journal.Record{Channel: uint16(1 + i%3), Teller: uint16(1 + i*31%bank.ShardCount)}
+			batch = append(batch, ledger.Transfer{ID: ledger.U64(uint64(first + i + 1)), DebitAccountID: ledger.U64(1), CreditAccountID: ledger.U64(2),
+				Amount: ledger.U64(1), Ledger: 156, Code: 1, UserData32: uint32(dayD), UserData64: rec.Stamp()})
+		}
+		engine.ExecuteTransfers(2, batch, nil)
+	}
+	b.ResetTimer()
+	for range b.N {
+		t, found := newTellers(nil, dayD), bank.Findings{}
+		if n, err := t.compare(b.Context(), engine, dayD, engine.Timestamp(), &found); n != transfers || err != nil {
+			b.Fatal(n, err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/transfers, "ns/transfer")
+}
