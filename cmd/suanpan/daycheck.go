@@ -18,6 +18,9 @@ import (
 // that a day's many events take it a while.
 const publishWait = 5 * time.Minute
 
+// accountsBlock is how many accounts are added up between two rests.
+const accountsBlock = 4096
+
 // checkClosed checks the books at the end of a date, keeps the report, and writes the trial balance down. A broken
 // check is loud and does not hold up the next day: customers have their interest, and the report says what to do.
 func (a *accountingDay) checkClosed(ctx context.Context, day actors.Closed) error {
@@ -50,6 +53,7 @@ func (a *accountingDay) check(ctx context.Context, date bank.Date, fence journal
 	}
 	day := audit.Day{
 		Date: date, Fence: fence, Before: before, Journal: s.journal, Catalogue: s.catalogue, Contracts: contracts, Stream: s.relay != nil,
+		Pace: s.room.Pace(nil),
 	}
 	if s.books != nil {
 		day.Transfers = s.books
@@ -84,7 +88,18 @@ func (a *accountingDay) check(ctx context.Context, date bank.Date, fence journal
 // subledger adds the ledger's accounts up between two decisions.
 func (s *server) subledger(ctx context.Context) (*audit.Subledger, journal.Position, error) {
 	sums := audit.NewSubledger()
-	at, err := s.accountsAt(ctx, sums.Add)
+	if s.books == nil { // everybody waits
+		at, err := s.accountsAt(ctx, sums.Add)
+		return sums, at, err
+	}
+	work, added := s.room.Pace(nil).Begin(ctx), 0
+	defer func() { work.End(ctx) }()
+	at, err := s.accountsAt(ctx, func(a *ledger.Account) error {
+		if added++; added%accountsBlock == 0 {
+			work.Next(ctx)
+		}
+		return sums.Add(a)
+	})
 	return sums, at, err
 }
 
