@@ -26,6 +26,8 @@ type admission struct {
 	customerMax                     int32
 
 	requests, reads, bytes atomic.Int64
+	own                    atomic.Int64 // of requests, those of the accounting day
+	asked                  atomic.Int64 // commands settled that were not its
 }
 
 func (a *admission) init(o *Options) {
@@ -121,4 +123,9 @@ func (r *Request) leave() {
 func (a *admission) settle(g *Group) {
 	a.bytes.Add(-g.bytes)
 	a.requests.Add(-g.count)
+	if g.own {
+		a.own.Add(-g.count)
+		return
+	}
+	a.asked.Add(g.count)
 }

@@ -44,7 +44,7 @@ func (d *Days) Contracts(ctx context.Context, date bank.Date) (Contracts, error)
 	d.mu.Unlock()
 	if c == nil || c.date != date {
 		c = &comparing{date: date}
-		s := d.node.newSweep(date, func(*bank.Customer, *bank.Desk, bank.Date, *bank.Catalogue) []bank.SystemCommand { return nil }, d.options.Busy)
+		s := d.node.newSweep(date, func(*bank.Customer, *bank.Desk, bank.Date, *bank.Catalogue) []bank.SystemCommand { return nil }, d.options.Pace)
 		s.compare = c
 		if d.node.pipeline.submitter != nil {
 			c.asking = newAsking(d.node, c)

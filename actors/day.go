@@ -12,6 +12,7 @@ import (
 
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/internal/clock"
+	"github.com/suanpan-bank/suanpan/internal/pace"
 	"github.com/suanpan-bank/suanpan/journal"
 	"github.com/suanpan-bank/suanpan/ledger"
 )
@@ -22,8 +23,8 @@ type DayOptions struct {
 	// CutMinute is the time of the day cut, minutes after midnight in Shanghai; only the first start of a bank asks
 	// for it, then it is the bank's.
 	CutMinute int
-	// Busy reports whether the end of day is to make room for requests; nil: never.
-	Busy func() bool
+	// Pace is at what the end of day makes room for requests; nil: it does not.
+	Pace *pace.Pace
 	// Work does the steps that other parts of the bank fill. A step that nobody fills has nothing to do.
 	Work   map[bank.DayStep]func(ctx context.Context, day Closed) error
 	Logger *slog.Logger

@@ -15,7 +15,7 @@ import (
 // closeCustomers (客户日终) visits every customer at the end of the date, and notes who has something to do at the
 // beginning of the next.
 func (d *Days) closeCustomers(ctx context.Context, day Closed) error {
-	s := d.node.newSweep(day.Date, bank.EndOfDay, d.options.Busy)
+	s := d.node.newSweep(day.Date, bank.EndOfDay, d.options.Pace)
 	s.after, s.afterDate = bank.BeginOfDay, day.Date.AddDays(1)
 	s.resting, s.due = closeResting, s.afterDate
 	if d.node.pipeline.submitter == nil {
@@ -38,7 +38,7 @@ func (d *Days) closeCustomers(ctx context.Context, day Closed) error {
 // of its end did not note has nothing: who came later began on that date. Another process has no notes and visits
 // everybody.
 func (d *Days) beginCustomers(ctx context.Context, day Closed) error {
-	s := d.node.newSweep(day.Date.AddDays(1), bank.BeginOfDay, d.options.Busy)
+	s := d.node.newSweep(day.Date.AddDays(1), bank.BeginOfDay, d.options.Pace)
 	s.resting, s.due = passResting, s.date
 	d.mu.Lock()
 	if d.beginOf == s.date {
@@ -87,13 +87,21 @@ func (d *Days) visit(ctx context.Context, s *sweep, what string) error {
 	return nil
 }
 
+// accrueBlock is how many records are read between two rests: one may have the closed days of closingBlock customers.
+const accrueBlock = 8
+
 // accrue (计提入账) posts what all contracts have earned on the date, by product and shard, as the customers' closed
 // days say. The sums are read from the journal, which has all of them whichever process has written them; the sweep has
 // ended when the last of them was on disk.
 func (d *Days) accrue(ctx context.Context, day Closed) error {
 	sums := make(map[uint16]map[string]bank.AccrualSum)
 	var fault error
+	work := d.options.Pace.Begin(ctx)
+	defer func() { work.End(ctx) }()
 	err := d.node.journal.Scan(ctx, day.Fence, func(rec *journal.Record) bool {
+		if rec.Position%accrueBlock == 0 {
+			work.Next(ctx)
+		}
 		if rec.Kind == journal.KindIntent {
 			return true
 		}

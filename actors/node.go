@@ -304,6 +304,13 @@ func (n *Node) Send(shard *actor.PID, r *Request) {
 // Stopped is closed when the node no longer answers.
 func (n *Node) Stopped() <-chan struct{} { return n.stopped }
 
+// Asked is how many commands callers have had answered so far, and how many of theirs are under way: all but those of the
+// accounting day.
+func (n *Node) Asked() (answered, underWay int64) {
+	a := &n.admission
+	return a.asked.Load(), a.requests.Load() - a.own.Load()
+}
+
 // UnderWay is the number of commands accepted and not yet answered.
 func (n *Node) UnderWay() int64 { return n.admission.requests.Load() }
 

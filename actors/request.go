@@ -32,6 +32,7 @@ type Group struct {
 	left     atomic.Int32
 	done     chan struct{} // capacity 1: the last request to finish never waits
 	then     func()        // is called instead, by the last request to finish; nil: somebody waits
+	own      bool          // the accounting day asks
 }
 
 var groups = sync.Pool{New: func() any { return &Group{done: make(chan struct{}, 1)} }}
@@ -50,6 +51,16 @@ func (n *Node) NewGroup(count int) (*Group, error) {
 	g.node, g.requests, g.count = n, slices.Grow(g.requests, count), int64(count)
 	g.left.Store(int32(count))
 	return g, nil
+}
+
+// newOwnGroup is NewGroup for the accounting day, for which nobody waits outside.
+func (n *Node) newOwnGroup(count int) (*Group, error) {
+	g, err := n.NewGroup(count)
+	if err == nil {
+		g.own = true
+		n.admission.own.Add(int64(count))
+	}
+	return g, err
 }
 
 // Request makes the group's next request, for a call. It belongs to the group and ends with it.
@@ -98,7 +109,7 @@ func (g *Group) deliver() {
 		r.Call.Receipt, r.Call.Err = r.receipt, r.err
 	}
 	clear(g.requests)
-	g.requests, g.bytes, g.then = g.requests[:0], 0, nil
+	g.requests, g.bytes, g.then, g.own = g.requests[:0], 0, nil, false
 	groups.Put(g)
 }
 

@@ -348,7 +348,10 @@ func (s *sweep) settleResting(ctx context.Context) error {
 
 // restingIn does it for the customers of some shards, and returns who must be visited.
 func (s *sweep) restingIn(ctx context.Context, byShard [][]bank.CustomerNo, first, end int) ([]bank.CustomerNo, error) {
-	if err := s.readHeads(byShard[first:end]); err != nil {
+	work := s.pace.Begin(ctx)
+	err := s.readHeads(byShard[first:end])
+	work.End(ctx)
+	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -412,19 +415,22 @@ func (s *sweep) restingOf(ctx context.Context, shard uint16, customers []bank.Cu
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
+		work := s.pace.Begin(ctx)
 		c := &closings{sweep: s, customers: block, done: make(chan struct{})}
 		s.node.system.Root.Send(pid, c)
 		select {
 		case <-c.done:
 		case <-s.node.stopped:
-			return nil, bank.ErrStopping
+			err = bank.ErrStopping
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			err = context.Cause(ctx)
 		}
-		left = append(left, c.left...)
-		if err := s.makeRoom(ctx, c.took); err != nil { // what waited for the disk, or behind requests, was no work
+		if err != nil {
+			work.End(ctx)
 			return nil, err
 		}
+		work.EndAfter(ctx, c.took) // what waited for the disk, or behind requests, was no work
+		left = append(left, c.left...)
 	}
 	return left, nil
 }
@@ -563,7 +569,7 @@ func (n *Node) atRest(b *book, c *closings, room *closingCustomers) (count int, 
 // durable; of the rest nothing is written. False: nothing is, and the book must not say so. (A disk may be full, or have
 // failed while a checkpoint is saving books.)
 func (a *customerActor) closeResting(s *sweep, at []*bank.Resting) (written bool) {
-	group, err := a.node.NewGroup(1)
+	group, err := a.node.newOwnGroup(1)
 	if err != nil {
 		<-s.closings
 		return false

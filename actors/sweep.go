@@ -10,7 +10,7 @@ package actors
 // nothing to do has cost a read. A customer whom only the sweep has brought in leaves when his decisions are on
 // disk; whoever was there stays, and being visited does not count as being asked for.
 //
-// While requests wait for a processor the sweep rests as long as it has worked.
+// While requests come the sweep makes room for them (internal/pace).
 //
 // What is decided has keys made of date, step and customer: a sweep that was killed begins anew and does nothing
 // twice. What is refused leaves nothing, and is asked anew.
@@ -26,6 +26,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/internal/pace"
 )
 
 // Limits of a sweep.
@@ -45,8 +46,8 @@ type sweep struct {
 	// after is what will be asked next of the customers; those for whom it lists something are noted. Nil: nothing.
 	after     lister
 	afterDate bank.Date
-	compare   *comparing  // contracts with the ledger, on the way; nil: not
-	busy      func() bool // nil: never
+	compare   *comparing // contracts with the ledger, on the way; nil: not
+	pace      *pace.Pace // nil: it never rests
 	resting   restingMode
 	due       bank.Date // something due at the beginning of this date disturbs a customer's rest
 
@@ -80,9 +81,9 @@ type visit struct {
 	compared *comparison // with a ledger elsewhere, when he was visited last
 }
 
-func (n *Node) newSweep(date bank.Date, list lister, busy func() bool) *sweep {
+func (n *Node) newSweep(date bank.Date, list lister, pace *pace.Pace) *sweep {
 	return &sweep{
-		node: n, date: date, list: list, busy: busy, count: uint64(n.registry.highest()),
+		node: n, date: date, list: list, pace: pace, count: uint64(n.registry.highest()),
 		permits: make(chan struct{}, visitsMax), closings: make(chan struct{}, closingsUnderWay),
 	}
 }
@@ -141,32 +142,30 @@ func (s *sweep) work(ctx context.Context) error {
 		if first >= s.toVisit() {
 			return ctx.Err()
 		}
-		begun := time.Now()
-		last := min(first+sweepBlock, s.toVisit()) - 1
-		var ahead readAhead
-		if uint64(s.at(last)-s.at(first)) < aheadMax*(last-first+1) {
-			var err error
-			if ahead, err = s.node.readAhead(ctx, s.at(first), s.at(last)); err != nil {
-				return err
-			}
-		}
-		for i := first; i <= last; i++ {
-			if err := s.send(ctx, s.at(i), ahead); err != nil {
-				return err
-			}
-		}
-		if err := s.makeRoom(ctx, time.Since(begun)); err != nil {
+		work := s.pace.Begin(ctx)
+		err := s.block(ctx, first, min(first+sweepBlock, s.toVisit())-1)
+		work.End(ctx)
+		if err != nil {
 			return err
 		}
 	}
 }
 
-// makeRoom rests as long as it has worked, if requests wait.
-func (s *sweep) makeRoom(ctx context.Context, worked time.Duration) error {
-	if s.busy == nil || !s.busy() {
-		return ctx.Err()
+// block sends visits to some customers who follow each other.
+func (s *sweep) block(ctx context.Context, first, last uint64) error {
+	var ahead readAhead
+	if uint64(s.at(last)-s.at(first)) < aheadMax*(last-first+1) {
+		var err error
+		if ahead, err = s.node.readAhead(ctx, s.at(first), s.at(last)); err != nil {
+			return err
+		}
 	}
-	return sleep(ctx, worked)
+	for i := first; i <= last; i++ {
+		if err := s.send(ctx, s.at(i), ahead); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // send brings a customer to memory and his shard to visit him.
@@ -225,7 +224,7 @@ func (a *customerActor) visit(v *visit) {
 	}
 	s := v.sweep
 	v.parts.Store(2)
-	group, err := a.node.NewGroup(len(list))
+	group, err := a.node.newOwnGroup(len(list))
 	if err != nil {
 		v.finished(err)
 		return
@@ -393,7 +392,7 @@ func (n *Node) askAll(ctx context.Context, calls []*bank.Call) error {
 }
 
 func (n *Node) askOnce(ctx context.Context, calls []*bank.Call) error {
-	group, err := n.NewGroup(len(calls))
+	group, err := n.newOwnGroup(len(calls))
 	if errors.Is(err, bank.ErrOverloaded) {
 		for _, call := range calls {
 			call.Err = err

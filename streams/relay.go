@@ -15,6 +15,7 @@ import (
 	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/internal/pace"
 	"github.com/suanpan-bank/suanpan/journal"
 )
 
@@ -43,12 +44,17 @@ type RelayOptions struct {
 	CursorPath string
 	ClusterID  string // of the broker as it is now
 	Logger     *slog.Logger
-	Pace       Pace // zero: it never rests
+	Pace       *pace.Pace // nil: it never rests
 }
 
 // Limits of the relay.
 const (
-	roundMax      = 4000      // messages in a round
+	roundMax    = 4000 // messages in a round
+	roundGentle = 250  // while requests come
+	lanesGentle = 2    // that send at once then
+	// gatherTime is how long after the beginning of a round the next one begins, unless there is enough for a whole one: a
+	// round costs a request for each partition, of the relay, of the broker and of each consumer, however little is in it.
+	gatherTime    = 20 * time.Millisecond
 	batchMax      = 500       // messages in a batch
 	batchMaxBytes = 512 << 10 // bytes of values in a batch, unless one message is larger
 	retryMin      = 10 * time.Millisecond
@@ -115,7 +121,9 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer func() { r.note(r.save()) }()
 	for {
 		begun := time.Now()
-		next, err := r.round(ctx)
+		work := r.options.Pace.Begin(ctx)
+		next, full, err := r.round(ctx, work.Gentle())
+		work.End(ctx)
 		if err != nil {
 			return stopped(ctx, err)
 		}
@@ -129,7 +137,19 @@ func (r *Relay) Run(ctx context.Context) error {
 		if time.Since(r.saved) >= savePeriod {
 			r.note(r.save())
 		}
-		r.options.Pace.Rest(ctx, time.Since(begun))
+		if !full {
+			gather(ctx, time.Until(begun.Add(gatherTime)))
+		}
+	}
+}
+
+// gather waits for more to publish.
+func gather(ctx context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 
@@ -168,12 +188,16 @@ func (r *Relay) messages(rec *journal.Record) ([]Message, error) {
 	return Messages(rec, r.options.Transfers)
 }
 
-// round publishes what is durable, up to roundMax messages, and returns the position it ends at.
-func (r *Relay) round(ctx context.Context) (journal.Position, error) {
-	at := r.Position()
-	count := 0
+// round publishes what is durable, as many messages as a round has, and returns the position it ends at and whether there
+// may be more. A gentle one is small and sends few partitions their part at a time.
+func (r *Relay) round(ctx context.Context, gentle bool) (at journal.Position, full bool, err error) {
+	at = r.Position()
+	count, most, lanes := 0, roundMax, len(r.lanes)
+	if gentle {
+		most, lanes = roundGentle, lanesGentle
+	}
 	var fault error
-	err := r.options.Journal.Scan(ctx, at+1, func(rec *journal.Record) bool {
+	err = r.options.Journal.Scan(ctx, at+1, func(rec *journal.Record) bool {
 		messages, err := r.messages(rec)
 		if err != nil {
 			fault = err
@@ -191,26 +215,29 @@ func (r *Relay) round(ctx context.Context) (journal.Position, error) {
 		}
 		at = rec.Position
 		count += len(messages)
-		return count < roundMax
+		return count < most
 	})
 	if err = errors.Join(fault, err); err != nil {
-		return at, fmt.Errorf("relay: %w", err)
+		return at, false, fmt.Errorf("relay: %w", err)
 	}
 	if count == 0 {
-		return at, nil
+		return at, false, nil
 	}
-	return at, r.publish(ctx)
+	return at, count >= most, r.publish(ctx, lanes)
 }
 
-// publish sends every lane its messages, lanes side by side, one batch in flight in each.
-func (r *Relay) publish(ctx context.Context) error {
+// publish sends every lane its messages, so many lanes side by side, one batch in flight in each.
+func (r *Relay) publish(ctx context.Context, atOnce int) error {
+	room := make(chan struct{}, atOnce)
 	for {
 		var group sync.WaitGroup
 		var lost atomic.Bool // the broker does not know our session any more
 		var fault atomic.Pointer[refusedError]
 		for i := range r.lanes {
 			if l := &r.lanes[i]; len(l.waiting) > 0 {
+				room <- struct{}{}
 				group.Go(func() {
+					defer func() { <-room }()
 					err := r.send(ctx, l)
 					if refused := (*refusedError)(nil); errors.As(err, &refused) {
 						fault.Store(refused)

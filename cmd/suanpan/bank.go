@@ -23,6 +23,7 @@ import (
 	"github.com/suanpan-bank/suanpan/ingress"
 	"github.com/suanpan-bank/suanpan/internal/clock"
 	"github.com/suanpan-bank/suanpan/internal/hugepages"
+	"github.com/suanpan-bank/suanpan/internal/pace"
 	"github.com/suanpan-bank/suanpan/journal/embedded"
 	"github.com/suanpan-bank/suanpan/ledger"
 	"github.com/suanpan-bank/suanpan/streams"
@@ -61,12 +62,14 @@ type server struct {
 	api       *ingress.Server
 	http      net.Listener
 	consumers []worker // in the order in which they are stopped
+	behind    worker   // has what they write get to disk evenly
 	keeper    worker   // lets the journal's oldest records go
 	clock     clock.Clock
 	catalogue *bank.Catalogue
 	moving    sync.Mutex // one move of the clock at a time
 	day       *accountingDay
 	memory    worker       // has the heap lie in huge pages
+	collector worker       // has it collected seldom; not running: GOGC says when
 	daily     worker       // cuts the days and does the work of their ends
 	broken    atomic.Int64 // daily checks, when they were made last
 	letGo     sync.RWMutex // held for writing while it does, for reading by who needs all that is kept
@@ -74,10 +77,11 @@ type server struct {
 	fault     chan error   // capacity 1
 	faulted   atomic.Bool  // something can't go on; there is nothing to drain
 	reporting atomic.Bool  // report is open
-	audits    atomic.Int64 // reads that wait for the stream
+	audits    atomic.Int64 // reads that wait for stream and report: nothing makes room meanwhile
 	viewing   sync.Mutex   // held while the accounts are read as of a moment
 	awaited   atomic.Int64 // checks of a day's end that wait for the relay
 	load      load
+	room      *pace.Room // of what works behind requests' backs
 }
 
 // worker is a goroutine of the server and how to end it.
@@ -122,6 +126,9 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		}
 	}()
 	s.memory = s.run("huge pages", hugepages.Keep)
+	if os.Getenv("GOGC") == "" {
+		s.collector = s.run("collector", keepCollector)
+	}
 	at := layout{o.data}
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return nil, fmt.Errorf("can't use the data directory (choose another with --data): %w", err)
@@ -160,7 +167,8 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 		options.Engine, options.Books, options.EngineAt = s.books, s.books, s.books.position()
 	}
 	s.node = actors.NewNode(options)
-	s.load.underWay = s.node.UnderWay
+	s.load.commands = s.node.Asked
+	s.room = pace.NewRoom(s.served, s.load.Busy)
 	s.journal, err = embedded.Open(at.journal(), embedded.Options{
 		OnDurable: s.node.Durable, OnFault: s.node.Fault, SegmentBytes: o.keep.segmentBytes,
 		CheckpointEvery: int(min(o.snapshotEvery, embedded.CheckpointEveryDefault)),
@@ -250,7 +258,7 @@ func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.L
 	}
 	options := streams.RelayOptions{
 		Journal: s.journal, Broker: s.broker.Addr(), CursorPath: at.cursor(), ClusterID: s.broker.ClusterID(), Logger: logger,
-		Pace: streams.Pace{Busy: s.busy, Awaited: func() bool { return s.awaited.Load() > 0 }},
+		Pace: s.room.Pace(func() bool { return s.awaited.Load() > 0 }),
 	}
 	if s.books != nil {
 		options.Transfers = s.books
@@ -258,18 +266,22 @@ func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.L
 	s.relay = streams.NewRelay(options)
 	s.report, err = reporting.Open(reporting.Options{
 		Path: at.report(), Broker: s.broker.Addr(), ClusterID: s.broker.ClusterID(), Catalogue: catalogue, Logger: logger,
-		Pace: streams.Pace{Busy: s.busy},
+		Pace: s.room.Pace(func() bool { return false }),
 	})
 	if err != nil {
 		return err
 	}
 	s.reporting.Store(true)
 	s.consumers = []worker{s.run("relay", s.relay.Run), s.run("report", s.report.Run)}
+	s.behind = s.run("write-behind", func(ctx context.Context) error {
+		return writeBehind(ctx, at.stream(), at.report(), at.report()+"-wal")
+	})
 	return nil
 }
 
-// busy reports whether relay and report are to make room for requests.
-func (s *server) busy() bool { return s.audits.Load() == 0 && s.load.Busy() }
+// served reports whether there are requests to make room for. Whoever reads all that the stream must come up to waits
+// for it like them.
+func (s *server) served() bool { return s.audits.Load() == 0 && s.load.Served() }
 
 // openVault opens the data directory's key. A new one is made only where there is nothing yet that an
 // old one could have sealed.
@@ -346,8 +358,10 @@ func (s *server) close(ctx context.Context) error {
 	if s.ledger != nil {
 		errs = append(errs, s.ledger.Close())
 	}
-	if s.memory.cancel != nil {
-		s.memory.stop()
+	for _, w := range []worker{s.behind, s.memory, s.collector} {
+		if w.cancel != nil {
+			w.stop()
+		}
 	}
 	return errors.Join(errs...)
 }

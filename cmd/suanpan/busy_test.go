@@ -8,7 +8,7 @@ import (
 
 // A node that takes itself for busy when it is not publishes late; one that never does is slow for everybody.
 func TestANodeIsBusyWhenGoroutinesOrManyCommandsWait(t *testing.T) {
-	l := load{underWay: func() int64 { return 0 }}
+	l := load{commands: func() (int64, int64) { return 0, 0 }}
 	waits := &metrics.Float64Histogram{Buckets: []float64{0, 1e-6, 1e-3, 1}, Counts: make([]uint64, 3)}
 	for i, c := range []struct {
 		quick, long uint64

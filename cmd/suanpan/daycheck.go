@@ -19,6 +19,9 @@ import (
 // that a day's many events take it a while.
 const publishWait = 5 * time.Minute
 
+// accountsBlock is how many accounts are added up between two rests.
+const accountsBlock = 4096
+
 // checkClosed checks the books at the end of a date, keeps the report, and writes the trial balance down. A broken
 // check is loud and does not hold up the next day: customers have their interest, and the report says what to do.
 func (a *accountingDay) checkClosed(ctx context.Context, day actors.Closed) error {
@@ -51,6 +54,7 @@ func (a *accountingDay) check(ctx context.Context, date bank.Date, fence journal
 	}
 	day := audit.Day{
 		Date: date, Fence: fence, Before: before, Journal: s.journal, Catalogue: s.catalogue, Contracts: contracts, Stream: s.relay != nil,
+		Pace: s.room.Pace(nil),
 	}
 	if s.books != nil {
 		day.Transfers = s.books
@@ -59,7 +63,7 @@ func (a *accountingDay) check(ctx context.Context, date bank.Date, fence journal
 	if s.books != nil {
 		day.Ledger = s.books
 	}
-	if day.Position, day.Through, err = s.accountsAt(ctx, day.Books.Add); err != nil {
+	if day.Position, day.Through, err = s.subledger(ctx, day.Books); err != nil {
 		return nil, err
 	}
 	if err := s.journal.WaitDurable(ctx, day.Position); err != nil {
@@ -84,6 +88,21 @@ func (a *accountingDay) check(ctx context.Context, date bank.Date, fence journal
 	}
 	s.broken.Store(broken)
 	return r, nil
+}
+
+// subledger adds the ledger's accounts up between two decisions; what it returns is accountsAt's.
+func (s *server) subledger(ctx context.Context, sums *audit.Subledger) (at journal.Position, through uint64, err error) {
+	if s.books == nil { // everybody waits
+		return s.accountsAt(ctx, sums.Add)
+	}
+	work, added := s.room.Pace(nil).Begin(ctx), 0
+	defer func() { work.End(ctx) }()
+	return s.accountsAt(ctx, func(a *ledger.Account) error {
+		if added++; added%accountsBlock == 0 {
+			work.Next(ctx)
+		}
+		return sums.Add(a)
+	})
 }
 
 // accountsAt visits the ledger's accounts as they are between two decisions, and returns the journal's position there and

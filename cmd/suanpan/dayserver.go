@@ -43,7 +43,7 @@ func (s *server) openDays(files reconciliation, at layout, o serveOptions) error
 	}
 	s.day = &accountingDay{server: s, dir: at.days(), files: files}
 	s.day.Days = actors.NewDays(s.node, actors.DayOptions{
-		Clock: s.clock, CutMinute: minute, Busy: s.load.Busy, Logger: s.logger,
+		Clock: s.clock, CutMinute: minute, Pace: s.room.Pace(nil), Logger: s.logger,
 		Work: map[bank.DayStep]func(context.Context, actors.Closed) error{
 			bank.StepReconcile: s.day.reconcileFiles, bank.StepCheck: s.day.checkClosed,
 		},

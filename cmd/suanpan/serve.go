@@ -14,7 +14,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -120,10 +119,6 @@ const drainTimeout = 20 * time.Second
 // place until the runtime notices. Two more gave 30 % more transfers on two cores (docs/performance.md).
 const extraProcs = 2
 
-// gcPercent is how much is allocated, as a share of what lives, between two collections: each reads all
-// customers in memory. At Go's own 100 that was 12 to 22 % of the CPU of a transfer.
-const gcPercent = 200
-
 func serve(ctx context.Context, o serveOptions, out io.Writer) error {
 	if o.inMemoryMax < 1 || o.passivateAfter <= 0 || o.snapshotEvery < 1 {
 		return errors.New("--customers-in-memory, --passivate-after and --snapshot-every must be above zero")
@@ -133,9 +128,6 @@ func serve(ctx context.Context, o serveOptions, out io.Writer) error {
 	}
 	if err := o.keep.check(&o); err != nil {
 		return err
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
 	}
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + extraProcs)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/suanpan-bank/suanpan/actors"
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/internal/pace"
 	"github.com/suanpan-bank/suanpan/journal"
 	"github.com/suanpan-bank/suanpan/ledger"
 	"github.com/suanpan-bank/suanpan/streams"
@@ -33,6 +34,7 @@ type Day struct {
 	// Ledger has the date's transfers with their tellers' marks; those up to its time Through are counted in Position.
 	Ledger  TellersLedger
 	Through uint64
+	Pace      *pace.Pace // nil: it never rests
 }
 
 // Subledger (分户账) is the ledger's accounts added up by subject. Add takes each account once.
@@ -223,6 +225,9 @@ type tally struct {
 	begun     string // why the date's records can't be added to anything; empty: they are
 }
 
+// tallyBlock is how many records are read between two rests; one may have the closed days of 64 customers.
+const tallyBlock = 8
+
 // tally adds the date's records to what the report of the date before says. Records of later dates are taken out
 // of the books instead.
 func (d *Day) tally(ctx context.Context) (*tally, error) {
@@ -254,9 +259,14 @@ func (d *Day) tally(ctx context.Context) (*tally, error) {
 	}
 	var fault error
 	last := from - 1
+	work := d.Pace.Begin(ctx)
+	defer func() { work.End(ctx) }()
 	err := d.Journal.Scan(ctx, from, func(rec *journal.Record) bool {
 		if rec.Position > d.Position {
 			return false
+		}
+		if rec.Position%tallyBlock == 0 {
+			work.Next(ctx)
 		}
 		if rec.Position != last+1 {
 			t.hole.Add("position %d follows %d", rec.Position, last)

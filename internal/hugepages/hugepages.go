@@ -18,8 +18,12 @@ import (
 // checkEvery is how often it is looked whether the heap has grown.
 const checkEvery = 2 * time.Second
 
-// collapseStep is how much becomes huge pages at once; page faults wait meanwhile.
-const collapseStep = 2 << 20
+// collapseStep is how much becomes huge pages at once; page faults wait meanwhile, some milliseconds. It is followed by a
+// rest of collapseRest times as long.
+const (
+	collapseStep = 2 << 20
+	collapseRest = 4
+)
 
 // mapping is a range of addresses.
 type mapping struct{ from, to uintptr }
@@ -52,7 +56,9 @@ func ask(ctx context.Context, m mapping) {
 		return
 	}
 	for at := m.from; at < m.to && ctx.Err() == nil; at += collapseStep {
+		begun := time.Now()
 		madvise(mapping{at, min(at+collapseStep, m.to)}, unix.MADV_COLLAPSE) // since Linux 6.1
+		time.Sleep(collapseRest * time.Since(begun))
 	}
 }
 

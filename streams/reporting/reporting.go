@@ -26,6 +26,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/internal/pace"
 	"github.com/suanpan-bank/suanpan/streams"
 )
 
@@ -36,13 +37,14 @@ type Options struct {
 	ClusterID string // of the broker; offsets kept under another id are forgotten
 	Catalogue *bank.Catalogue
 	Logger    *slog.Logger
-	Pace      streams.Pace // zero: it never rests
+	Pace      *pace.Pace // nil: it never rests
 }
 
 // Limits of the consumer.
 const (
 	batchMax      = 2000                  // messages in one transaction
-	lingerTime    = 10 * time.Millisecond // how long a transaction waits for more: each costs as much as 50 messages
+	batchGentle   = 500                   // while requests come
+	lingerTime    = 50 * time.Millisecond // how long a transaction waits for more: each costs as much as 50 messages
 	queueMax      = 2000                  // messages read ahead
 	fetchMaxBytes = 4 << 20
 	fetchWait     = 200 * time.Millisecond
@@ -176,7 +178,11 @@ func (r *Report) Run(ctx context.Context) error {
 			return nil
 		}
 		linger.Reset(lingerTime)
-		for more := true; more && len(batch) < batchMax; {
+		most := batchMax
+		if r.options.Pace.Gentle() {
+			most = batchGentle
+		}
+		for more := true; more && len(batch) < most; {
 			select {
 			case m := <-queue:
 				batch = append(batch, m)
@@ -184,11 +190,12 @@ func (r *Report) Run(ctx context.Context) error {
 				more = false
 			}
 		}
-		begun := time.Now()
-		if err := r.apply(batch); err != nil {
+		work := r.options.Pace.Begin(ctx)
+		err := r.apply(batch)
+		work.End(ctx)
+		if err != nil {
 			return fmt.Errorf("report: %w", err)
 		}
-		r.options.Pace.Rest(ctx, time.Since(begun))
 	}
 }
 
