@@ -6,8 +6,8 @@
 // states. Its newest part is in memory; checkpoint.go moves that to disk from time to time, so that opening
 // reads only the records behind the last checkpoint. ids.go and runs.go hold the ids, store.go the rest.
 //
-// Memory: about 130 bytes for each record since the last checkpoint but one, which is 250,000 to 500,000 records and
-// at most 1,500,000 (see crowdedAfter); 2.3 bytes for each older id until that is filterBytesMax, 0.02 beyond; 144 MB
+// Memory: about 130 bytes for each record since the last checkpoint but one, which is 500,000 to 1,000,000 records and
+// at most 3,000,000 (see crowdedAfter); 2.3 bytes for each older id until that is filterBytesMax, 0.02 beyond; 256 MB
 // for the store; tailBytesMax of records on disk; batchMax for those not there yet, twice; 100 bytes a segment.
 package embedded
 
@@ -32,7 +32,7 @@ const (
 	SegmentBytesMin     = 2 * blockBytes
 	SegmentBytesMax     = 256 << 20
 	// CheckpointEveryDefault is how many records are read at the next start at most, about.
-	CheckpointEveryDefault = 250_000
+	CheckpointEveryDefault = 500_000
 	// roomEvery is how often it is tried again when the disk is full.
 	roomEvery = time.Second
 )
