@@ -224,6 +224,7 @@ func (j *Journal) append(rec *journal.Record) error {
 		return err
 	}
 	b := &j.active
+	b.grow()
 	at := len(b.bytes)
 	b.bytes = appendRecord(append(b.bytes, zeroRecordHeader[:]...), rec)
 	for i := range parties {
