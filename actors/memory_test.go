@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -208,6 +209,9 @@ func (j *memoryJournal) SaveSnapshots(_ context.Context, upTo journal.Position, 
 		j.flushed = maps.Clone(j.snapshots)
 	}
 	for s := range states {
+		if s.PersonSaved && j.snapshots[s.Customer].Person != s.Person {
+			panic(fmt.Sprintf("customer %d: the person was not saved before", s.Customer))
+		}
 		s.State = slices.Clone(s.State)
 		j.snapshots[s.Customer] = s
 		j.recent = append(j.recent, s)

@@ -351,6 +351,7 @@ func (j *Journal) SaveSnapshots(ctx context.Context, upTo journal.Position, stat
 	}
 	j.saving.Lock()
 	defer j.saving.Unlock()
+	now := upTo > 0
 	if upTo <= j.Saved() {
 		upTo = 0
 	}
@@ -359,7 +360,7 @@ func (j *Journal) SaveSnapshots(ctx context.Context, upTo journal.Position, stat
 	} else if err != nil {
 		return err
 	}
-	if err := j.store.save(upTo, states); err != nil {
+	if err := j.store.save(upTo, now, states); err != nil {
 		return err
 	}
 	if upTo > 0 {

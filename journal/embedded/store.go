@@ -261,9 +261,9 @@ func (r *rows) flush() error {
 	return nil
 }
 
-// save writes the snapshots, and last that they are complete up to a position. With that they are durable; without they
-// are soon, in the order in which they were written: what a crash loses of them is behind the position saved last.
-func (s *store) save(upTo journal.Position, states iter.Seq[journal.Snapshot]) error {
+// save writes the snapshots, and last that they are complete up to a position, if it is not zero. They are durable now,
+// or soon, in the order in which they were written: what a crash loses of them is behind the position saved last.
+func (s *store) save(upTo journal.Position, now bool, states iter.Seq[journal.Snapshot]) error {
 	w, err := s.write()
 	if err != nil {
 		return err
@@ -276,10 +276,12 @@ func (s *store) save(upTo journal.Position, states iter.Seq[journal.Snapshot]) e
 		value = appendSnapshot(value[:0], &state)
 		w.set(rowKey(keySnapshot, state.Customer), value)
 	}
-	if upTo == 0 {
+	if upTo > 0 {
+		w.set([]byte{keySaved}, binary.BigEndian.AppendUint64(nil, uint64(upTo)))
+	}
+	if !now {
 		return w.commit()
 	}
-	w.set([]byte{keySaved}, binary.BigEndian.AppendUint64(nil, uint64(upTo)))
 	return w.flush()
 }
 
@@ -290,7 +292,7 @@ func (s *store) checkpoint(state *indexState, heads *headTable, marks map[journa
 		return err
 	}
 	if heads != nil {
-		w.err = s.setHeads(w, heads)
+		w.err = errors.Join(w.err, s.setHeads(w, heads))
 	}
 	for first, m := range marks {
 		w.set(rowKey(keyMarks, uint64(first)), appendMarks(nil, m))
