@@ -37,13 +37,13 @@ func (o *office) states() map[bank.CustomerNo]journal.Snapshot {
 		if s == nil {
 			continue
 		}
-		changed, rolled, base := s.changed.Load(), s.rolled.Load(), s.base
+		changed, rolled, base, known := s.changed.Load(), s.rolled.Load(), s.base, s.known
 		if found[no], err = s.snapshot(); err != nil {
 			o.tb.Fatal(err)
 		}
 		s.changed.Store(changed) // to look is not to save
 		s.rolled.Store(rolled)
-		s.base = base
+		s.base, s.known = base, known
 		s.release()
 	}
 	return found
