@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -27,6 +28,8 @@ type memoryJournal struct {
 	full       error // what Admit answers
 	refuseSave error // what SaveSnapshots answers
 	snapshots  map[uint64]journal.Snapshot
+	flushed    map[uint64]journal.Snapshot // as snapshots was when recent was empty
+	recent     []journal.Snapshot          // saved since, in order; a crash loses some of the last
 	saved      journal.Position
 	tellers    journal.Tellers
 
@@ -47,6 +50,12 @@ func (j *memoryJournal) reopened() *memoryJournal {
 	}
 	n.durable = len(n.records)
 	maps.Copy(n.snapshots, j.snapshots)
+	if len(j.recent) > 0 {
+		n.snapshots = maps.Clone(j.flushed)
+		for _, s := range j.recent[:(7*len(j.records)+j.durable)%(len(j.recent)+1)] {
+			n.snapshots[s.Customer] = s
+		}
+	}
 	n.saved = j.saved
 	return n
 }
@@ -204,9 +213,19 @@ func (j *memoryJournal) SaveSnapshots(_ context.Context, upTo journal.Position, 
 	if j.refuseSave != nil {
 		return j.refuseSave
 	}
+	if len(j.recent) == 0 {
+		j.flushed = maps.Clone(j.snapshots)
+	}
 	for s := range states {
+		if s.PersonSaved && j.snapshots[s.Customer].Person != s.Person {
+			panic(fmt.Sprintf("customer %d: the person was not saved before", s.Customer))
+		}
 		s.State = slices.Clone(s.State)
 		j.snapshots[s.Customer] = s
+		j.recent = append(j.recent, s)
+	}
+	if upTo > 0 {
+		j.recent = nil
 	}
 	j.saved = max(j.saved, upTo)
 	return nil

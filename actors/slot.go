@@ -27,6 +27,7 @@ type slot struct {
 	rolled   atomic.Bool    // as changed, but by closed days only: the shard's book has them when it leaves
 	loaded   atomic.Bool    // written with mu held
 	replayed bool           // a record that did more than close days, since it was read; guarded by mu
+	known    bool           // a state with the person was put aside to be saved, or is saved; the state's owner's
 
 	// mu guards the desk and what is said to be. It is taken inside the pipeline's lock, so it is held for moments only;
 	// but for reading a slot from the journal, which nothing in the pipeline knows of yet.
@@ -212,7 +213,7 @@ func (s *slot) restore(saved journal.Snapshot) error {
 	if err := bank.DecodeState(saved.State, &s.customer, &s.desk); err != nil {
 		return err
 	}
-	s.eventSeq, s.base = saved.Head.EventSeq, saved.Head
+	s.eventSeq, s.base, s.known = saved.Head.EventSeq, saved.Head, !saved.Person.IsZero()
 	if s.customer.No != no || s.customer.Seq != saved.Head.Seq {
 		return fmt.Errorf("the saved state is of customer %s at decision %d, not %d", s.customer.No, s.customer.Seq, saved.Head.Seq)
 	}
@@ -328,7 +329,8 @@ func (s *slot) snapshot() (journal.Snapshot, error) {
 	desk := s.desk.Clone()
 	s.mu.Unlock()
 	if s.customer.Registered != 0 {
-		out.Person = ledger.Uint128(personOf(s.customer.Person.IDToken))
+		out.Person, out.PersonSaved = ledger.Uint128(personOf(s.customer.Person.IDToken)), s.known
+		s.known = true
 	}
 	var err error
 	out.State, err = bank.EncodeState(&s.customer, desk)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/journal"
+	"github.com/suanpan-bank/suanpan/ledger"
 	"github.com/suanpan-bank/suanpan/ledger/embedded"
 )
 
@@ -36,13 +37,13 @@ func (o *office) states() map[bank.CustomerNo]journal.Snapshot {
 		if s == nil {
 			continue
 		}
-		changed, rolled, base := s.changed.Load(), s.rolled.Load(), s.base
+		changed, rolled, base, known := s.changed.Load(), s.rolled.Load(), s.base, s.known
 		if found[no], err = s.snapshot(); err != nil {
 			o.tb.Fatal(err)
 		}
 		s.changed.Store(changed) // to look is not to save
 		s.rolled.Store(rolled)
-		s.base = base
+		s.base, s.known = base, known
 		s.release()
 	}
 	return found
@@ -345,5 +346,39 @@ func TestStatesOfAnOlderProgramAreNotRead(t *testing.T) {
 	b[0]--
 	if _, err := decodeRegister(b); !errors.Is(err, errVersion) {
 		t.Errorf("%v", err)
+	}
+}
+
+// The person of a state that may not have been saved yet is saved with the next one.
+func TestAPersonIsSavedUntilAStateWithItIs(t *testing.T) {
+	var u unsaved
+	u.init()
+	first := journal.Snapshot{Customer: 1, Person: ledger.U64(11)}
+	later := first
+	later.PersonSaved = true
+	saved := func() bool {
+		t.Helper()
+		s, ok := u.find(1)
+		if !ok {
+			t.Fatal("the state is gone")
+		}
+		return s.PersonSaved
+	}
+	u.put(first)
+	u.put(later) // before the first was saved
+	if saved() {
+		t.Error("the person would never be saved")
+	}
+	u.take()
+	u.put(later) // while it is being saved, which may fail
+	if saved() {
+		t.Error("the person would not be saved if the disk refused")
+	}
+	u.done(false)
+	u.take()
+	u.done(true)
+	u.put(later)
+	if !saved() {
+		t.Error("the person is saved again with every state")
 	}
 }

@@ -157,7 +157,7 @@ func (b *bench) populate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range []*server{b.bank, b.silent} {
+	for _, s := range b.asked() {
 		fmt.Fprintf(b.progress, "%s: creating %s customers, one funded account each\n", s.name, grouped(float64(b.customers), 0))
 		if b.settled, b.settledIn, err = newPopulation(s.address, b.customers, b.progress).settle(ctx, b.accountsOf(s)); err != nil {
 			return err
@@ -171,10 +171,22 @@ func (b *bench) populate(ctx context.Context) error {
 	return err
 }
 
-// accountsOf is the file of the server's account numbers; the echo is sent the bank's.
+// asked are the banks that the chosen trials ask; the others need no customers. The echo is sent the numbers of one.
+func (b *bench) asked() []*server {
+	banks := []*server{b.bank, b.silent}
+	asked := slices.DeleteFunc(slices.Clone(banks), func(s *server) bool {
+		return !slices.ContainsFunc(b.chosen(), func(t trial) bool { return t.on == s })
+	})
+	if len(asked) == 0 {
+		return banks[:1]
+	}
+	return asked
+}
+
+// accountsOf is the file of the server's account numbers; the echo is sent a bank's.
 func (b *bench) accountsOf(s *server) string {
 	if s == b.echo {
-		s = b.bank
+		s = b.asked()[0]
 	}
 	return filepath.Join(b.dir, s.name+" accounts")
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -261,7 +262,8 @@ func (f *fields) eitherAmountOr(field string, everything bool, fen int64) {
 // fill makes the call of a command. The key is scoped to the customer who decides, so that nobody can
 // meet another's keys. The body's hash covers tokens, not sealed fields, which differ each time.
 func fill[K string | []byte](call *bank.Call, operation string, cmd bank.Command, key K) *problem {
-	var room [256]byte
+	room := encodings.Get().(*[encodingUsual]byte)
+	defer encodings.Put(room)
 	scoped := append(binary.LittleEndian.AppendUint64(room[:0], uint64(bank.DeciderOf(cmd))), 0)
 	call.Command, call.Key = cmd, half(append(scoped, key...))
 	body, err := bank.AppendEncoded(append(append(room[:0], operation...), 0), unsealed(cmd))
@@ -272,6 +274,11 @@ func fill[K string | []byte](call *bank.Call, operation string, cmd bank.Command
 	call.Bytes = len(body) - len(operation) - 1
 	return nil
 }
+
+// encodings are where fill encodes; a command that is larger than usual takes memory of its own.
+var encodings = sync.Pool{New: func() any { return new([encodingUsual]byte) }}
+
+const encodingUsual = 256
 
 // callOf is fill for a call of its own.
 func callOf(operation string, cmd bank.Command, key []byte) (*bank.Call, *problem) {

@@ -90,6 +90,8 @@ type Snapshot struct {
 	Head     Head
 	Person   ledger.Uint128 // hash of the holder's identity, by which FindPerson finds the customer; zero: none
 	State    []byte         // encoded by package actors
+	// PersonSaved says, to SaveSnapshots, that a state with this Person was saved before.
+	PersonSaved bool
 }
 
 // Errors of Append and Claim. Anything else is a fault of the disk: the journal is then stopped.
@@ -158,10 +160,12 @@ type Journal interface {
 	// Snapshots calls fn with each saved state by rising customer number from customer on, until fn returns
 	// false. The snapshot's State is valid only during the call.
 	Snapshots(ctx context.Context, customer uint64, fn func(*Snapshot) bool) error
-	// SaveSnapshots replaces earlier states of these customers; on return they are durable. They are taken
-	// from states only when everything appended before the call is durable. upTo > 0 says that with this every
-	// customer's state is saved at least up to there, so that a start needs only the records after it; it
-	// never goes back. Customer zero is nobody's: its State may hold what belongs to all.
+	// SaveSnapshots replaces earlier states of these customers. They are taken from states only when everything
+	// appended before the call is durable. upTo > 0 says that with this every customer's state is saved at least up to
+	// there, so that a start needs only the records after it; it never goes back. On return all that was saved so far
+	// is then durable. States saved with zero may be lost by a crash, later ones before earlier ones: then the ones
+	// before them are there, with all records after Saved. Customer zero is nobody's: its State may hold what belongs
+	// to all.
 	SaveSnapshots(ctx context.Context, upTo Position, states iter.Seq[Snapshot]) error
 	// Saved is the last upTo of SaveSnapshots.
 	Saved() Position

@@ -34,7 +34,7 @@ type Day struct {
 	// Ledger has the date's transfers with their tellers' marks; those up to its time Through are counted in Position.
 	Ledger  TellersLedger
 	Through uint64
-	Pace      *pace.Pace // nil: it never rests
+	Pace    *pace.Pace // nil: it never rests
 }
 
 // Subledger (分户账) is the ledger's accounts added up by subject. Add takes each account once.

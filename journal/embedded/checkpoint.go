@@ -228,8 +228,9 @@ func (j *Journal) remember(from, to journal.Position) {
 	}
 }
 
-// roomReserved must be free before anything but the log is written, so that these never fill the disk.
-const roomReserved = 32 << 20
+// roomReserved must be free before anything but the log is written, so that these never fill the disk: what the store
+// has in memory, and as much to merge.
+const roomReserved = 3 * storeMemTableBytes
 
 func (j *Journal) hasRoom() error {
 	var stat unix.Statfs_t

@@ -40,24 +40,35 @@ type underWay struct {
 	active, flushing chan struct{}
 }
 
-// batchKeep is the largest buffer kept for reuse, batchStart the smallest there is.
+// batchKeep is the largest buffer kept for reuse, batchStart the smallest there is. At full speed a batch is a megabyte:
+// one that grew to it from the smallest, each time anew, made a quarter of all garbage.
 const (
 	batchKeep  = 4 << 20
 	batchStart = 64 << 10
+	batchRoom  = 4 << 10 // less than that is left: it grows
+	sparesMax  = 4       // buffers that wait for a batch
 )
 
 func newBatch(first journal.Position) batch {
 	return batch{first: first, bytes: alignedBytes(batchStart)[:batchHeader], flushed: make(chan struct{})}
 }
 
-// reset makes a batch that begins at first, of the memory if it is worth keeping.
-func (b *batch) reset(first journal.Position, memory []byte) {
+// reset makes a batch that begins at first, of the memory; nil: of new memory for so many bytes.
+func (b *batch) reset(first journal.Position, memory []byte, size int) {
 	offsets := b.offsets[:0]
 	*b = batch{first: first, offsets: offsets, flushed: make(chan struct{})}
-	if memory == nil || cap(memory) > batchKeep {
-		memory = alignedBytes(batchStart)
+	if memory == nil {
+		memory = alignedBytes(max(batchStart, padded(size)))
 	}
 	b.bytes = memory[:batchHeader]
+}
+
+// grow makes room for a record of usual size. What is larger finds its room itself.
+func (b *batch) grow() {
+	if cap(b.bytes)-len(b.bytes) < batchRoom {
+		moved := alignedBytes(2 * padded(cap(b.bytes)))
+		b.bytes = moved[:copy(moved, b.bytes)]
+	}
 }
 
 // pad adds the zeros up to the next block, in memory that a direct write takes.
@@ -77,6 +88,7 @@ func (j *Journal) flush() {
 	defer close(j.checkpoints)
 	b, due := j.await(newBatch(0))
 	spare := newBatch(0)
+	var spares [][]byte
 	for len(b.offsets) > 0 {
 		s, out, err := j.write(&b)
 		if err != nil {
@@ -100,12 +112,16 @@ func (j *Journal) flush() {
 			j.stop(err)
 			return
 		}
-		memory := j.tail.push(flushed{s.first, written.offset, out})
+		spares = j.tail.push(flushed{s.first, written.offset, out}, spares)
 		if len(b.offsets) == 0 { // settle took nothing
 			b, due = j.await(spare)
 		}
 		spare = batch{offsets: offsets}
-		spare.reset(0, memory)
+		var memory []byte
+		if n := len(spares); n > 0 {
+			memory, spares = spares[n-1], spares[:n-1]
+		}
+		spare.reset(0, memory, min(len(out), batchKeep))
 	}
 }
 

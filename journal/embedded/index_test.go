@@ -3,6 +3,7 @@ package embedded
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -577,6 +578,14 @@ func FuzzOpenRun(f *testing.F) {
 	})
 }
 
+// appendHead is how earlier versions wrote a customer's counters, each in a row of his own.
+func appendHead(b []byte, h head) []byte {
+	b = append(b, headVersion)
+	b = binary.AppendUvarint(b, h.Seq)
+	b = binary.AppendUvarint(b, h.EventSeq)
+	return binary.AppendUvarint(b, uint64(h.last))
+}
+
 func FuzzRows(f *testing.F) {
 	f.Add(byte(0), appendHead(nil, head{journal.Head{Seq: 1, EventSeq: 2}, 3}))
 	f.Add(byte(1), appendMarks(nil, []mark{{1, 2}, {3, 40}}))
@@ -584,9 +593,10 @@ func FuzzRows(f *testing.F) {
 		tellers: journal.Tellers{Before: 20260115, Pages: []journal.TellerPage{{Date: 20260116, Channel: 1, Last: []uint64{0, 4, 5}}}}}))
 	f.Add(byte(3), appendSnapshot(nil, &journal.Snapshot{Head: journal.Head{Seq: 3}, State: []byte("s")}))
 	f.Add(byte(4), appendWitness(nil, 7))
+	f.Add(byte(5), appendHeads(nil, []party{{0, head{journal.Head{Seq: 1, EventSeq: 2}, 3}}, {63, head{last: 1 << 40}}}))
 	f.Fuzz(func(t *testing.T, kind byte, b []byte) {
 		again := b
-		switch kind % 5 {
+		switch kind % 6 {
 		case 0:
 			if h, err := decodeHead(b); err == nil {
 				again = appendHead(nil, h)
@@ -610,6 +620,15 @@ func FuzzRows(f *testing.F) {
 		case 4:
 			if durable, err := decodeWitness(b); err == nil {
 				again = appendWitness(nil, durable)
+			}
+		case 5:
+			if row, err := decodeHeads(b, 3, nil); err == nil {
+				again = appendHeads(nil, row)
+				for i, p := range row {
+					if p.customer/headsOfRow != 3 || i > 0 && p.customer <= row[i-1].customer {
+						t.Fatalf("row 3 has customer %d", p.customer)
+					}
+				}
 			}
 		}
 		if len(again) > len(b) { // a number may have been written longer than it need be

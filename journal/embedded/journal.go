@@ -6,8 +6,8 @@
 // states. Its newest part is in memory; checkpoint.go moves that to disk from time to time, so that opening
 // reads only the records behind the last checkpoint. ids.go and runs.go hold the ids, store.go the rest.
 //
-// Memory: about 130 bytes for each record since the last checkpoint but one, which is 250,000 to 500,000 records and
-// at most 1,500,000 (see crowdedAfter); 2.3 bytes for each older id until that is filterBytesMax, 0.02 beyond; 144 MB
+// Memory: about 130 bytes for each record since the last checkpoint but one, which is 500,000 to 1,000,000 records and
+// at most 3,000,000 (see crowdedAfter); 2.3 bytes for each older id until that is filterBytesMax, 0.02 beyond; 256 MB
 // for the store; tailBytesMax of records on disk; batchMax for those not there yet, twice; 100 bytes a segment.
 package embedded
 
@@ -32,7 +32,7 @@ const (
 	SegmentBytesMin     = 2 * blockBytes
 	SegmentBytesMax     = 256 << 20
 	// CheckpointEveryDefault is how many records are read at the next start at most, about.
-	CheckpointEveryDefault = 250_000
+	CheckpointEveryDefault = 500_000
 	// roomEvery is how often it is tried again when the disk is full.
 	roomEvery = time.Second
 )
@@ -226,6 +226,7 @@ func (j *Journal) append(rec *journal.Record) error {
 	}
 	rec.TellerSerial = j.tellers.Next(rec)
 	b := &j.active
+	b.grow()
 	at := len(b.bytes)
 	b.bytes = appendRecord(append(b.bytes, zeroRecordHeader[:]...), rec)
 	for i := range parties {
@@ -353,6 +354,7 @@ func (j *Journal) SaveSnapshots(ctx context.Context, upTo journal.Position, stat
 	}
 	j.saving.Lock()
 	defer j.saving.Unlock()
+	now := upTo > 0
 	if upTo <= j.Saved() {
 		upTo = 0
 	}
@@ -361,7 +363,7 @@ func (j *Journal) SaveSnapshots(ctx context.Context, upTo journal.Position, stat
 	} else if err != nil {
 		return err
 	}
-	if err := j.store.save(upTo, states); err != nil {
+	if err := j.store.save(upTo, now, states); err != nil {
 		return err
 	}
 	if upTo > 0 {

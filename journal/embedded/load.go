@@ -124,7 +124,7 @@ func (j *Journal) listSegments() error {
 func (j *Journal) openIndex() (err error) {
 	j.epochs, j.heads, j.runs = make(map[uint16]uint64), newHeads(), newRuns(nil)
 	j.recent, j.emptied, j.frozen = newIDIndex(j.options.CheckpointEvery), newIDIndex(j.options.CheckpointEvery), nil
-	if j.store, err = openStore(j.dir, j.readOnly); err != nil {
+	if j.store, err = openStore(j.dir, j.readOnly, j.hasRoom); err != nil {
 		return &indexError{err}
 	}
 	saved, err := j.store.saved()

@@ -12,6 +12,7 @@ import (
 const (
 	snapshotVersion = 1
 	headVersion     = 1
+	headsVersion    = 1
 	marksVersion    = 1
 	stateVersion    = 2
 )
@@ -47,13 +48,7 @@ func decodeSnapshot(b []byte, s *journal.Snapshot) error {
 	return nil
 }
 
-func appendHead(b []byte, h head) []byte {
-	b = append(b, headVersion)
-	b = binary.AppendUvarint(b, h.Seq)
-	b = binary.AppendUvarint(b, h.EventSeq)
-	return binary.AppendUvarint(b, uint64(h.last))
-}
-
+// decodeHead reads a row of keyHead.
 func decodeHead(b []byte) (h head, err error) {
 	in, ok := rowReader(b, headVersion)
 	h.Seq, h.EventSeq = in.uvarint(math.MaxUint64), in.uvarint(math.MaxUint64)

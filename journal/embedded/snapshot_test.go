@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"os"
 	"slices"
 	"testing"
 
@@ -71,6 +72,56 @@ func TestSavedStatesAreFoundByCustomerAndPersonAfterAReopen(t *testing.T) {
 		t.Fatal(err)
 	}
 	look(opened(t, dir, Options{}))
+}
+
+// States that are saved between two checkpoints may be lost with the process; what they replaced must be there, and whose
+// person was saved once is found.
+func TestWhatACrashLosesOfSavedStatesIsBehindTheCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	j := opened(t, dir, Options{})
+	w := newWriter(t, j)
+	w.append(1, 2)
+	w.append(2, 0)
+	before := journal.Snapshot{Customer: 1, Head: headOf(t, j, 1), Person: ledger.U64(11), State: []byte("before")}
+	if err := j.SaveSnapshots(t.Context(), 2, states(before)); err != nil {
+		t.Fatal(err)
+	}
+	after := before
+	after.State, after.PersonSaved = []byte("after"), true
+	other := journal.Snapshot{Customer: 2, Head: headOf(t, j, 2), Person: ledger.U64(22), State: []byte("other")}
+	if err := j.SaveSnapshots(t.Context(), 0, states(after, other)); err != nil {
+		t.Fatal(err)
+	}
+	look := func(j *Journal, flushed bool) {
+		t.Helper()
+		one, err1 := j.Snapshot(1)
+		two, err2 := j.Snapshot(2)
+		person1, err3 := j.FindPerson(ledger.U64(11))
+		person2, err4 := j.FindPerson(ledger.U64(22))
+		if err := errors.Join(err1, err2, err3, err4); err != nil {
+			t.Fatal(err)
+		}
+		if s := string(one.State); s != "after" && (flushed || s != "before") || person1 != 1 {
+			t.Errorf("customer 1: %q, person of %d", s, person1)
+		}
+		if s := string(two.State); s != "other" && (flushed || s != "") || (person2 == 2) != (s == "other") {
+			t.Errorf("customer 2: %q, person of %d", s, person2)
+		}
+	}
+	look(j, true)
+	crashed := t.TempDir()
+	if err := os.CopyFS(crashed, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	look(opened(t, crashed, Options{}), false)
+	if err := j.SaveSnapshots(t.Context(), j.Saved(), states()); err != nil { // which saves up to nothing new
+		t.Fatal(err)
+	}
+	crashed = t.TempDir()
+	if err := os.CopyFS(crashed, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	look(opened(t, crashed, Options{}), true)
 }
 
 // A state ahead of the durable records would show money that a crash takes back.

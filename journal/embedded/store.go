@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,6 +23,7 @@ import (
 type store struct {
 	dir      string
 	readOnly bool
+	room     func() error // why nothing may be written; nil: there is room
 	mu       sync.Mutex
 	db       *pebble.DB // nil: nothing was ever saved
 }
@@ -31,14 +31,16 @@ type store struct {
 // Sizes of the store, bytes.
 const (
 	storeCacheBytes    = 128 << 20 // counters, filters and indexes of a million customers fit
-	storeMemTableBytes = 16 << 20
+	storeMemTableBytes = 64 << 20  // the states of 100,000 customers: a checkpoint is one piece to be merged, or few
+	storeBaseBytes     = 256 << 20 // so much is merged with at once; beyond it there is a level more
+	storeFileBytes     = 16 << 20
 	storeBatchBytes    = 1 << 20
 	storeFilterBits    = 10
 )
 
 // storeL0Max is how many saves gather before they are merged with what was saved earlier, storeL0Stop with how many a
-// save waits for that. Each checkpoint is one, and at full speed there is one a second: merging every fourth, as is
-// usual, took a fifth of a transfer's CPU.
+// save waits for that. Each checkpoint is one, and at full speed there is one every few seconds: merging every fourth, as
+// is usual, took a fifth of a transfer's CPU.
 const (
 	storeL0Max  = 10
 	storeL0Stop = 24
@@ -49,15 +51,16 @@ const (
 	keyState    = 'I' // indexState
 	keySaved    = 'S' // position up to which every customer's state is saved
 	keySnapshot = 'c' // customer, big endian: snapshot
-	keyHead     = 'h' // customer, big endian: counters and last record
+	keyHeads    = 'H' // customer by headsOfRow, big endian: counters and last records of those
+	keyHead     = 'h' // customer, big endian: the same of one, as earlier versions wrote it
 	keyMarks    = 'm' // first position of a segment, big endian: its marks
 	keyPerson   = 'p' // person: the customer who last had it
 )
 
 var errMalformedRow = errors.New("malformed row")
 
-func openStore(dir string, readOnly bool) (*store, error) {
-	s := &store{dir: filepath.Join(dir, "index"), readOnly: readOnly}
+func openStore(dir string, readOnly bool, room func() error) (*store, error) {
+	s := &store{dir: filepath.Join(dir, "index"), readOnly: readOnly, room: room}
 	switch _, err := os.Stat(s.dir); {
 	case errors.Is(err, os.ErrNotExist):
 		return s, nil
@@ -80,7 +83,11 @@ func (s *store) open(make bool) (*pebble.DB, error) {
 	options := &pebble.Options{
 		Cache: cache, MemTableSize: storeMemTableBytes, DisableWAL: true, ReadOnly: s.readOnly,
 		FormatMajorVersion: pebble.FormatNewest, Logger: silent{},
-		L0CompactionThreshold: storeL0Max, L0StopWritesThreshold: storeL0Stop,
+		L0CompactionThreshold: storeL0Max, L0StopWritesThreshold: storeL0Stop, LBaseMaxBytes: storeBaseBytes,
+		FlushSplitBytes: storeMemTableBytes,
+	}
+	for i := range options.TargetFileSizes {
+		options.TargetFileSizes[i] = storeFileBytes
 	}
 	// What has just been written will soon be written again, by a merge or because it has changed.
 	options.Levels[0].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
@@ -111,7 +118,11 @@ func (s *store) close() error {
 	if s.db == nil {
 		return nil
 	}
-	err := s.db.Close()
+	var err error
+	if !s.readOnly && s.room() == nil { // without room what is in memory is left to the records, which have it
+		err = s.db.Flush()
+	}
+	err = errors.Join(err, s.db.Close())
 	s.db = nil
 	return err
 }
@@ -230,34 +241,46 @@ func (r *rows) set(key, value []byte) {
 	}
 }
 
-// flush makes all rows durable, in the order in which they were set.
-func (r *rows) flush() error {
+// commit shows all rows. They become durable in the order in which they were set, at the latest with the next flush.
+func (r *rows) commit() error {
 	r.err = errors.Join(r.err, r.batch.Commit(pebble.NoSync), r.batch.Close())
-	if r.err == nil {
-		r.err = r.db.Flush()
-	}
 	if r.err != nil {
 		return fmt.Errorf("journal: write %s: %w", r.store.dir, r.err)
 	}
 	return nil
 }
 
-// save writes the snapshots, and last that they are complete up to a position.
-func (s *store) save(upTo journal.Position, states iter.Seq[journal.Snapshot]) error {
+// flush is commit, and all rows are durable.
+func (r *rows) flush() error {
+	if err := r.commit(); err != nil {
+		return err
+	}
+	if err := r.db.Flush(); err != nil {
+		return fmt.Errorf("journal: write %s: %w", r.store.dir, err)
+	}
+	return nil
+}
+
+// save writes the snapshots, and last that they are complete up to a position, if it is not zero. They are durable now,
+// or soon, in the order in which they were written: what a crash loses of them is behind the position saved last.
+func (s *store) save(upTo journal.Position, now bool, states iter.Seq[journal.Snapshot]) error {
 	w, err := s.write()
 	if err != nil {
 		return err
 	}
 	var value []byte
 	for state := range states {
-		value = appendSnapshot(value[:0], &state)
-		w.set(rowKey(keySnapshot, state.Customer), value)
-		if !state.Person.IsZero() {
+		if !state.Person.IsZero() && !state.PersonSaved { // first: who has a state on disk is found there
 			w.set(personKey(state.Person), binary.BigEndian.AppendUint64(nil, state.Customer))
 		}
+		value = appendSnapshot(value[:0], &state)
+		w.set(rowKey(keySnapshot, state.Customer), value)
 	}
 	if upTo > 0 {
 		w.set([]byte{keySaved}, binary.BigEndian.AppendUint64(nil, uint64(upTo)))
+	}
+	if !now {
+		return w.commit()
 	}
 	return w.flush()
 }
@@ -268,13 +291,8 @@ func (s *store) checkpoint(state *indexState, heads *headTable, marks map[journa
 	if err != nil {
 		return err
 	}
-	var key, value []byte
 	if heads != nil {
-		for customer, h := range heads.all() {
-			key = binary.BigEndian.AppendUint64(append(key[:0], keyHead), customer)
-			value = appendHead(value[:0], h)
-			w.set(key, value)
-		}
+		w.err = errors.Join(w.err, s.setHeads(w, heads))
 	}
 	for first, m := range marks {
 		w.set(rowKey(keyMarks, uint64(first)), appendMarks(nil, m))
@@ -293,53 +311,6 @@ func (s *store) forget(gone []*segment) error {
 		w.err = errors.Join(w.err, w.batch.Delete(rowKey(keyMarks, uint64(segment.first)), nil))
 	}
 	return w.flush()
-}
-
-func (s *store) head(customer uint64) (h head, err error) {
-	err = s.get(rowKey(keyHead, customer), func(value []byte) (err error) {
-		h, err = decodeHead(value)
-		return err
-	})
-	return h, err
-}
-
-// headsNear is how many rows are passed over before the next one is looked for.
-const headsNear = 32
-
-// heads calls each with the counters of those of the customers, in rising order, that have any. The next row is often
-// the next customer's, or near: that is cheaper than looking for him.
-func (s *store) heads(customers []uint64, each func(customer uint64, h head)) (err error) {
-	db, err := s.open(false)
-	if db == nil {
-		return err
-	}
-	rows, err := db.NewIter(&pebble.IterOptions{LowerBound: []byte{keyHead}, UpperBound: []byte{keyHead + 1}})
-	if err != nil {
-		return fmt.Errorf("journal: read %s: %w", s.dir, err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	var key []byte
-	for i, customer := range customers {
-		key = binary.BigEndian.AppendUint64(append(key[:0], keyHead), customer)
-		for near := 0; i > 0 && near < headsNear && rows.Valid() && bytes.Compare(rows.Key(), key) < 0; near++ {
-			rows.Next()
-		}
-		if i == 0 || rows.Valid() && bytes.Compare(rows.Key(), key) < 0 {
-			rows.SeekGE(key)
-		}
-		if !rows.Valid() {
-			break
-		}
-		if !bytes.Equal(rows.Key(), key) {
-			continue
-		}
-		h, err := decodeHead(rows.Value())
-		if err != nil {
-			return fmt.Errorf("journal: read %s: customer %d: %w", s.dir, customer, err)
-		}
-		each(customer, h)
-	}
-	return rows.Error()
 }
 
 func (s *store) marks(first journal.Position) (marks []mark, err error) {

@@ -23,23 +23,26 @@ type flushed struct {
 	bytes   []byte // with its padding
 }
 
-// push keeps the flushed bytes and returns memory that is no longer needed, if any.
-func (t *tail) push(f flushed) (free []byte) {
+// push keeps the flushed bytes, and appends memory that is no longer needed to spares, as far as it is worth keeping.
+func (t *tail) push(f flushed, spares [][]byte) [][]byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.kept = append(t.kept, f)
 	t.bytes += cap(f.bytes)
 	n := 0
 	for ; t.bytes > tailBytesMax; n++ {
-		free = t.kept[n].bytes
+		free := t.kept[n].bytes
 		t.bytes -= cap(free)
+		if cap(free) <= batchKeep && len(spares) < sparesMax {
+			spares = append(spares, free)
+		}
 	}
 	if n > 0 {
 		rest := copy(t.kept, t.kept[n:])
 		clear(t.kept[rest:])
 		t.kept = t.kept[:rest]
 	}
-	return free
+	return spares
 }
 
 // read copies len(b) bytes of the segment's file if they are all kept.
