@@ -274,7 +274,7 @@ func (s *server) openStream(at layout, catalogue *bank.Catalogue, logger *slog.L
 	s.reporting.Store(true)
 	s.consumers = []worker{s.run("relay", s.relay.Run), s.run("report", s.report.Run)}
 	s.behind = s.run("write-behind", func(ctx context.Context) error {
-		return writeBehind(ctx, at.stream(), at.report(), at.report()+"-wal")
+		return writeBehind(ctx, logger, at.stream(), at.report(), at.report()+"-wal")
 	})
 	return nil
 }

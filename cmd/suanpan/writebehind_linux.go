@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,8 +20,9 @@ import (
 // writeBehindEvery is how much of it gathers, in time.
 const writeBehindEvery = 500 * time.Millisecond
 
-// writeBehind has the system write what changes in the directories and files to disk, until ctx ends.
-func writeBehind(ctx context.Context, paths ...string) error {
+// writeBehind has the system write what changes in the directories and files to disk, until ctx ends or it can't be
+// asked: then it does so later by itself.
+func writeBehind(ctx context.Context, logger *slog.Logger, paths ...string) error {
 	tick := time.NewTicker(writeBehindEvery)
 	defer tick.Stop()
 	for since := time.Now(); ; {
@@ -32,7 +34,8 @@ func writeBehind(ctx context.Context, paths ...string) error {
 		begun := time.Now()
 		for _, path := range paths {
 			if _, err := beginWriting(path, since); err != nil {
-				return err
+				logger.Warn("what stream and report write gets to disk in bursts, which payments wait for", "cause", err)
+				return nil
 			}
 		}
 		since = begun.Add(-writeBehindEvery) // a file's time is that of the system's last tick

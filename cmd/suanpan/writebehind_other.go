@@ -2,10 +2,13 @@
 
 package main
 
-import "context"
+import (
+	"context"
+	"log/slog"
+)
 
 // writeBehind is left to the system.
-func writeBehind(ctx context.Context, _ ...string) error {
+func writeBehind(ctx context.Context, _ *slog.Logger, _ ...string) error {
 	<-ctx.Done()
 	return nil
 }
