@@ -152,6 +152,7 @@ func (r *rows[T]) restore(n uint32, tail []byte) error {
 	r.first = r.sealed
 	r.blocks = make([][]byte, r.sealed)
 	r.file.written.Store(int64(r.sealed))
+	r.file.warmed = int64(r.sealed) * int64(r.file.blockBytes) / hugePage * hugePage
 	last := rowsIn[T](tail)
 	if len(last) != int(n&(blockRows-1)) {
 		return fmt.Errorf("%w: %s: the snapshot has %d of the last %d rows", ErrDamaged, r.file.disk.Name(), len(last), n&(blockRows-1))
@@ -174,7 +175,8 @@ type rowFile struct {
 	blockBytes  int                      // bytes of a block
 	residentMax int                      // blocks in memory
 	written     atomic.Int64             // blocks on disk, counted from the first
-	entered     func(block []byte) error // called with each block once it is written; nil: nothing to do
+	entered     func(block []byte) error // called with each block before it is written; nil: nothing to do
+	warmed      int64                    // bytes in the page cache or never to be brought there, counted from the first
 	pages       sync.Pool
 }
 
@@ -207,14 +209,37 @@ func sumOf(number int64, page []byte) uint32 {
 	return crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, page[:pageBytes-checkBytes])
 }
 
-// write puts a block on disk with the checksums of its pages. Only this goroutine touches those.
-func (f *rowFile) write(number uint32, block []byte) error {
-	first := int64(number) * int64(f.blockBytes/pageBytes)
-	for at := 0; at < len(block); at += pageBytes {
-		page := block[at : at+pageBytes]
-		binary.LittleEndian.PutUint32(page[pageBytes-checkBytes:], sumOf(first+int64(at/pageBytes), page))
+// write puts consecutive blocks on disk with the checksums of their pages. Only this goroutine touches those. What is to be
+// entered is entered while the block is near the processor.
+func (f *rowFile) write(first uint32, blocks [][]byte) error {
+	pages := int64(f.blockBytes / pageBytes)
+	for i, block := range blocks {
+		number := (int64(first) + int64(i)) * pages
+		for at := 0; at < len(block); at += pageBytes {
+			page := block[at : at+pageBytes]
+			binary.LittleEndian.PutUint32(page[pageBytes-checkBytes:], sumOf(number+int64(at/pageBytes), page))
+		}
+		if f.entered != nil {
+			if err := f.entered(block); err != nil {
+				return err
+			}
+		}
 	}
-	return f.disk.write(block, first*pageBytes)
+	return f.disk.write(int64(first)*int64(f.blockBytes), blocks...)
+}
+
+// warmMax is how much of a file is brought into the page cache at a time.
+const warmMax = 8 * hugePage
+
+// warm brings more of what is written into the page cache, as far as it fills huge pages, or reports that there is nothing.
+// Only the store's goroutine for it calls this.
+func (f *rowFile) warm() bool {
+	n := min(warmMax, (f.written.Load()*int64(f.blockBytes)-f.warmed)/hugePage*hugePage)
+	if n > 0 {
+		f.disk.warm(f.warmed, n)
+		f.warmed += n
+	}
+	return n > 0
 }
 
 // check compares the page with this number with its checksum.
