@@ -93,9 +93,7 @@ func (d *disk) warm(offset, length int64) {
 		return
 	}
 	_ = unix.Madvise(memory, unix.MADV_HUGEPAGE)
-	for at := 0; at < len(memory); at += hugePage {
-		_ = handoff.Madvise(memory[at:min(at+pageBytes, len(memory))], unix.MADV_POPULATE_READ)
-	}
+	_ = handoff.Madvise(memory, unix.MADV_POPULATE_READ)
 	_ = unix.Munmap(memory)
 }
 
