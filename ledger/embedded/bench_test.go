@@ -118,6 +118,25 @@ func BenchmarkCreateTransfers(b *testing.B) {
 	}
 }
 
+// BenchmarkTransfersInMemory measures the same full batches in an engine that has no directory: all rows stay in memory,
+// which is new to the process, and the index by field is made beside it.
+func BenchmarkTransfersInMemory(b *testing.B) {
+	accounts := benchmarkAccounts()
+	e := New(Options{})
+	openAccounts(b, e, accounts)
+	p := newPayments(accounts)
+	p.run(b, e, inMemoryWarmUp, batchMax)
+	before := cpuSeconds(b)
+	b.ReportAllocs()
+	b.ResetTimer()
+	p.run(b, e, b.N, batchMax)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "transfers/s")
+	b.ReportMetric((cpuSeconds(b)-before)/b.Elapsed().Seconds(), "cores")
+}
+
+// inMemoryWarmUp is fewer than warmUp: no part of this memory is used again.
+const inMemoryWarmUp = 2_000_000
+
 // BenchmarkFloor measures the memory accesses of a plain transfer and nothing else, for comparison: no rules,
 // no lists, no history, no disk. Two accounts of ten million are found by id in a hash table and changed, an id
 // is looked for and entered in another, a row of 160 bytes is written. All of it lies in huge pages, and what

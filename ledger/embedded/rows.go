@@ -22,6 +22,7 @@ import (
 // the log.
 type rows[T any] struct {
 	n      uint32
+	arena  *arena   // has the large blocks
 	blocks [][]byte // by number; nil: only on disk
 	first  uint32   // block in memory
 	file   *rowFile // nil: no store
@@ -95,17 +96,27 @@ func (r *rows[T]) ahead(n int) (sink uint64) {
 	return sink
 }
 
-// memory for another block: that of the oldest one, if so many are in memory, or new.
+// memory for another block: that of the oldest one, if so many are in memory, or new. Small blocks lie in the heap, and so
+// does the first one: most lists of a test never fill it.
 func (r *rows[T]) memory() []byte {
-	if r.file == nil || len(r.blocks)-int(r.first) < r.file.residentMax {
-		return alignedBytes(blockBytes[T]())
+	size := blockBytes[T]()
+	switch {
+	case r.file != nil && len(r.blocks)-int(r.first) >= r.file.residentMax:
+		r.file.store.wait(r.file, int64(r.first)+1)
+		oldest := r.blocks[r.first]
+		r.blocks[r.first] = nil
+		r.first++
+		return oldest
+	case len(r.blocks) == 0 || size < largeBlock:
+		return alignedBytes(size)
+	case r.arena == nil:
+		r.arena = new(arena)
 	}
-	r.file.store.wait(r.file, int64(r.first)+1)
-	oldest := r.blocks[r.first]
-	r.blocks[r.first] = nil
-	r.first++
-	return oldest
+	return r.arena.take(size)
 }
+
+// largeBlock is the size from which blocks are worth huge pages.
+const largeBlock = 512 << 10
 
 // alignedBytes allocates n bytes that begin at a page, as direct writes want them.
 func alignedBytes(n int) []byte {
@@ -169,6 +180,7 @@ func (r *rows[T]) restore(n uint32, tail []byte) error {
 // rowFile is the part of a list of rows on disk.
 type rowFile struct {
 	store       *store
+	arena       *arena // who writes its blocks keeps their memory
 	disk        *disk
 	size        int                      // bytes of a row
 	pageRows    int                      // rows of a page
@@ -187,13 +199,13 @@ func openRows[T any](s *store, path string, residentBytes int) (rows[T], error) 
 		return rows[T]{}, fmt.Errorf("ledger: %w", err)
 	}
 	file := &rowFile{
-		store: s, disk: d, size: int(unsafe.Sizeof(row)), pageRows: pageRows[T](), blockBytes: blockBytes[T](),
+		store: s, arena: new(arena), disk: d, size: int(unsafe.Sizeof(row)), pageRows: pageRows[T](), blockBytes: blockBytes[T](),
 		residentMax: max(residentBytesMin, residentBytes) / blockBytes[T](),
 	}
 	file.residentMax = max(file.residentMax, residentBlocksMin)
 	file.pages.New = func() any { return new([pageBytes]byte) }
 	s.files = append(s.files, file)
-	return rows[T]{file: file}, nil
+	return rows[T]{file: file, arena: file.arena}, nil
 }
 
 // A batch can add 8,189 rows, which lie in at most four blocks; those must stay in memory until it is over.
