@@ -78,11 +78,13 @@ func rest(vector []unix.Iovec, n uint64) []unix.Iovec {
 		vector = vector[1:]
 	}
 	if n > 0 {
-		part := unsafe.Slice(vector[0].Base, vector[0].Len)[n:]
+		part := bytesIn(vector[0])[n:]
 		vector[0] = unix.Iovec{Base: &part[0], Len: uint64(len(part))}
 	}
 	return vector
 }
+
+func bytesIn(part unix.Iovec) []byte { return unsafe.Slice(part.Base, part.Len) }
 
 // warm has the disk bring a part of the file, which begins at a multiple of hugePage, into the page cache, and returns when
 // it is there. A refusal is no fault: it is read when it is wanted. By way of memory that wants huge pages the kernel takes
