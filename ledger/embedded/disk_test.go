@@ -302,7 +302,7 @@ func TestAFileThatTakesNoDirectWritesIsWrittenThroughThePageCache(t *testing.T) 
 	// Memory that is not aligned is refused as a page too small would be.
 	page := alignedBytes(2 * pageBytes)[1 : 1+pageBytes]
 	page[7] = 7
-	if err := d.write(page, pageBytes); err != nil {
+	if err := d.write(pageBytes, page); err != nil {
 		t.Fatal(err)
 	}
 	got := make([]byte, pageBytes)

@@ -321,12 +321,13 @@ func (r *run) write(path string, p *pairs, sorter *sorter) (err error) {
 	trailer = binary.LittleEndian.AppendUint32(trailer, crc32.Checksum(trailer, castagnoli))
 	clear(b[at : len(b)-len(trailer)])
 	copy(b[len(b)-len(trailer):], trailer)
-	if err := d.write(b, 0); err != nil {
+	if err := d.write(0, b); err != nil {
 		return err
 	}
 	if err := errors.Join(d.sync(), os.Rename(path+".tmp", path)); err != nil {
 		return err
 	}
+	d.warm(0, int64(len(b)))
 	r.disk = d
 	return nil
 }

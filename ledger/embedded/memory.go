@@ -35,6 +35,28 @@ func mapHuge(size int) *mapping {
 	return m
 }
 
+// arena gives memory for large blocks, in huge pages and one behind the other. It is given back when nobody refers to the
+// arena any more.
+type arena struct {
+	maps []*mapping
+	left []byte // of the last
+}
+
+// arenaBytes is how much address space an arena takes at a time. Only what is used takes memory.
+const arenaBytes = 64 << 20
+
+// take returns n bytes that begin at a page, at most arenaBytes.
+func (a *arena) take(n int) []byte {
+	if len(a.left) < n {
+		m := mapHuge(arenaBytes)
+		a.maps = append(a.maps, m)
+		a.left = m.bytes
+	}
+	b := a.left[:n:n]
+	a.left = a.left[n:]
+	return b
+}
+
 // populate has a part of the memory backed by pages. What is there stays as it is.
 func (m *mapping) populate(part []byte) {
 	start := -uintptr(unsafe.Pointer(unsafe.SliceData(part))) & (pageBytes - 1)

@@ -316,7 +316,7 @@ func (s *shard) load(entries []uint64) {
 	if len(entries) == 0 {
 		return
 	}
-	lines := linesMin + uint32(uint64(len(entries))*32/25/lineEntries)
+	lines := toHugePage(linesMin + uint32(uint64(len(entries))*10/7/lineEntries))
 	s.lines = lines
 	s.extend(max(len(entries), s.below()+lineEntries*int(lines)))
 	copy(s.entries, entries)

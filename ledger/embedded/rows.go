@@ -22,6 +22,7 @@ import (
 // the log.
 type rows[T any] struct {
 	n      uint32
+	arena  *arena   // has the large blocks
 	blocks [][]byte // by number; nil: only on disk
 	first  uint32   // block in memory
 	file   *rowFile // nil: no store
@@ -95,17 +96,27 @@ func (r *rows[T]) ahead(n int) (sink uint64) {
 	return sink
 }
 
-// memory for another block: that of the oldest one, if so many are in memory, or new.
+// memory for another block: that of the oldest one, if so many are in memory, or new. Small blocks lie in the heap, and so
+// does the first one: most lists of a test never fill it.
 func (r *rows[T]) memory() []byte {
-	if r.file == nil || len(r.blocks)-int(r.first) < r.file.residentMax {
-		return alignedBytes(blockBytes[T]())
+	size := blockBytes[T]()
+	switch {
+	case r.file != nil && len(r.blocks)-int(r.first) >= r.file.residentMax:
+		r.file.store.wait(r.file, int64(r.first)+1)
+		oldest := r.blocks[r.first]
+		r.blocks[r.first] = nil
+		r.first++
+		return oldest
+	case len(r.blocks) == 0 || size < largeBlock:
+		return alignedBytes(size)
+	case r.arena == nil:
+		r.arena = new(arena)
 	}
-	r.file.store.wait(r.file, int64(r.first)+1)
-	oldest := r.blocks[r.first]
-	r.blocks[r.first] = nil
-	r.first++
-	return oldest
+	return r.arena.take(size)
 }
+
+// largeBlock is the size from which blocks are worth huge pages.
+const largeBlock = 512 << 10
 
 // alignedBytes allocates n bytes that begin at a page, as direct writes want them.
 func alignedBytes(n int) []byte {
@@ -152,6 +163,7 @@ func (r *rows[T]) restore(n uint32, tail []byte) error {
 	r.first = r.sealed
 	r.blocks = make([][]byte, r.sealed)
 	r.file.written.Store(int64(r.sealed))
+	r.file.warmed = int64(r.sealed) * int64(r.file.blockBytes) / hugePage * hugePage
 	last := rowsIn[T](tail)
 	if len(last) != int(n&(blockRows-1)) {
 		return fmt.Errorf("%w: %s: the snapshot has %d of the last %d rows", ErrDamaged, r.file.disk.Name(), len(last), n&(blockRows-1))
@@ -168,13 +180,15 @@ func (r *rows[T]) restore(n uint32, tail []byte) error {
 // rowFile is the part of a list of rows on disk.
 type rowFile struct {
 	store       *store
+	arena       *arena // who writes its blocks keeps their memory
 	disk        *disk
 	size        int                      // bytes of a row
 	pageRows    int                      // rows of a page
 	blockBytes  int                      // bytes of a block
 	residentMax int                      // blocks in memory
 	written     atomic.Int64             // blocks on disk, counted from the first
-	entered     func(block []byte) error // called with each block once it is written; nil: nothing to do
+	entered     func(block []byte) error // called with each block before it is written; nil: nothing to do
+	warmed      int64                    // bytes in the page cache or never to be brought there, counted from the first
 	pages       sync.Pool
 }
 
@@ -185,13 +199,13 @@ func openRows[T any](s *store, path string, residentBytes int) (rows[T], error) 
 		return rows[T]{}, fmt.Errorf("ledger: %w", err)
 	}
 	file := &rowFile{
-		store: s, disk: d, size: int(unsafe.Sizeof(row)), pageRows: pageRows[T](), blockBytes: blockBytes[T](),
+		store: s, arena: new(arena), disk: d, size: int(unsafe.Sizeof(row)), pageRows: pageRows[T](), blockBytes: blockBytes[T](),
 		residentMax: max(residentBytesMin, residentBytes) / blockBytes[T](),
 	}
 	file.residentMax = max(file.residentMax, residentBlocksMin)
 	file.pages.New = func() any { return new([pageBytes]byte) }
 	s.files = append(s.files, file)
-	return rows[T]{file: file}, nil
+	return rows[T]{file: file, arena: file.arena}, nil
 }
 
 // A batch can add 8,189 rows, which lie in at most four blocks; those must stay in memory until it is over.
@@ -207,14 +221,37 @@ func sumOf(number int64, page []byte) uint32 {
 	return crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, page[:pageBytes-checkBytes])
 }
 
-// write puts a block on disk with the checksums of its pages. Only this goroutine touches those.
-func (f *rowFile) write(number uint32, block []byte) error {
-	first := int64(number) * int64(f.blockBytes/pageBytes)
-	for at := 0; at < len(block); at += pageBytes {
-		page := block[at : at+pageBytes]
-		binary.LittleEndian.PutUint32(page[pageBytes-checkBytes:], sumOf(first+int64(at/pageBytes), page))
+// write puts consecutive blocks on disk with the checksums of their pages. Only this goroutine touches those. What is to be
+// entered is entered while the block is near the processor.
+func (f *rowFile) write(first uint32, blocks [][]byte) error {
+	pages := int64(f.blockBytes / pageBytes)
+	for i, block := range blocks {
+		number := (int64(first) + int64(i)) * pages
+		for at := 0; at < len(block); at += pageBytes {
+			page := block[at : at+pageBytes]
+			binary.LittleEndian.PutUint32(page[pageBytes-checkBytes:], sumOf(number+int64(at/pageBytes), page))
+		}
+		if f.entered != nil {
+			if err := f.entered(block); err != nil {
+				return err
+			}
+		}
 	}
-	return f.disk.write(block, first*pageBytes)
+	return f.disk.write(int64(first)*int64(f.blockBytes), blocks...)
+}
+
+// warmMax is how much of a file is brought into the page cache at a time.
+const warmMax = 8 * hugePage
+
+// warm brings more of what is written into the page cache, as far as it fills huge pages, or reports that there is nothing.
+// Only the store's goroutine for it calls this.
+func (f *rowFile) warm() bool {
+	n := min(warmMax, (f.written.Load()*int64(f.blockBytes)-f.warmed)/hugePage*hugePage)
+	if n > 0 {
+		f.disk.warm(f.warmed, n)
+		f.warmed += n
+	}
+	return n > 0
 }
 
 // check compares the page with this number with its checksum.

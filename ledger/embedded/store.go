@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// store is the directory of an engine whose rows are on disk, and the goroutine that writes them. What
-// it writes is flushed only for a snapshot.
+// store is the directory of an engine whose rows are on disk, and the goroutines that write them and have them in the page
+// cache. What is written is flushed only for a snapshot.
 type store struct {
 	dir   string
 	lock  *os.File
@@ -21,10 +21,16 @@ type store struct {
 	moved  sync.Cond // something was written, or the store failed
 	jobs   chan job
 	ended  chan struct{}
+	fresh  chan struct{} // something was written that is not in the page cache; capacity 1: once is enough to say it
+	warmed chan struct{} // closed when nothing is brought there any more
 	queued int64
 	done   int64
 	fault  error
 }
+
+// togetherMax is how many blocks of a file are written by one call. Where there is but one processor, this goroutine comes
+// to work when the engine has filled several.
+const togetherMax = 16
 
 // job is a full block to write.
 type job struct {
@@ -59,9 +65,10 @@ func openStore(dir string) (*store, error) {
 		_ = lock.Close()
 		return nil, fmt.Errorf("%w: %s", ErrInUse, dir)
 	}
-	s := &store{dir: dir, lock: lock, jobs: make(chan job, jobsMax), ended: make(chan struct{})}
+	s := &store{dir: dir, lock: lock, jobs: make(chan job, jobsMax), ended: make(chan struct{}), fresh: make(chan struct{}, 1), warmed: make(chan struct{})}
 	s.moved.L = &s.mu
 	go s.run()
+	go s.warm()
 	return s, nil
 }
 
@@ -74,21 +81,74 @@ func (s *store) queue(j job) {
 
 func (s *store) run() {
 	defer close(s.ended)
-	for j := range s.jobs {
-		err := j.file.write(j.number, j.block)
-		if err == nil && j.file.entered != nil {
-			err = j.file.entered(j.block)
+	together := make([]job, 0, togetherMax)
+	for next := range s.jobs {
+		for more := true; more; {
+			together, next, more = s.gather(append(together[:0], next))
+			s.write(together)
 		}
-		s.mu.Lock()
-		s.done++
-		if err != nil && s.fault == nil {
-			s.fault = fmt.Errorf("ledger: write rows: %w", err)
+	}
+}
+
+// gather adds to a job those waiting that go on where it ends. The next one, if there is more, does not.
+func (s *store) gather(together []job) (_ []job, next job, more bool) {
+	for len(together) < togetherMax {
+		select {
+		case next, more = <-s.jobs:
+			last := together[len(together)-1]
+			if !more || next.file != last.file || next.number != last.number+1 {
+				return together, next, more
+			}
+			together = append(together, next)
+		default:
+			return together, next, false
 		}
-		if s.fault == nil {
-			j.file.written.Store(int64(j.number) + 1)
+	}
+	return together, next, false
+}
+
+// write writes consecutive blocks of a file.
+func (s *store) write(jobs []job) {
+	file, first := jobs[0].file, jobs[0].number
+	var blocks [togetherMax][]byte
+	for i := range jobs {
+		blocks[i] = jobs[i].block
+	}
+	err := s.fault // only this goroutine sets it
+	if err == nil {
+		err = file.write(first, blocks[:len(jobs)])
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.done += int64(len(jobs))
+	switch {
+	case err == nil:
+		file.written.Store(int64(first) + int64(len(jobs)))
+		select {
+		case s.fresh <- struct{}{}:
+		default:
 		}
-		s.moved.Broadcast()
-		s.mu.Unlock()
+	case s.fault == nil:
+		s.fault = fmt.Errorf("ledger: write rows: %w", err)
+	}
+	s.moved.Broadcast()
+}
+
+// warm has what is written brought into the page cache, a few megabytes of a file at a time, until there is to be no more.
+func (s *store) warm() {
+	defer close(s.warmed)
+	for range s.fresh {
+		for more := true; more; {
+			more = false
+			for _, f := range s.files {
+				select {
+				case <-s.ended:
+					return
+				default:
+					more = f.warm() || more
+				}
+			}
+		}
 	}
 }
 
@@ -128,6 +188,8 @@ func (s *store) settled() error {
 func (s *store) close() error {
 	close(s.jobs)
 	<-s.ended
+	close(s.fresh)
+	<-s.warmed
 	errs := []error{s.fault}
 	for _, f := range s.files {
 		errs = append(errs, f.disk.Close())
