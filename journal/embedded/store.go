@@ -30,7 +30,9 @@ type store struct {
 
 // Sizes of the store, bytes.
 const (
-	storeCacheBytes    = 128 << 20 // counters, filters and indexes of a million customers fit
+	// The database takes its tables in memory, of which there may be two, out of the cache. What is left must hold filters
+	// and indexes, some ten bytes a customer, or each look-up reads whole ones again, and the counters of those who pay.
+	storeCacheBytes    = 2*storeMemTableBytes + 256<<20
 	storeMemTableBytes = 64 << 20  // the states of 100,000 customers: a checkpoint is one piece to be merged, or few
 	storeBaseBytes     = 256 << 20 // so much is merged with at once; beyond it there is a level more
 	storeFileBytes     = 16 << 20
