@@ -31,9 +31,9 @@ func exitsyscall()
 //go:uintptrescapes
 //go:nosplit
 //go:norace
-func call(trap, a1, a2, a3, a4 uintptr) (r1 uintptr, errno syscall.Errno) {
+func call(trap, a1, a2, a3, a4, a5, a6 uintptr) (r1 uintptr, errno syscall.Errno) {
 	entersyscallblock()
-	r1, _, errno = syscall.RawSyscall6(trap, a1, a2, a3, a4, 0, 0)
+	r1, _, errno = syscall.RawSyscall6(trap, a1, a2, a3, a4, a5, a6)
 	exitsyscall()
 	return r1, errno
 }
@@ -54,17 +54,28 @@ func retried(call func() (uintptr, syscall.Errno)) (int, error) {
 // Pwritev is pwritev(2) on an open file: the parts, at most 1,024, one behind the other from offset on. As that does, it
 // may write less than all.
 func Pwritev(fd int, parts []unix.Iovec, offset int64) (int, error) {
+	return pwritev(fd, parts, offset, 0)
+}
+
+// PwritevThrough is Pwritev and, of what it writes, Fdatasync in one call (RWF_DSYNC). The error of a system or a file system
+// that can't is errors.ErrUnsupported, and nothing was written; any other may be that of the flush.
+func PwritevThrough(fd int, parts []unix.Iovec, offset int64) (int, error) {
+	return pwritev(fd, parts, offset, unix.RWF_DSYNC)
+}
+
+func pwritev(fd int, parts []unix.Iovec, offset int64, flags uintptr) (int, error) {
 	if len(parts) == 0 {
 		return 0, nil
 	}
 	return retried(func() (uintptr, syscall.Errno) {
-		return call(unix.SYS_PWRITEV, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(parts))), uintptr(len(parts)), uintptr(offset))
+		// Of the offset's two halves a 64-bit system reads the first.
+		return call(unix.SYS_PWRITEV2, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(parts))), uintptr(len(parts)), uintptr(offset), 0, flags)
 	})
 }
 
 // Fdatasync is fdatasync(2).
 func Fdatasync(fd int) error {
-	_, err := retried(func() (uintptr, syscall.Errno) { return call(unix.SYS_FDATASYNC, uintptr(fd), 0, 0, 0) })
+	_, err := retried(func() (uintptr, syscall.Errno) { return call(unix.SYS_FDATASYNC, uintptr(fd), 0, 0, 0, 0, 0) })
 	return err
 }
 
@@ -74,7 +85,7 @@ func Madvise(b []byte, advice int) error {
 		return nil
 	}
 	_, err := retried(func() (uintptr, syscall.Errno) {
-		return call(unix.SYS_MADVISE, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(advice), 0)
+		return call(unix.SYS_MADVISE, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), uintptr(advice), 0, 0, 0)
 	})
 	return err
 }

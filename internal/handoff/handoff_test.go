@@ -29,7 +29,11 @@ func TestPartsLieOneBehindTheOther(t *testing.T) {
 	if err := Fdatasync(int(f.Fd())); err != nil {
 		t.Fatal(err)
 	}
-	if b, err := os.ReadFile(f.Name()); err != nil || !bytes.Equal(b, []byte("\x00\x00account")) {
+	n, err = PwritevThrough(int(f.Fd()), []unix.Iovec{part([]byte("s of")), part([]byte(" all"))}, 9)
+	if n != 8 || err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		t.Fatal(n, err)
+	}
+	if b, err := os.ReadFile(f.Name()); err != nil || !bytes.Equal(b, []byte("\x00\x00accounts of all")) {
 		t.Fatalf("%q %v", b, err)
 	}
 }
@@ -38,6 +42,9 @@ func TestPartsLieOneBehindTheOther(t *testing.T) {
 func TestRefusalsAreErrors(t *testing.T) {
 	var b [1]byte
 	if n, err := Pwritev(-1, []unix.Iovec{{Base: &b[0], Len: 1}}, 0); n != 0 || !errors.Is(err, unix.EBADF) {
+		t.Fatal(n, err)
+	}
+	if n, err := PwritevThrough(-1, []unix.Iovec{{Base: &b[0], Len: 1}}, 0); n != 0 || !errors.Is(err, unix.EBADF) {
 		t.Fatal(n, err)
 	}
 	if err := Fdatasync(-1); !errors.Is(err, unix.EBADF) {
@@ -62,7 +69,7 @@ func TestOthersRunMeanwhile(t *testing.T) {
 	go func() {
 		for range 50 {
 			pause := unix.NsecToTimespec(int64(waits))
-			if _, errno := call(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0, 0); errno != 0 && !errors.Is(errno, syscall.EINTR) {
+			if _, errno := call(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&pause)), 0, 0, 0, 0, 0); errno != 0 && !errors.Is(errno, syscall.EINTR) {
 				ended <- errno
 				return
 			}

@@ -271,6 +271,13 @@ func (f *countedFile) WriteAt(b []byte, at int64) (int, error) {
 	return f.file.WriteAt(b, at)
 }
 
+func (f *countedFile) WriteThrough(b []byte, at int64) error {
+	if f.log {
+		f.bytes.Add(int64(len(b)))
+	}
+	return f.file.WriteThrough(b, at)
+}
+
 // written is what this process has had written to files so far, bytes.
 func written(b *testing.B) int64 {
 	b.Helper()

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,6 +104,13 @@ func (f *diskHandle) WriteAt(b []byte, at int64) (int, error) {
 	}
 	f.inode.pending = append(f.inode.pending, pendingWrite{at, before})
 	return f.diskFile.WriteAt(b, at)
+}
+
+func (f *diskHandle) WriteThrough(b []byte, at int64) error {
+	if _, err := f.WriteAt(b, at); err != nil {
+		return err
+	}
+	return f.Datasync()
 }
 
 // room reports whether the files may become longer by n bytes.
@@ -258,7 +266,7 @@ func TestAfterPowerFailsAllThatWasAcknowledgedIsThere(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		dir := t.TempDir()
 		d := &disk{failAt: 4 + rng.IntN(30)}
-		options := Options{SegmentBytes: small, CheckpointEvery: 10 + rng.IntN(30), open: d.open}
+		options := Options{SegmentBytes: small, CheckpointEvery: 10 + rng.IntN(30), open: d.open, longWrite: rng.IntN(16 << 10)}
 		j, err := Open(dir, options)
 		if err != nil {
 			t.Fatal(err)
@@ -311,7 +319,7 @@ func TestADiskThatLiesIsFoundOut(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		dir := t.TempDir()
 		d := &disk{}
-		options := Options{SegmentBytes: small, CheckpointEvery: 10 + rng.IntN(60), open: d.open}
+		options := Options{SegmentBytes: small, CheckpointEvery: 10 + rng.IntN(60), open: d.open, longWrite: rng.IntN(16 << 10)}
 		if seed%2 == 1 { // one segment, no index on disk: nothing but the witness
 			options.SegmentBytes, options.CheckpointEvery = 1<<20, 1<<20
 		}
@@ -587,6 +595,57 @@ func TestADirectoryThatCanOnlyBeReadIsRefused(t *testing.T) {
 	defer func() { _ = unix.Unmount(dir, 0) }()
 	if _, err := Open(dir, Options{}); !errors.Is(err, unix.EROFS) || !strings.Contains(err.Error(), "writable") {
 		t.Errorf("opened: %v", err)
+	}
+}
+
+// throughFile counts what is written and flushed by one call.
+type throughFile struct {
+	file
+	calls *atomic.Int64
+	fault error // instead
+}
+
+func (f *throughFile) WriteThrough(b []byte, offset int64) error {
+	f.calls.Add(1)
+	if f.fault != nil {
+		return f.fault
+	}
+	return f.file.WriteThrough(b, offset)
+}
+
+// A long batch is written and flushed by one call, where that can be done; where it fails nobody knows what is on disk.
+func TestALongBatchIsWrittenAndFlushedAtOnce(t *testing.T) {
+	for _, fault := range []error{nil, &os.PathError{Op: "write through", Err: unix.EOPNOTSUPP}, errOnFire} {
+		dir := t.TempDir()
+		var calls atomic.Int64
+		options := Options{SegmentBytes: small, longWrite: 1, open: func(path string, flags int) (file, error) {
+			f, err := openDisk(path, flags)
+			return &throughFile{f, &calls, fault}, err
+		}}
+		j, err := Open(dir, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWriter(t, j)
+		for range 300 {
+			if calls.Load() > 20 || errors.Is(fault, errOnFire) && calls.Load() > 0 {
+				break
+			}
+			rec := w.append(1, 2)
+			if err := j.WaitDurable(t.Context(), rec.Position); err != nil && !errors.Is(fault, errOnFire) {
+				t.Fatal(err)
+			}
+		}
+		last := j.Durable()
+		if err := j.Close(); errors.Is(fault, errOnFire) != errors.Is(err, errOnFire) {
+			t.Fatal(fault, err)
+		}
+		if n := calls.Load(); n == 0 || errors.Is(fault, errOnFire) && n > 1 {
+			t.Errorf("%v: %d calls", fault, n)
+		}
+		if again := opened(t, dir, Options{}); again.Last() < last {
+			t.Errorf("%v: %d records of %d", fault, again.Last(), last)
+		}
 	}
 }
 

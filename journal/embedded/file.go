@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/suanpan-bank/suanpan/internal/handoff"
 )
 
 // file is what the journal needs of a file; tests put failing and lying ones in its place.
@@ -17,6 +19,9 @@ type file interface {
 	io.WriterAt
 	// Datasync flushes data and what is needed to find it again.
 	Datasync() error
+	// WriteThrough writes and flushes at once. The error of a file that can't is errors.ErrUnsupported, and nothing was
+	// written; after any other nobody knows whether it was the flush that failed.
+	WriteThrough(b []byte, offset int64) error
 	Truncate(size int64) error
 	// Reserve takes room on the disk for size bytes in all.
 	Reserve(size int64) error
@@ -34,6 +39,20 @@ func openDisk(path string, flags int) (file, error) {
 }
 
 func (f diskFile) Datasync() error { return unix.Fdatasync(int(f.Fd())) }
+
+func (f diskFile) WriteThrough(b []byte, offset int64) error {
+	for len(b) > 0 {
+		n, err := handoff.PwritevThrough(int(f.Fd()), []unix.Iovec{{Base: &b[0], Len: uint64(len(b))}}, offset)
+		if err == nil && n == 0 {
+			err = io.ErrShortWrite
+		}
+		if err != nil {
+			return &os.PathError{Op: "write through", Path: f.Name(), Err: err}
+		}
+		b, offset = b[n:], offset+int64(n)
+	}
+	return nil
+}
 
 func (f diskFile) Reserve(size int64) error {
 	err := unix.Fallocate(int(f.Fd()), 0, 0, size)

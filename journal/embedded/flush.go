@@ -40,6 +40,11 @@ type underWay struct {
 	active, flushing chan struct{}
 }
 
+// longWriteBytes is the size from which a batch is written and flushed by one call, whose processor is left to others
+// meanwhile. Between two calls the flusher would stand in line for one; a short call is over before another goroutine has
+// settled there.
+const longWriteBytes = 256 << 10
+
 // batchKeep is the largest buffer kept for reuse, batchStart the smallest there is. At full speed a batch is a megabyte:
 // one that grew to it from the smallest, each time anew, made a quarter of all garbage.
 const (
@@ -206,10 +211,11 @@ func (j *Journal) write(b *batch) (*segment, []byte, error) {
 		s, err := j.segmentFor(b.first, int64(len(out)))
 		if err == nil {
 			sum := sealBatch(b.bytes, b.records, b.first, len(b.offsets), j.before.sum, s.first)
-			if _, err = s.file.WriteAt(out, s.end); err == nil {
-				if err := s.file.Datasync(); err != nil {
-					return nil, nil, fmt.Errorf("journal: flush %s: %w", s.path, err)
-				}
+			var flushed error
+			if flushed, err = j.commit(s, out); flushed != nil {
+				return nil, nil, fmt.Errorf("journal: flush %s: %w", s.path, flushed)
+			}
+			if err == nil {
 				last := b.first + journal.Position(len(b.offsets)) - 1
 				j.before = place{segment: s.first, offset: s.end, first: b.first, last: last, before: j.before.sum, sum: sum}
 				return s, out, nil
@@ -240,6 +246,21 @@ func (j *Journal) pause() bool {
 	case <-j.stopping:
 		return false
 	}
+}
+
+// commit writes a batch to its segment and flushes it. After a fault of the flush nobody knows what is on disk; it may have
+// been one of the write, if both were one call.
+func (j *Journal) commit(s *segment, out []byte) (flush, write error) {
+	// Where room is ahead of the write, running out of it is not what fails.
+	if len(out) >= j.options.longWrite && j.direct && s.prepared {
+		if err := s.file.WriteThrough(out, s.end); !errors.Is(err, errors.ErrUnsupported) {
+			return err, nil
+		}
+	}
+	if _, err := s.file.WriteAt(out, s.end); err != nil {
+		return nil, err
+	}
+	return s.file.Datasync(), nil
 }
 
 // segmentFor returns the segment that takes the next n bytes, with room for them on the disk.

@@ -54,6 +54,7 @@ type Options struct {
 	open      func(path string, flags int) (file, error) // nil: the disk
 	roomEvery time.Duration                              // zero: the constant
 	buffered  bool                                       // never write directly
+	longWrite int                                        // longWriteBytes, but for tests
 }
 
 // Journal is a journal.Journal in a directory.

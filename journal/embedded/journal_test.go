@@ -540,6 +540,13 @@ func (f gatedFile) Datasync() error {
 	return errors.Join(f.gate.err, f.diskFile.Datasync())
 }
 
+func (f gatedFile) WriteThrough(b []byte, offset int64) error {
+	if _, err := f.WriteAt(b, offset); err != nil {
+		return err
+	}
+	return f.Datasync()
+}
+
 // Whatever is in a segment's file, opening it ends with records that were written or with an error.
 func FuzzOpen(f *testing.F) {
 	header := make([]byte, segmentHeader)

@@ -30,6 +30,9 @@ func open(dir string, options Options, write bool) (_ *Journal, err error) {
 	if options.open == nil {
 		options.open = openDisk
 	}
+	if options.longWrite == 0 {
+		options.longWrite = longWriteBytes
+	}
 	j := &Journal{
 		dir: dir, options: options, readOnly: !write,
 		stopping: make(chan struct{}), checkpoints: make(chan *frozen, 1), spare: make(chan *segment, 1),
