@@ -7,7 +7,7 @@ KAFKA       ?= 127.0.0.1:9092
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 BENCHSTAT   := golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 # Packages whose goroutines share memory; the others are pure or single-threaded.
-RACE        := ./actors/... ./channels/... ./cluster/... ./ingress/... ./journal/... ./ledger/... ./streams/...
+RACE        := ./actors/... ./channels/... ./cluster/... ./ingress/... ./internal/... ./journal/... ./ledger/... ./streams/...
 FUZZTIME    ?= 5s
 # How many fuzz targets run at once: one for each of two processors.
 FUZZERS     ?= 2
