@@ -587,6 +587,40 @@ func TestAFullFileSystemIsWaitedFor(t *testing.T) {
 	}
 }
 
+// faultyFile can't be written to.
+type faultyFile struct {
+	file
+	fault error
+}
+
+func (f *faultyFile) WriteAt([]byte, int64) (int, error) { return 0, f.fault }
+
+// The witness may be behind, so a disk with no room for it stops nothing. A disk that is broken does.
+func TestAWitnessWithoutRoomStaysBehind(t *testing.T) {
+	for _, c := range []struct {
+		fault error
+		stops bool
+	}{{unix.ENOSPC, false}, {&os.PathError{Op: "write", Err: unix.EDQUOT}, false}, {unix.EIO, true}} {
+		options := Options{open: func(path string, flags int) (file, error) {
+			f, err := openDisk(path, flags)
+			if filepath.Base(path) == witnessName {
+				f = &faultyFile{f, c.fault}
+			}
+			return f, err
+		}}
+		j, err := Open(t.TempDir(), options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newWriter(t, j)
+		w.append(1, 2)
+		w.flushed()
+		if err := j.Close(); (err != nil) != c.stops || c.stops && !errors.Is(err, unix.EIO) {
+			t.Errorf("%v: closed with %v", c.fault, err)
+		}
+	}
+}
+
 func TestADirectoryThatCanOnlyBeReadIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_RDONLY, "size=1m"); err != nil {

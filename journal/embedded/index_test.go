@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -354,10 +355,11 @@ func TestAReaderOfASegmentThatIsBeingLetGoIsToldSo(t *testing.T) {
 		},
 	} {
 		var j *Journal
-		var oldest string
+		var oldest atomic.Value // the journal's own goroutines open files, too
+		oldest.Store("")
 		options := often
 		options.open = func(path string, flags int) (file, error) {
-			if path == oldest {
+			if path == oldest.Load() {
 				return open(j, path)
 			}
 			return openDisk(path, flags)
@@ -374,7 +376,7 @@ func TestAReaderOfASegmentThatIsBeingLetGoIsToldSo(t *testing.T) {
 		}
 		j.readers.close() // as if nobody had read for long
 		j.tail = tail{}
-		oldest = paths[0]
+		oldest.Store(paths[0])
 		if err := j.Scan(t.Context(), 1, func(*journal.Record) bool { return true }); !errors.Is(err, journal.ErrGone) {
 			t.Errorf("%s: %v, the first is %d", when, err, j.First())
 		}

@@ -69,8 +69,10 @@ func appendWitness(b []byte, durable journal.Position) []byte {
 	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[len(b)-witnessSummed:], castagnoli))
 }
 
+// note writes how far the journal is durable. On a full disk it stays behind until there is room: the log waits for that, and
+// must not be stopped by what may be behind.
 func (w *witness) note(durable journal.Position) error {
-	if _, err := w.file.WriteAt(appendWitness(w.buf[:0], durable), 0); err != nil {
+	if _, err := w.file.WriteAt(appendWitness(w.buf[:0], durable), 0); err != nil && !isFull(err) {
 		return fmt.Errorf("journal: write the witness: %w", err)
 	}
 	return nil
