@@ -206,7 +206,7 @@ func (d *Day) holes(ctx context.Context, t *tally) (bank.DayCheck, error) {
 	case d.Ledger == nil:
 		detail += "; the tellers' sums are not compared: the ledger is not asked"
 	default:
-		posted, err := t.tellers.compare(ctx, d.Ledger, d.Date, d.Through, &found)
+		posted, err := t.tellers.compare(ctx, d.Ledger, d.Date, d.Through, d.Pace, &found)
 		if err != nil {
 			return bank.DayCheck{}, err
 		}

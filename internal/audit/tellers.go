@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/internal/pace"
 	"github.com/suanpan-bank/suanpan/journal"
 	"github.com/suanpan-bank/suanpan/ledger"
 	"github.com/suanpan-bank/suanpan/streams"
@@ -190,10 +191,12 @@ type TellersLedger interface {
 }
 
 // compare (轧账) adds up the ledger's transfers of the date, as of the time through, and compares each teller's with what the
-// journal says. It tells how many there are.
-func (t *tellers) compare(ctx context.Context, from TellersLedger, date bank.Date, through uint64, found *bank.Findings) (posted int64, err error) {
+// journal says. It tells how many there are, and rests between pages.
+func (t *tellers) compare(ctx context.Context, from TellersLedger, date bank.Date, through uint64, rests *pace.Pace, found *bank.Findings) (posted int64, err error) {
+	work := rests.Begin(ctx)
+	defer func() { work.End(ctx) }()
 	filter := ledger.QueryFilter{UserData32: uint32(date), TimestampMax: through, Limit: uint32(from.Limits().QueryMax)}
-	for more := through > 0; more; {
+	for more := through > 0; more; work.Next(ctx) {
 		page, err := from.QueryTransfers(ctx, filter)
 		if err != nil {
 			return 0, fmt.Errorf("the ledger's transfers of %s: %w", date, err)

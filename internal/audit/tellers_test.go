@@ -180,7 +180,7 @@ func BenchmarkTellersSums(b *testing.B) {
 	b.ResetTimer()
 	for range b.N {
 		t, found := newTellers(nil, dayD), bank.Findings{}
-		if n, err := t.compare(b.Context(), engine, dayD, engine.Timestamp(), &found); n != transfers || err != nil {
+		if n, err := t.compare(b.Context(), engine, dayD, engine.Timestamp(), nil, &found); n != transfers || err != nil {
 			b.Fatal(n, err)
 		}
 	}
