@@ -111,6 +111,11 @@ func TestARunReportsRefusalsAndLeavesNothingBehind(t *testing.T) {
 	if r := figures["bank: transfers, 4 connections"]; r.Value <= 0 || r.Baseline <= 0 || r.Ratio <= 0 || r.Unit != perSecond {
 		t.Errorf("transfers: %+v", r)
 	}
+	for _, want := range []string{"transfers", "p99", "server CPU", "transfers in batches", "resident memory"} {
+		if r := figures["1,000 customers, 500 pay: "+want]; r.Value <= 0 {
+			t.Errorf("%s while some pay: %+v", want, r)
+		}
+	}
 	if r := figures["failed requests and transfers"]; r.Value <= 0 {
 		t.Errorf("failures: %+v", r)
 	}
@@ -154,7 +159,7 @@ func fakeRun(t *testing.T) (options, *tail) {
 	}
 	return options{
 		customers: 2500, duration: 100 * time.Millisecond, rounds: 1, connections: []int{4}, binary: binary,
-		force: true, out: filepath.Join(dir, "figures.json"), only: regexp.MustCompile(""), sizes: []int{1000}, history: 1000,
+		force: true, out: filepath.Join(dir, "figures.json"), only: regexp.MustCompile(""), sizes: []int{1000}, active: 500, history: 1000,
 	}, new(tail)
 }
 

@@ -29,7 +29,15 @@ type grown struct {
 	customers       int
 	single, batches sample
 	peakRSS         int64
+
+	// The same while only the active customers pay, where there are more.
+	active, activeBatches sample
+	activeRSS             int64 // resident then
 }
+
+// activeRounds is how many payments each active customer makes, on average, before that is measured, so that nearly all are in
+// memory.
+const activeRounds = 5
 
 // restartMax is how long a bank may take to serve again before we give up.
 const restartMax = 5 * time.Minute
@@ -72,20 +80,66 @@ func (b *bench) growTo(ctx context.Context, customers int) (g grown, err error) 
 	}
 	defer b.discard(s)
 	g.customers = customers
-	for _, t := range []struct {
-		into *sample
-		of   trial
-	}{
-		{&g.single, trial{name: spreadTrial(s, b.spread()), on: s, connections: b.spread(), transfers: 1}},
-		{&g.batches, trial{name: of(s, batchTrial), on: s, connections: batchConnections, transfers: batchTransfers}},
-	} {
-		if *t.into, err = b.try(ctx, t.of); err != nil {
-			return g, err
-		}
-		b.tell(1, t.of, *t.into)
+	single := trial{name: spreadTrial(s, b.spread()), on: s, connections: b.spread(), transfers: 1}
+	batches := trial{name: of(s, batchTrial), on: s, connections: batchConnections, transfers: batchTransfers}
+	if g.single, err = b.once(ctx, single); err != nil {
+		return g, err
 	}
-	g.peakRSS, err = peakMemory(s.pid())
+	if g.batches, err = b.once(ctx, batches); err != nil {
+		return g, err
+	}
+	if g.peakRSS, err = peakMemory(s.pid()); err != nil || customers <= b.active {
+		return g, err
+	}
+	single.among, batches.among = b.active, b.active
+	single.name += b.activeSuffix()
+	batches.name += b.activeSuffix()
+	if err = b.pay(ctx, batches, activeRounds*b.active); err != nil {
+		return g, err
+	}
+	if _, err = b.settle(ctx); err != nil {
+		return g, err
+	}
+	if g.active, err = b.once(ctx, single); err != nil {
+		return g, err
+	}
+	if g.activeBatches, err = b.once(ctx, batches); err != nil {
+		return g, err
+	}
+	g.activeRSS, err = residentMemory(s.pid())
 	return g, err
+}
+
+func (o *options) activeSuffix() string {
+	return fmt.Sprintf(", %s pay", grouped(float64(o.active), 0))
+}
+
+// once is a trial of one round, told.
+func (b *bench) once(ctx context.Context, t trial) (sample, error) {
+	s, err := b.try(ctx, t)
+	if err == nil {
+		b.tell(1, t, s)
+	}
+	return s, err
+}
+
+// pay has so many payments made.
+func (b *bench) pay(ctx context.Context, t trial, payments int) error {
+	for paid := 0; paid < payments; {
+		l := b.loadOf(t)
+		l.Until = uint64(payments - paid)
+		l.Window = historyWindow
+		done, _, err := generate(ctx, l)
+		if err := errors.Join(err, t.on.alive()); err != nil {
+			return err
+		}
+		if done.Succeeded == 0 || done.failed() > 0 {
+			return fmt.Errorf("%d of %d transfers failed", done.failed(), done.Sent*batchTransfers)
+		}
+		paid += int(done.Succeeded)
+		fmt.Fprintf(b.progress, "  %s: %s of %s payments\n", t.name, grouped(float64(paid), 0), grouped(float64(payments), 0))
+	}
+	return nil
 }
 
 // discard ends a bank and removes its data.
@@ -103,31 +157,20 @@ func (b *bench) growOld(ctx context.Context) error {
 	}
 	defer func() { b.discard(s) }()
 	single := trial{name: spreadTrial(s, b.spread()), on: s, connections: b.spread(), transfers: 1}
-	if b.growth.before, err = b.try(ctx, single); err != nil {
+	if b.growth.before, err = b.once(ctx, single); err != nil {
 		return err
 	}
-	b.tell(1, single, b.growth.before)
-	for b.growth.history < b.history {
-		l := b.loadOf(trial{name: of(s, batchTrial), on: s, connections: batchConnections, transfers: batchTransfers})
-		l.Until = uint64(b.history - b.growth.history)
-		l.Window = historyWindow
-		done, _, err := generate(ctx, l)
-		if err := errors.Join(err, s.alive()); err != nil {
-			return err
-		}
-		if done.Succeeded == 0 || done.failed() > 0 {
-			return fmt.Errorf("%d of %d transfers failed", done.failed(), done.Sent*batchTransfers)
-		}
-		b.growth.history += int(done.Succeeded)
-		fmt.Fprintf(b.progress, "  %s of %s operations of history\n", grouped(float64(b.growth.history), 0), grouped(float64(b.history), 0))
+	batches := trial{name: of(s, batchTrial), on: s, connections: batchConnections, transfers: batchTransfers}
+	if err = b.pay(ctx, batches, b.history); err != nil {
+		return err
 	}
+	b.growth.history = b.history
 	if _, err = b.settle(ctx); err != nil { // what the history left to do is not a later operation's cost
 		return err
 	}
-	if b.growth.after, err = b.try(ctx, single); err != nil {
+	if b.growth.after, err = b.once(ctx, single); err != nil {
 		return err
 	}
-	b.tell(1, single, b.growth.after)
 	s.stop() // kills
 	if b.growth.disk, err = sizeOf(filepath.Join(b.dir, s.name)); err != nil {
 		return err
@@ -142,7 +185,7 @@ func (b *bench) growOld(ctx context.Context) error {
 	return nil
 }
 
-// historyWindow is how long one generator adds to the history.
+// historyWindow is how long one generator pays.
 const historyWindow = time.Minute
 
 // restart starts the same bank over the same data and takes the time from exec to the first 200.
@@ -177,7 +220,8 @@ func sizeOf(dir string) (sum int64, err error) {
 }
 
 // rows of growth.
-func (g *growth) rows() (rows []row) {
+func (b *bench) growthRows() (rows []row) {
+	g := &b.growth
 	add := func(measure string, value float64, unit string, busy bool) {
 		rows = append(rows, row{Measure: measure, Value: round(value, decimals(value)), Unit: unit, busy: busy})
 	}
@@ -188,6 +232,16 @@ func (g *growth) rows() (rows []row) {
 		add(name+"transfers in batches", rate(s.batches), perSecond, s.batches.busy())
 		add(name+"server CPU in batches", serverCPU(s.batches), perTransfer, s.batches.busy())
 		add(name+"peak memory", float64(s.peakRSS)/(1<<20), "MiB", false)
+		if s.activeRSS == 0 {
+			continue
+		}
+		name = grouped(float64(s.customers), 0) + " customers" + b.activeSuffix() + ": "
+		add(name+"transfers", rate(s.active), perSecond, s.active.busy())
+		add(name+"p99", p99(s.active), micro, s.active.busy())
+		add(name+"server CPU", serverCPU(s.active), perRequest, s.active.busy())
+		add(name+"transfers in batches", rate(s.activeBatches), perSecond, s.activeBatches.busy())
+		add(name+"server CPU in batches", serverCPU(s.activeBatches), perTransfer, s.activeBatches.busy())
+		add(name+"resident memory", float64(s.activeRSS)/(1<<20), "MiB", false)
 	}
 	if g.history == 0 {
 		return rows

@@ -26,6 +26,7 @@ type load struct {
 	Protobuf    bool          // batches are in protobuf
 	Accounts    string        // file of account numbers, one a line
 	OnePayer    bool          // all payments leave the first account
+	Among       int           // payments are between so many of the accounts, spread over all of them; 0: between all
 	KeyPrefix   string        // differs from generator to generator, so that no key comes twice
 	Seed        uint64        // of the choice of accounts
 	WarmUp      time.Duration // before the window, not measured
@@ -148,7 +149,7 @@ func newGenerator(l load) (*generator, error) {
 	if len(accounts) < 2 || l.Connections < 1 || l.Transfers < 1 {
 		return nil, errors.New("a load needs two accounts, a connection and a transfer")
 	}
-	g := &generator{load: l, accounts: accounts, random: newRandom(l.Seed)}
+	g := &generator{load: l, accounts: among(accounts, l.Among), random: newRandom(l.Seed)}
 	if g.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
@@ -178,6 +179,18 @@ func readAccounts(path string) ([][accountDigits]byte, error) {
 		copy(accounts[i][:], line)
 	}
 	return accounts, nil
+}
+
+// among leaves n of the accounts, evenly spread; all if n is 0 or there are fewer.
+func among(accounts [][accountDigits]byte, n int) [][accountDigits]byte {
+	if n == 0 || n >= len(accounts) {
+		return accounts
+	}
+	some := make([][accountDigits]byte, n)
+	for i := range some {
+		some[i] = accounts[i*len(accounts)/n]
+	}
+	return some
 }
 
 func (g *generator) connect(i int) error {

@@ -34,6 +34,7 @@ type options struct {
 	out         string
 	only        *regexp.Regexp
 	sizes       []int // customers of the banks that show how cost grows with them
+	active      int   // customers of these who pay, where there are more
 	history     int   // operations behind the bank that is killed and started again
 	short       bool
 }
@@ -87,6 +88,7 @@ func parseOptions(args []string) (options, error) {
 		o.sizes, err = numbers(list, sizeMax)
 		return err
 	})
+	f.IntVar(&o.active, "active", 100_000, "how many customers pay in a bank of -sizes that has more, in addition to payments between all")
 	f.IntVar(&o.history, "history", historyDefault, "operations behind the bank that is killed and started again; 0, and the default with -short or -only: none")
 	f.StringVar(&o.binary, "binary", "./bin/suanpan", "`program` that serves the bank")
 	f.BoolVar(&o.force, "force", false, "measure although the machine is busy or the data would lie in memory")
@@ -163,6 +165,8 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("%q is not understood", rest[0])
 	case o.customers < customersMin:
 		return fmt.Errorf("-customers must be at least %d", customersMin)
+	case o.active < 2:
+		return errors.New("-active must be at least 2")
 	case o.rounds < 1 || o.duration < 100*time.Millisecond:
 		return errors.New("-rounds must be at least 1, -duration at least 100ms")
 	}

@@ -107,7 +107,7 @@ func (b *bench) rows() ([]row, error) {
 		r.Value, r.Baseline = round(r.Value, decimals(r.Value)), round(r.Baseline, decimals(r.Baseline))
 		rows = append(rows, r)
 	}
-	rows = append(rows, b.growth.rows()...)
+	rows = append(rows, b.growthRows()...)
 	rows = append(rows,
 		row{
 			Measure: "setup through batches, operations", Unit: perSecond,

@@ -153,3 +153,22 @@ func TestAPrebuiltProtobufBatchHasTheTransfersItWasGiven(t *testing.T) {
 		t.Errorf("behind them stands % x", body)
 	}
 }
+
+func TestSomeAccountsAreSpreadOverAll(t *testing.T) {
+	all := make([][accountDigits]byte, 10)
+	for i := range all {
+		all[i][0] = byte(i)
+	}
+	for _, c := range []struct {
+		n    int
+		want []byte
+	}{{0, []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}}, {10, []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}}, {11, []byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}}, {4, []byte{0, 2, 5, 7}}, {1, []byte{0}}} {
+		var got []byte
+		for _, a := range among(all, c.n) {
+			got = append(got, a[0])
+		}
+		if !bytes.Equal(got, c.want) {
+			t.Errorf("%d of ten: %v, want %v", c.n, got, c.want)
+		}
+	}
+}

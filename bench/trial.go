@@ -19,6 +19,7 @@ type trial struct {
 	transfers   int // a request
 	protobuf    bool
 	onePayer    bool
+	among       int // so many customers pay; 0: all
 	// Open loop: requests are due at a constant rate, this share of what spreadTrial reached, whether the
 	// earlier ones are answered or not. Zero: each connection sends when it has its answer.
 	share float64
@@ -279,7 +280,7 @@ func cpuOf(pids []int) (sum time.Duration, err error) {
 func (b *bench) loadOf(t trial) load {
 	b.serial++
 	l := load{
-		Address: t.on.address, Connections: t.connections, Transfers: t.transfers, Protobuf: t.protobuf, OnePayer: t.onePayer,
+		Address: t.on.address, Connections: t.connections, Transfers: t.transfers, Protobuf: t.protobuf, OnePayer: t.onePayer, Among: t.among,
 		Accounts: b.accountsOf(t.on), KeyPrefix: fmt.Sprintf("%s-%04d-", b.run, b.serial), Seed: uint64(b.serial),
 		WarmUp: warmUp, Window: b.duration, ServerPID: t.on.pid(),
 	}
