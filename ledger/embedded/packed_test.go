@@ -265,3 +265,58 @@ func BenchmarkPacking(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkReplay measures a start that has to execute a log of a million transfers between a million accounts again, as it
+// is written and as it was before requests were packed.
+func BenchmarkReplay(b *testing.B) {
+	const accounts, transfers = 1_000_000, 1_000_000
+	for _, form := range []string{"packed", "plain"} {
+		b.Run(form, func(b *testing.B) {
+			dir := b.TempDir()
+			e, err := Open(dir, Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			write := func(what uint16, rows []byte) {
+				if what == loggedTransfers && form == "packed" {
+					err = e.log.appendRows(0, loggedPackedTransfers, loggedTransfers, rows)
+				} else {
+					err = e.log.append(0, what, rows)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+			opened := make([]ledger.Account, 0, batchMax)
+			for id := uint64(1); id <= accounts; id++ {
+				opened = append(opened, ledger.Account{ID: accountID(id), Ledger: 156, Code: 2011})
+				if len(opened) == cap(opened) || id == accounts {
+					write(loggedAccounts, bytesOf(opened))
+					opened = opened[:0]
+				}
+			}
+			p := newPayments(accounts)
+			batch := make([]ledger.Transfer, batchMax)
+			for done := 0; done < transfers; done += batchMax {
+				p.fill(batch)
+				write(loggedTransfers, bytesOf(batch))
+			}
+			if err := e.Close(); err != nil { // saves nothing: nothing was executed
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if e, err = Open(dir, Options{}); err != nil {
+					b.Fatal(err)
+				}
+				if e.transfers.n < transfers {
+					b.Fatal(e.transfers.n)
+				}
+				b.StopTimer()
+				if err := e.Close(); err != nil {
+					b.Fatal(err)
+				}
+				b.StartTimer()
+			}
+		})
+	}
+}
