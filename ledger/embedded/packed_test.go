@@ -178,7 +178,7 @@ func TestAMalformedPackedRequestIsRefused(t *testing.T) {
 		nil,
 		append(slices.Clone(good), 0),
 		with(0, byte(packedRows+1)), // one row less
-		with(1, 0xff),               // more than a batch
+		appendPacked(nil, make([]wireRow, batchMax+1)),
 		with(packedHead, 9),
 		with(packedHead+1, 0x18), // eight bytes, one above the lowest
 		with(packedHead+2, 0xf0),
