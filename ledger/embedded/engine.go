@@ -10,7 +10,7 @@
 // engine.go has the batches, batch.go their chains, account.go and transfer.go the rules, settle.go
 // posts and voids, party.go has what an account is made of, record.go what a transfer changes, query.go and fields.go the reads, ledger.go the
 // ledger.Ledger interface over it all. memory.go, index.go, rows.go and store.go hold the state,
-// snapshot.go and restore.go save it, log.go is Open's log.
+// snapshot.go and restore.go save it, log.go is Open's log, packed.go the form of long requests in it.
 package embedded
 
 import (

@@ -13,6 +13,11 @@ import (
 func FuzzLoggedRequest(f *testing.F) {
 	f.Add(uint64(5), uint16(loggedTransfers), (&ledger.Transfer{ID: ledger.U64(1), DebitAccountID: ledger.U64(1), CreditAccountID: ledger.U64(2), Ledger: 1, Code: 1}).AppendWire(nil))
 	f.Add(uint64(5), uint16(loggedAccounts), (&ledger.Account{ID: ledger.U64(1), Ledger: 1, Code: 1}).AppendWire(nil))
+	rows := make([]ledger.Transfer, packedFrom)
+	newPayments(1000).fill(rows)
+	packed := appendPacked(nil, sliceOf[wireRow](bytesOf(rows)))
+	f.Add(uint64(5), uint16(loggedPackedTransfers), packed)
+	f.Add(uint64(5), uint16(loggedPackedAccounts), packed)
 	f.Add(uint64(1)<<63, uint16(loggedPulse), []byte(nil))
 	f.Fuzz(func(t *testing.T, now uint64, what uint16, request []byte) {
 		e := New(Options{})

@@ -19,19 +19,22 @@ type log struct {
 	epoch   uint64
 	seq     uint64
 	last    journal.Position
-	since   int // transfers since the last snapshot
+	packed  []byte // space for a request
+	since   int    // transfers since the last snapshot
 	saving  bool
 	saved   sync.WaitGroup
 	fault   error // a snapshot failed
 }
 
-// A logged request: accounts or transfers in the form of the wire, as they were given, and in the record's
-// Channel which. In the memory of the machines this runs on they have that form already, so that writing a
-// request down costs one copy; a test says so.
+// A logged request: accounts or transfers as they were given, and in the record's Channel which: packed (packed.go),
+// or in the form of the wire if that is no longer. In the memory of the machines this runs on they have that form
+// already; a test says so.
 const (
-	loggedAccounts  = 1
-	loggedTransfers = 2
-	loggedPulse     = 3
+	loggedAccounts        = 1
+	loggedTransfers       = 2
+	loggedPulse           = 3
+	loggedPackedAccounts  = 4
+	loggedPackedTransfers = 5
 )
 
 // Open opens the durable ledger in dir, creating it if need be: what a call has answered survives the
@@ -82,20 +85,20 @@ func (e *Engine) replay(l *log, mark journal.Position) error {
 
 // execute does a logged request again.
 func (e *Engine) execute(now uint64, what uint16, body []byte) error {
-	if len(body)%ledger.WireBytes != 0 || len(body) > batchMax*ledger.WireBytes || now > timestampMax-batchMax {
-		return fmt.Errorf("%w: a request of %d bytes", ErrDamaged, len(body))
+	if now > timestampMax-batchMax {
+		return fmt.Errorf("%w: a request at %d", ErrDamaged, now)
 	}
 	switch what {
-	case loggedAccounts:
-		accounts := make([]ledger.Account, len(body)/ledger.WireBytes)
-		for i := range accounts {
-			accounts[i] = ledger.AccountOfWire(body[i*ledger.WireBytes:])
+	case loggedAccounts, loggedPackedAccounts:
+		accounts, err := requestOf(body, what == loggedPackedAccounts, ledger.AccountOfWire)
+		if err != nil {
+			return err
 		}
 		e.executeAccounts(now, accounts, nil)
-	case loggedTransfers:
-		transfers := make([]ledger.Transfer, len(body)/ledger.WireBytes)
-		for i := range transfers {
-			transfers[i] = ledger.TransferOfWire(body[i*ledger.WireBytes:])
+	case loggedTransfers, loggedPackedTransfers:
+		transfers, err := requestOf(body, what == loggedPackedTransfers, ledger.TransferOfWire)
+		if err != nil {
+			return err
 		}
 		e.executeTransfers(now, transfers, nil)
 	case loggedPulse:
@@ -104,6 +107,34 @@ func (e *Engine) execute(now uint64, what uint16, body []byte) error {
 		return fmt.Errorf("%w: a request of kind %d", ErrDamaged, what)
 	}
 	return nil
+}
+
+// requestOf reads the rows of a logged request.
+func requestOf[T ledger.Account | ledger.Transfer](body []byte, packed bool, ofWire func([]byte) T) ([]T, error) {
+	if packed {
+		return unpack[T](body)
+	}
+	if len(body)%ledger.WireBytes != 0 || len(body) > batchMax*ledger.WireBytes {
+		return nil, fmt.Errorf("%w: a request of %d bytes", ErrDamaged, len(body))
+	}
+	rows := make([]T, len(body)/ledger.WireBytes)
+	for i := range rows {
+		rows[i] = ofWire(body[i*ledger.WireBytes:])
+	}
+	return rows, nil
+}
+
+// appendRows logs a request of accounts or transfers, which is of one kind if packed and of another if plain. The engine
+// is locked.
+func (l *log) appendRows(now uint64, packed, plain uint16, rows []byte) error {
+	if len(rows) < packedFrom*ledger.WireBytes {
+		return l.append(now, plain, rows)
+	}
+	l.packed = appendPacked(l.packed[:0], sliceOf[wireRow](rows))
+	if len(l.packed) >= len(rows) {
+		return l.append(now, plain, rows)
+	}
+	return l.append(now, packed, l.packed)
 }
 
 // append logs a request. The engine is locked.
@@ -120,7 +151,7 @@ func (e *Engine) logAccounts(now uint64, accounts []ledger.Account) error {
 	if e.log == nil || len(accounts) == 0 {
 		return nil
 	}
-	return e.log.append(now, loggedAccounts, bytesOf(accounts))
+	return e.log.appendRows(now, loggedPackedAccounts, loggedAccounts, bytesOf(accounts))
 }
 
 func (e *Engine) logTransfers(now uint64, transfers []ledger.Transfer) error {
@@ -128,7 +159,7 @@ func (e *Engine) logTransfers(now uint64, transfers []ledger.Transfer) error {
 		return nil
 	}
 	e.log.since += len(transfers)
-	return e.log.append(now, loggedTransfers, bytesOf(transfers))
+	return e.log.appendRows(now, loggedPackedTransfers, loggedTransfers, bytesOf(transfers))
 }
 
 func (e *Engine) logPulse(now uint64) error {

@@ -30,8 +30,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// victim pays from account 1 to account 2 until it is killed, several callers at once, and prints the id of
-// each payment once it has been answered. Ids begin with the time, so no later process uses one again.
+// victim pays from account 1 to account 2 until it is killed, several callers at once, one payment or several in a
+// request, and prints the id of each payment once it has been answered. Ids begin with the time, so no later process
+// uses one again.
 func victim(dir string) error {
 	e, err := Open(dir, Options{Clock: func() uint64 { return uint64(time.Now().UnixNano()) }, SnapshotEvery: 500})
 	if err != nil {
@@ -46,21 +47,28 @@ func victim(dir string) error {
 	ended := make(chan error)
 	for range 4 {
 		go func() {
-			for {
+			for requests := 0; ; requests++ {
+				payments := make([]ledger.Transfer, 1+requests%2*packedFrom)
 				mu.Lock()
-				next++
-				id := next
+				for i := range payments {
+					next++
+					payments[i] = pay(next, 1, 2, 1)
+				}
 				mu.Unlock()
-				results, err := e.CreateTransfers(ctx, []ledger.Transfer{pay(id, 1, 2, 1)})
-				if err == nil && results[0].Status != ledger.TransferCreated {
-					err = fmt.Errorf("payment %d: %v", id, results[0].Status)
+				results, err := e.CreateTransfers(ctx, payments)
+				for i := range results {
+					if results[i].Status != ledger.TransferCreated {
+						err = fmt.Errorf("payment %d: %v", payments[i].ID, results[i].Status)
+					}
 				}
 				if err != nil {
 					ended <- err
 					return
 				}
 				mu.Lock()
-				fmt.Println(id)
+				for i := range payments {
+					fmt.Println(payments[i].ID.Lo)
+				}
 				mu.Unlock()
 			}
 		}()
