@@ -92,6 +92,7 @@ type Journal struct {
 
 	remembered []*segment // old segments whose marks are in memory, the oldest first
 	readers    readers
+	chunks     sync.Pool // payload's memory, *[]byte
 	tail       tail
 	newest     *segment     // nil: there is none yet; the flusher's, as before is
 	before     place        // the last batch written
