@@ -395,10 +395,10 @@ func (j *Journal) prepare() {
 	_ = os.Remove(path) // the room is needed elsewhere
 }
 
-// zeroBytes is how much of a segment is zeroed at once: the disk does one thing after the other, and a commit waits for
-// what is before it. Beside writes of 1 MiB a commit took 770 µs, beside these 250, alone 170. Beside long batches, of which
-// there are the more zeros needed the longer they are, it is zeroShare times as much as a batch: each call costs the processor what it
-// costs, and with 256 writers small ones were a tenth of all its time.
+// zeroBytes is how much of a segment is zeroed at once, at least: the disk does one thing after the other, and a commit
+// waits for what is before it. Beside writes of 1 MiB a commit took 770 µs, beside these 250, alone 170. Where batches are
+// long zeros are needed as fast as they are written, and each call costs what it costs, however little it writes: beside
+// 256 writers small ones were a tenth of all CPU time. Then it is zeroShare times the last batch.
 const (
 	zeroBytes    = 64 << 10
 	zeroShare    = 5
