@@ -106,6 +106,11 @@ func (f *diskHandle) WriteAt(b []byte, at int64) (int, error) {
 	return f.diskFile.WriteAt(b, at)
 }
 
+func (f *diskHandle) WriteAside(b []byte, at int64) error {
+	_, err := f.WriteAt(b, at)
+	return err
+}
+
 func (f *diskHandle) WriteThrough(b []byte, at int64) error {
 	if _, err := f.WriteAt(b, at); err != nil {
 		return err

@@ -19,6 +19,8 @@ type file interface {
 	io.WriterAt
 	// Datasync flushes data and what is needed to find it again.
 	Datasync() error
+	// WriteAside writes what nobody waits for, and keeps no processor of Go's meanwhile.
+	WriteAside(b []byte, offset int64) error
 	// WriteThrough writes and flushes at once. The error of a file that can't is errors.ErrUnsupported, and nothing was
 	// written; after any other nobody knows whether it was the flush that failed.
 	WriteThrough(b []byte, offset int64) error
@@ -40,14 +42,23 @@ func openDisk(path string, flags int) (file, error) {
 
 func (f diskFile) Datasync() error { return unix.Fdatasync(int(f.Fd())) }
 
+func (f diskFile) WriteAside(b []byte, offset int64) error {
+	return f.write("write", handoff.Pwritev, b, offset)
+}
+
 func (f diskFile) WriteThrough(b []byte, offset int64) error {
+	return f.write("write through", handoff.PwritevThrough, b, offset)
+}
+
+// write writes all of b by a call that may write less.
+func (f diskFile) write(op string, call func(int, []unix.Iovec, int64) (int, error), b []byte, offset int64) error {
 	for len(b) > 0 {
-		n, err := handoff.PwritevThrough(int(f.Fd()), []unix.Iovec{{Base: &b[0], Len: uint64(len(b))}}, offset)
+		n, err := call(int(f.Fd()), []unix.Iovec{{Base: &b[0], Len: uint64(len(b))}}, offset)
 		if err == nil && n == 0 {
 			err = io.ErrShortWrite
 		}
 		if err != nil {
-			return &os.PathError{Op: "write through", Path: f.Name(), Err: err}
+			return &os.PathError{Op: op, Path: f.Name(), Err: err}
 		}
 		b, offset = b[n:], offset+int64(n)
 	}

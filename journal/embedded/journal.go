@@ -92,9 +92,11 @@ type Journal struct {
 
 	remembered []*segment // old segments whose marks are in memory, the oldest first
 	readers    readers
+	chunks     sync.Pool // payload's memory, *[]byte
 	tail       tail
-	newest     *segment // nil: there is none yet; the flusher's, as before is
-	before     place    // the last batch written
+	newest     *segment     // nil: there is none yet; the flusher's, as before is
+	before     place        // the last batch written
+	written    atomic.Int64 // its bytes
 	witness    witness
 	store      *store
 	saving     sync.Mutex    // one SaveSnapshots at a time
@@ -203,10 +205,25 @@ func (j *Journal) admittedHead(customer uint64) (head, error) {
 func (j *Journal) Append(rec *journal.Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.ahead(rec)
 	if err := j.admit(rec); err != nil {
 		return err
 	}
 	return j.append(rec)
+}
+
+// ahead asks for the memory that appending the record needs, whose places don't depend on each other. The lock is held.
+func (j *Journal) ahead(rec *journal.Record) {
+	if j.admitted.customer != rec.Customer {
+		j.heads.ahead(rec.Customer)
+	}
+	for i := range rec.Events {
+		if c := rec.Events[i].Customer; c != rec.Customer {
+			j.heads.ahead(c)
+		}
+	}
+	j.recent.ahead(commandHash(rec.Command))
+	j.recent.ahead(subjectHash(rec.Subject))
 }
 
 // append encodes the record into the active batch; the lock is held.

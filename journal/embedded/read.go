@@ -18,6 +18,8 @@ import (
 const (
 	scanBytes = 1 << 20
 	findBytes = markEvery + 4<<10
+	// scanHeldBytes bounds the records that ScanCustomer holds.
+	scanHeldBytes = 1 << 20
 )
 
 // Scan implements journal.Journal.
@@ -45,7 +47,7 @@ func (j *Journal) Scan(ctx context.Context, from journal.Position, fn func(*jour
 }
 
 // ScanCustomer implements journal.Journal. It follows the records' links back from the customer's last one, so
-// it holds eight bytes for each record it will call.
+// it holds eight bytes for each record it will call, and the last ones, so as not to read them a second time.
 func (j *Journal) ScanCustomer(ctx context.Context, customer uint64, from journal.Position, fn func(*journal.Record) bool) error {
 	head, err := j.headOf(customer)
 	if err != nil {
@@ -53,15 +55,24 @@ func (j *Journal) ScanCustomer(ctx context.Context, customer uint64, from journa
 	}
 	from = max(from, 1)
 	var positions []journal.Position
+	var held []*journal.Record // of the first positions
+	room := scanHeldBytes
 	for at := head.last; at >= from; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rec, links, err := j.get(at)
+		payload, err := j.payload(at)
+		if err != nil {
+			return err
+		}
+		rec, links, err := decoded(at, payload)
 		if err != nil {
 			return err
 		}
 		if at <= j.Durable() {
+			if room -= len(payload); room >= 0 {
+				held = append(held, rec)
+			}
 			positions = append(positions, at)
 		}
 		back, err := linkOf(rec, links, customer)
@@ -70,12 +81,14 @@ func (j *Journal) ScanCustomer(ctx context.Context, customer uint64, from journa
 		}
 		at = back
 	}
-	for _, position := range slices.Backward(positions) {
+	for i, position := range slices.Backward(positions) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rec, _, err := j.get(position)
-		if err != nil {
+		var rec *journal.Record
+		if i < len(held) {
+			rec = held[i]
+		} else if rec, _, err = j.get(position); err != nil {
 			return err
 		}
 		if !fn(rec) {
@@ -156,20 +169,42 @@ func (j *Journal) find(hash uint64, id ledger.Uint128, is func(*journal.Record) 
 
 // get returns a copy of the record at a position that has been given out, and its links.
 func (j *Journal) get(position journal.Position) (rec *journal.Record, links []byte, err error) {
-	payload, ok := j.unflushed(position)
-	if !ok {
-		walk := walker{j: j, chunk: findBytes}
-		defer walk.close()
-		if payload, err = walk.read(position); err != nil {
-			return nil, nil, err
-		}
+	payload, err := j.payload(position)
+	if err != nil {
+		return nil, nil, err
 	}
+	return decoded(position, payload)
+}
+
+func decoded(position journal.Position, payload []byte) (rec *journal.Record, links []byte, err error) {
 	rec = new(journal.Record)
 	if links, err = decodeRecord(payload, rec); err != nil {
 		return nil, nil, fmt.Errorf("journal: position %d: %w", position, err)
 	}
 	rec.Position = position
 	return rec, links, nil
+}
+
+// payload returns a copy of the record's bytes. What is read to find them is a hundred times as much: its memory is used
+// again, or who brings customers back one after the other makes more garbage than everybody else.
+func (j *Journal) payload(position journal.Position) ([]byte, error) {
+	if payload, ok := j.unflushed(position); ok {
+		return payload, nil
+	}
+	memory, _ := j.chunks.Get().(*[]byte)
+	if memory == nil {
+		memory = new(make([]byte, 0, findBytes))
+	}
+	walk := walker{j: j, chunk: findBytes, buf: *memory}
+	defer func() {
+		walk.close()
+		if cap(walk.buf) <= scanBytes {
+			*memory = walk.buf[:0]
+			j.chunks.Put(memory)
+		}
+	}()
+	payload, err := walk.read(position)
+	return slices.Clone(payload), err
 }
 
 // unflushed returns a copy of the record if it is not on disk yet.

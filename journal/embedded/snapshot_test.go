@@ -1,10 +1,12 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
 	"os"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -181,6 +183,40 @@ func TestACustomersRecordsAreOwnDecisionsAndOthersThatGaveItEvents(t *testing.T)
 			if err != nil || !slices.Equal(got, positions[i:]) {
 				t.Errorf("customer %d from %d: %v %v, want %v", c, from, got, err, positions[i:])
 			}
+		}
+	}
+}
+
+// Of a customer's records the last ones are held while the earlier ones are looked for; he is brought back from all of them.
+func TestACustomersRecordsComeInOrderHoweverLargeTheyAre(t *testing.T) {
+	j := opened(t, t.TempDir(), Options{SegmentBytes: SegmentBytesDefault})
+	w := newWriter(t, j)
+	var want []*journal.Record
+	for i := range 40 {
+		rec := w.record(1, 2)
+		rec.Receipt = bytes.Repeat([]byte{byte(i)}, 4*scanHeldBytes/40)
+		if i == 30 {
+			rec.Receipt = bytes.Repeat([]byte{byte(i)}, scanHeldBytes+1) // by itself more than is held
+		}
+		if err := j.Append(rec); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, rec)
+		w.append(2, 0)
+	}
+	w.flushed()
+	for range 2 { // memory is used again
+		n := 0
+		err := j.ScanCustomer(t.Context(), 1, 1, func(rec *journal.Record) bool {
+			if n >= len(want) || rec.Position != want[n].Position || !bytes.Equal(rec.Receipt, want[n].Receipt) ||
+				!reflect.DeepEqual(rec.Events, want[n].Events) {
+				t.Fatalf("record %d is that of position %d", n, rec.Position)
+			}
+			n++
+			return true
+		})
+		if err != nil || n != len(want) {
+			t.Fatal(n, err)
 		}
 	}
 }

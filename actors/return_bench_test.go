@@ -1,0 +1,124 @@
+package actors
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/ledger/embedded"
+)
+
+// BenchmarkReturn is a question to a customer who is not in memory, on a node that does nothing else: until he answers. Passivated
+// is who left memory and is saved; restarted, who is asked for the first time behind a start whose tail of records behind the
+// last checkpoint concerns most of the customers. SUANPAN_BENCH_CUSTOMERS, _OPERATIONS and _TAIL set the sizes.
+func BenchmarkReturn(b *testing.B) {
+	customers := sizeOf(b, "SUANPAN_BENCH_CUSTOMERS", 20_000)
+	operations := sizeOf(b, "SUANPAN_BENCH_OPERATIONS", 60_000)
+	tail := sizeOf(b, "SUANPAN_BENCH_TAIL", 20_000)
+	dir := filepath.Join(b.TempDir(), "journal")
+	engine := embedded.New(embedded.Options{})
+	o, j, stop := openBench(b, dir, engine)
+	var accounts []bank.AccountNo
+	o.many(customers, func(n int) bank.Command {
+		return &bank.RegisterCustomer{IDKind: bank.ResidentID, Person: bank.PersonSealed{
+			NameSealed: make([]byte, 40), IDSealed: make([]byte, 48), MobileSealed: make([]byte, 42), IDToken: fmt.Sprintf("%032x", n),
+			MobileToken: fmt.Sprintf("%032x", n), NameToken: fmt.Sprintf("%032x", n), NameMasked: "张*", IDMasked: "220113********0001", MobileMasked: "138****0000",
+		}}
+	})
+	o.many(customers, func(i int) bank.Command {
+		accounts = append(accounts, bank.NewAccountNo(1, bank.CustomerNo(i+1), 0))
+		return &bank.OpenAccount{Customer: bank.CustomerNo(i + 1), Class: 1, Product: bank.ProductDemoCurrent}
+	})
+	rng := rand.New(rand.NewPCG(1, 2))
+	pay := func(int) bank.Command {
+		from := rng.IntN(customers)
+		return &bank.TransferInternal{Payer: accounts[from], Payee: accounts[(from+1+rng.IntN(customers-1))%customers], AmountFen: 1}
+	}
+	o.many(operations-tail, pay)
+	if err := o.node.Checkpoint(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("passivated", func(sub *testing.B) {
+		returns(sub, accounts, func() *office {
+			o.passivateAll()
+			if err := o.node.Checkpoint(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			return o
+		})
+	})
+	o.many(tail, pay)
+	stop()
+	o.end(j)
+	ended := true
+	b.Run("restarted", func(sub *testing.B) {
+		returns(sub, accounts, func() *office {
+			if !ended {
+				stop()
+				o.end(j)
+			}
+			o, j, stop = openBench(b, dir, engine)
+			ended = false
+			return o
+		})
+	})
+	if !ended {
+		stop()
+		o.end(j)
+	}
+}
+
+// returns asks each of the accounts' customers once, in no order, and again when all of them have left anew.
+func returns(b *testing.B, accounts []bank.AccountNo, left func() *office) {
+	accounts = slices.Clone(accounts)
+	rng := rand.New(rand.NewPCG(3, 4))
+	var took []time.Duration
+	var o *office
+	var used, scanned float64
+	for b.Loop() {
+		next := len(took) % len(accounts)
+		if next == 0 {
+			b.StopTimer()
+			if o != nil {
+				used += cpuNow(b) - scanned
+			}
+			rng.Shuffle(len(accounts), func(i, k int) { accounts[i], accounts[k] = accounts[k], accounts[i] })
+			o = left()
+			runtime.GC()
+			scanned = cpuNow(b)
+			b.StartTimer()
+		}
+		if o.node.slot(accounts[next].Customer()) != nil {
+			b.Fatal("he is in memory")
+		}
+		began := time.Now()
+		o.balance(accounts[next])
+		took = append(took, time.Since(began))
+	}
+	used += cpuNow(b) - scanned
+	slices.Sort(took)
+	b.ReportMetric(used/float64(len(took))/1e3, "cpu-µs/return")
+	for _, p := range []struct {
+		name string
+		of   float64
+	}{{"p50-µs", 0.5}, {"p99-µs", 0.99}, {"p99.9-µs", 0.999}, {"max-µs", 1}} {
+		at := min(int(p.of*float64(len(took))), len(took)-1)
+		b.ReportMetric(float64(took[at].Nanoseconds())/1e3, p.name)
+	}
+}
+
+// cpuNow is the processor time that this process has used, nanoseconds.
+func cpuNow(b *testing.B) float64 {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return float64(u.Utime.Nano() + u.Stime.Nano())
+}
