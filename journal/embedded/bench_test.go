@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -130,7 +131,8 @@ func bareFile(b *testing.B) file {
 }
 
 // BenchmarkWriters is the journal, with its index, against Pebble with Sync: so many writers of about 300 bytes,
-// each waiting until its record is durable. Written bytes are those handed to files: by the commits, and in all,
+// each waiting until its record is durable. Retained is a journal that is direct and keeps what is behind its last checkpoint only, as
+// Pebble does with its log: both then use the files again. Written bytes are those handed to files: by the commits, and in all,
 // with what is zeroed ahead and what the index or Pebble's compactions write. They take turns, and each figure is the
 // median of the rounds: a disk that others use as well is uneven.
 func BenchmarkWriters(b *testing.B) {
@@ -138,15 +140,16 @@ func BenchmarkWriters(b *testing.B) {
 		b.Run(fmt.Sprint(writers), func(b *testing.B) {
 			found := medians{}
 			for b.Loop() {
-				var rates [3]float64
+				var rates [4]float64
 				for i, run := range []struct {
 					name string
 					run  func(*testing.B, medians, int) float64
-				}{{"direct", journalWriters(false)}, {"buffered", journalWriters(true)}, {"pebble", pebbleWriters}} {
+				}{{"direct", journalWriters("direct")}, {"buffered", journalWriters("buffered")}, {"retained", journalWriters("retained")}, {"pebble", pebbleWriters}} {
 					rates[i] = run.run(b, found, writers)
 				}
-				found.add("direct/pebble", rates[0]/rates[2])
-				found.add("buffered/pebble", rates[1]/rates[2])
+				found.add("direct/pebble", rates[0]/rates[3])
+				found.add("buffered/pebble", rates[1]/rates[3])
+				found.add("retained/pebble", rates[2]/rates[3])
 			}
 			found.report(b)
 			b.ReportMetric(0, "ns/op")
@@ -196,19 +199,15 @@ func drive(b *testing.B, found medians, name string, writers int, write func(rec
 	return rate
 }
 
-func journalWriters(buffered bool) func(*testing.B, medians, int) float64 {
+func journalWriters(name string) func(*testing.B, medians, int) float64 {
 	return func(b *testing.B, found medians, writers int) float64 {
 		var log atomic.Int64
-		name := "direct"
-		if buffered {
-			name = "buffered"
-		}
 		dir, err := os.MkdirTemp("", "journal")
 		if err != nil {
 			b.Fatal(err)
 		}
 		defer os.RemoveAll(dir)
-		j, err := Open(dir, Options{buffered: buffered, open: func(path string, flags int) (file, error) {
+		j, err := Open(dir, Options{buffered: name == "buffered", open: func(path string, flags int) (file, error) {
 			f, err := openDisk(path, flags)
 			return &countedFile{f, &log, strings.HasSuffix(path, ".tmp") || strings.HasSuffix(path, ".log")}, err
 		}})
@@ -219,9 +218,7 @@ func journalWriters(buffered bool) func(*testing.B, medians, int) float64 {
 		if _, err := j.Claim(0); err != nil {
 			b.Fatal(err)
 		}
-		time.Sleep(200 * time.Millisecond) // the second segment is being zeroed
-		log.Store(0)
-		rate := drive(b, found, name, writers, func(rec *journal.Record) int {
+		write := func(rec *journal.Record) int {
 			if err := j.Append(rec); err != nil {
 				b.Error(err)
 			}
@@ -229,9 +226,58 @@ func journalWriters(buffered bool) func(*testing.B, medians, int) float64 {
 				b.Error(err)
 			}
 			return benchmarkBytes
-		})
+		}
+		if name == "retained" {
+			defer retaining(b, j)()
+			fillRecycled(b, j)
+		}
+		time.Sleep(200 * time.Millisecond) // the second segment is being zeroed
+		log.Store(0)
+		rate := drive(b, found, name, writers, write)
 		found.add(name+"-WA", float64(log.Load())/(rate*writersTime.Seconds()*float64(benchmarkBytes)))
 		return rate
+	}
+}
+
+// retaining lets go what is behind the last checkpoint until the returned function is called.
+func retaining(b *testing.B, j *Journal) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var retainer sync.WaitGroup
+	retainer.Go(func() {
+		for ctx.Err() == nil {
+			upTo := j.Durable()
+			if err := j.SaveSnapshots(context.Background(), upTo, slices.Values([]journal.Snapshot(nil))); err != nil {
+				b.Error(err)
+			}
+			if err := j.Retain(upTo); err != nil {
+				b.Error(err)
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	})
+	return func() {
+		cancel()
+		retainer.Wait()
+	}
+}
+
+// fillRecycled writes records until as many segments wait to be used again as ever do.
+func fillRecycled(b *testing.B, j *Journal) {
+	rec := benchmarkRecord()
+	for n := uint64(1); ; n++ {
+		identify(&rec, benchmarkCustomers, n)
+		if err := j.Append(&rec); err != nil {
+			b.Fatal(err)
+		}
+		if n%100_000 != 0 {
+			continue
+		}
+		if err := j.WaitDurable(context.Background(), rec.Position); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := os.Stat(filepath.Join(j.dir, recycledPaths[len(recycledPaths)-1])); err == nil {
+			return
+		}
 	}
 }
 

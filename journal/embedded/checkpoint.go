@@ -282,11 +282,7 @@ func (j *Journal) Retain(before journal.Position) error {
 	var errs []error
 	for _, s := range gone { // the oldest first: what a crash leaves is without holes
 		j.readers.forget(s.first)
-		if _, err := os.Stat(filepath.Join(j.dir, recycledPath)); errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, os.Rename(s.path, filepath.Join(j.dir, recycledPath)))
-		} else {
-			errs = append(errs, os.Remove(s.path))
-		}
+		errs = append(errs, j.recycle(s))
 	}
 	for _, r := range old.all[:len(old.all)-len(kept)] {
 		errs = append(errs, os.Remove(r.path))

@@ -313,6 +313,68 @@ func TestCountersReadTogetherAreThoseOfEachCustomer(t *testing.T) {
 	}
 }
 
+// Retention keeps some files to be used again, no more, and what is written into them is read back as if they were new.
+func TestFilesThatAreNoLongerKeptAreUsedAgain(t *testing.T) {
+	dir := t.TempDir()
+	j := opened(t, dir, often)
+	waiting := func() (n int) {
+		for _, name := range recycledPaths {
+			if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+				n++
+			}
+		}
+		return n
+	}
+	letGo := func() {
+		t.Helper()
+		indexed(j)
+		if err := j.SaveSnapshots(t.Context(), j.Last(), states()); err != nil {
+			t.Fatal(err)
+		}
+		if err := j.Retain(j.Last()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, j, 900, 7)
+	before, err := segmentFiles(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	letGo()
+	after, err := segmentFiles(dir)
+	if gone := len(before) - len(after); err != nil || gone <= len(recycledPaths) || waiting() != len(recycledPaths) {
+		t.Fatalf("%d segments went, %d wait to be used again, %v", gone, waiting(), err)
+	}
+	w := newWriter(t, j)
+	for used := false; !used; used = waiting() == 0 {
+		w.append(101, 102) // of whom nothing was written before
+		w.flushed()
+		if w.n > 5000 {
+			t.Fatalf("%d still wait", waiting())
+		}
+	}
+	first := j.First()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = opened(t, dir, often)
+	next := first
+	err = j.Scan(t.Context(), first, func(rec *journal.Record) bool {
+		if rec.Position != next {
+			t.Fatalf("position %d, want %d", rec.Position, next)
+		}
+		next++
+		return true
+	})
+	if err != nil || next != j.Last()+1 {
+		t.Errorf("read up to %d of %d: %v", next-1, j.Last(), err)
+	}
+	letGo()
+	if n := waiting(); n == 0 || n > len(recycledPaths) {
+		t.Errorf("%d wait to be used again", n)
+	}
+}
+
 // losing is a file whose segment is let go, and used again, before it is read for the first time.
 type losing struct {
 	file
@@ -326,7 +388,7 @@ func (f *losing) ReadAt(b []byte, at int64) (int, error) {
 		if err := f.j.Retain(500); err != nil {
 			f.t.Error(err)
 		}
-		if err := os.WriteFile(filepath.Join(f.j.dir, recycledPath), make([]byte, small), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(f.j.dir, recycledPaths[0]), make([]byte, small), 0o600); err != nil {
 			f.t.Error(err)
 		}
 	})
