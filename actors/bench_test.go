@@ -104,7 +104,7 @@ func benchOffice(b *testing.B, customers int) (*office, []bank.AccountNo) {
 	}
 	keep, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
-	go func() { ended <- hugepages.Keep(keep, 0) }()
+	go func() { ended <- hugepages.Keep(keep) }()
 	b.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

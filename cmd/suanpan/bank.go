@@ -125,7 +125,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 			err = errors.Join(err, s.close(drain))
 		}
 	}()
-	s.memory = s.run("huge pages", func(ctx context.Context) error { return hugepages.Keep(ctx, heapAhead()) })
+	s.memory = s.run("huge pages", hugepages.Keep)
 	if os.Getenv("GOGC") == "" {
 		s.collector = s.run("collector", keepCollector)
 	}

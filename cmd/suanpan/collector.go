@@ -35,7 +35,7 @@ func keepCollector(ctx context.Context) error {
 	tick := time.NewTicker(collectorLook)
 	defer tick.Stop()
 	live := []metrics.Sample{{Name: liveMetric}}
-	least := leastBytes()
+	least := min(gcLeastBytes, memoryBytes(memTotalFile, memMaxFile)/gcLeastShare)
 	for set := 0; ; {
 		metrics.Read(live)
 		// A change stops everybody for a moment.
@@ -49,17 +49,6 @@ func keepCollector(ctx context.Context) error {
 			return nil
 		}
 	}
-}
-
-// leastBytes is how much is allocated between two collections at least.
-func leastBytes() uint64 {
-	return min(gcLeastBytes, memoryBytes(memTotalFile, memMaxFile)/gcLeastShare)
-}
-
-// heapAhead is how much memory the heap has from the start (hugepages.Keep): what it comes to before it is collected for the first
-// time while little lives, and half as much for that. It is used, and counts as used, when something lies in it.
-func heapAhead() uint64 {
-	return min(leastBytes()*3/2, uint64(debug.SetMemoryLimit(-1))/gcLeastShare)
 }
 
 // collectAt is the percentage for so many bytes that live and so many to be allocated at least.

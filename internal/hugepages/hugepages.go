@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -22,29 +21,24 @@ const checkEvery = 2 * time.Second
 // collapseStep is how much becomes huge pages at once; page faults wait meanwhile, some milliseconds. It is followed by a
 // rest of collapseRest times as long.
 const (
-	collapseStep = hugePage
+	collapseStep = 2 << 20
 	collapseRest = 4
 )
-
-const hugePage = 2 << 20
 
 // mapping is a range of addresses.
 type mapping struct{ from, to uintptr }
 
 // Keep asks for huge pages for the heap, and for what it grows by, until ctx ends. What can't be had is left as it
-// is: nothing depends on it but speed. The heap has so many bytes ahead from the start, in huge pages when they are first used: what it
-// grows by afterwards is used in small ones until somebody has looked, and to have them made into huge ones everybody waits.
-func Keep(ctx context.Context, ahead uint64) error {
+// is: nothing depends on it but speed.
+func Keep(ctx context.Context) error {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
-	had := reserve(ahead)
 	asked := map[uintptr]uintptr{} // from where up to where
 	for {
 		for _, m := range heap() {
 			from := max(m.from, asked[m.from])
 			if from < m.to {
-				ask(ctx, mapping{from, min(m.to, had.from)})
-				ask(ctx, mapping{max(from, had.to), m.to})
+				ask(ctx, mapping{from, m.to})
 				asked[m.from] = m.to
 			}
 		}
@@ -56,25 +50,9 @@ func Keep(ctx context.Context, ahead uint64) error {
 	}
 }
 
-// reserve has the heap grow by so many bytes, of which none is used, and returns those that will lie in huge pages.
-func reserve(bytes uint64) (had mapping) {
-	if bytes < 2*hugePage {
-		return had
-	}
-	unused := make([]byte, bytes) // as the system gives it; nothing is written there
-	from := uintptr(unsafe.Pointer(unsafe.SliceData(unused)))
-	had = mapping{(from + hugePage - 1) &^ (hugePage - 1), (from + uintptr(bytes)) &^ (hugePage - 1)}
-	if madvise(had, unix.MADV_HUGEPAGE) != 0 {
-		had = mapping{}
-	}
-	runtime.KeepAlive(unused)
-	runtime.GC() // little lives yet
-	return had
-}
-
 // ask has a range lie in huge pages from now on, also what is there already.
 func ask(ctx context.Context, m mapping) {
-	if m.from >= m.to || madvise(m, unix.MADV_HUGEPAGE) != 0 {
+	if madvise(m, unix.MADV_HUGEPAGE) != 0 {
 		return
 	}
 	for at := m.from; at < m.to && ctx.Err() == nil; at += collapseStep {

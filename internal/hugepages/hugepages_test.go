@@ -44,7 +44,7 @@ func TestWhatIsAllocatedLiesInHugePages(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- Keep(ctx, 0) }()
+	go func() { ended <- Keep(ctx) }()
 	for deadline := time.Now().Add(30 * time.Second); !huge(t, at+size/2); {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not lie in huge pages")
