@@ -9,7 +9,7 @@ import (
 // scribe (书记) writes replies for a loop, on another processor. What one flush has made durable is answered at once, and for as long as
 // the loop wrote all of that it read nothing: with 256 connections it ran alone for most of the time, and the bank, which had
 // nothing to do until it read on, waited for it. So when there is much to answer the loop leaves most of it to its scribe, reads, and begins what it has
-// read; both have about as much to do. Who is answered alone is answered by the loop, and nobody is woken for him.
+// read; both have about as much to do (docs/performance.md). Who is answered alone is answered by the loop, and nobody is woken for him.
 //
 // An exchange is the scribe's from when the loop leaves it (leave) until the loop has it back (loop.written). Its connection is
 // "deciding" meanwhile, of which the loop uses nothing but what epoll tells (more). The scribe uses its descriptor, to send once. All
