@@ -77,15 +77,14 @@ func (s *slot) lookAhead() {
 // in the processor's cache when it is needed.
 const AheadMax = 64
 
-// lookAhead asks for the memory in which Admit counts the requests, at most AheadMax.
-func (n *Node) lookAhead(requests []Request) {
+// LookAhead asks for the memory in which Admit counts the requests of calls that are about to be sent, at most AheadMax.
+func (n *Node) LookAhead(calls []*bank.Call) {
 	var parties [2 * AheadMax]bank.CustomerNo
 	count := 0
-	for i := range requests {
-		r := &requests[i]
-		parties[count] = r.Customer
+	for _, call := range calls {
+		parties[count] = bank.DeciderOf(call.Command)
 		count++
-		if credit, credits := bank.CreditOf(r.Call.Command); credits {
+		if credit, credits := bank.CreditOf(call.Command); credits {
 			parties[count] = credit.Account.Customer()
 			count++
 		}

@@ -79,7 +79,7 @@ func (g *Group) Requests(calls []*bank.Call) []Request {
 	for _, call := range calls {
 		g.Request(bank.DeciderOf(call.Command), call)
 	}
-	g.node.lookAhead(g.requests[from:])
+	g.node.LookAhead(calls)
 	return g.requests[from:]
 }
 

@@ -26,7 +26,7 @@ type connState uint8
 
 const (
 	reading  connState = iota // waits for a request, or the rest of one
-	deciding                  // a request is with the bank
+	deciding                  // a request is with the bank, or its reply with the scribe
 	writing                   // waits until the socket takes the rest of a reply
 	aside                     // another goroutine has it
 	closed
@@ -103,23 +103,27 @@ func (c *conn) keep(data []byte) {
 	c.unread = append(c.unread[:0], data...)
 }
 
-// send writes a reply, which is the loop's to use again.
-func (l *loop) send(c *conn, reply []byte) {
-	n, errno := send(c.fd, reply)
+// sent goes on where a reply has been sent.
+func (l *loop) sent(e *exchange) {
+	c := e.conn
+	c.last, c.out = e.last, e.rest
+	broken := e.broken
+	if !e.lost {
+		l.reuse(e)
+	}
 	switch {
-	case n == len(reply):
-		l.replied(c)
-	case errno == 0 || errno == unix.EAGAIN || errno == unix.EINTR:
-		c.state, c.since = writing, l.now
-		c.out = append([]byte(nil), reply[n:]...)
-		l.write(c) // the socket may have room by now, and would not tell of it
-	default:
+	case broken:
 		l.close(c)
+	case len(c.out) > 0:
+		c.state, c.since = writing, l.now
+		l.flush(c) // the socket may have room by now, and would not tell of it
+	default:
+		l.replied(c)
 	}
 }
 
-// write writes what is left of a reply.
-func (l *loop) write(c *conn) {
+// flush sends what is left of a reply.
+func (l *loop) flush(c *conn) {
 	for len(c.out) > 0 {
 		n, errno := send(c.fd, c.out)
 		c.out = c.out[n:]

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+	"golang.org/x/sys/unix"
 
 	"github.com/suanpan-bank/suanpan/bank"
 )
@@ -18,6 +19,10 @@ type exchange struct {
 	start time.Time
 	lost  bool   // the reply did not wait for the outcome
 	then  func() // the call has its outcome; made once
+	// Of the reply, when it has been sent:
+	last   bool   // nothing follows on the connection
+	broken bool   // nor can
+	rest   []byte // what the socket has not taken
 }
 
 var exchanges = sync.Pool{New: func() any {
@@ -138,7 +143,11 @@ func (l *loop) guarded(e *exchange, work func()) {
 
 // begin gives the bank what has been read.
 func (l *loop) begin() {
+	ready := 0
 	for i := 0; i < len(l.begun); i++ { // a reply may bring the next request
+		if i == ready {
+			ready = l.ahead(i)
+		}
 		e := l.begun[i]
 		l.begun[i] = nil
 		if e.call != nil {
@@ -152,26 +161,60 @@ func (l *loop) begin() {
 	l.begun = l.begun[:0]
 }
 
+// aheadMax is for how many calls memory is had ready at once.
+const aheadMax = 64
+
+// ahead has memory ready for some of what has been read, and tells for which not.
+func (l *loop) ahead(from int) (to int) {
+	to = min(len(l.begun), from+aheadMax)
+	if to-from == 1 {
+		return to
+	}
+	l.calls = l.calls[:0]
+	for _, e := range l.begun[from:to] {
+		if e.call != nil {
+			l.calls = append(l.calls, e.call)
+		}
+	}
+	defer clear(l.calls)
+	defer func() { _ = recover() }() // what is wrong with a call is found, and answered, when it begins
+	l.server.options.Bank.Ahead(l.calls)
+	return to
+}
+
 // tell answers with the outcome.
 func (l *loop) tell(e *exchange) {
-	if e.lost {
-		return
-	}
-	l.guarded(e, func() { l.server.tell(&e.ctx, transfers, e.call) })
+	l.outcome(e)
 	l.reply(e)
+}
+
+// outcome makes the reply of the call's outcome.
+func (l *loop) outcome(e *exchange) {
+	l.guarded(e, func() { l.server.tell(&e.ctx, transfers, e.call) })
 }
 
 // reply writes the reply.
 func (l *loop) reply(e *exchange) {
-	c, s, r := e.conn, l.server, &e.ctx.Response
+	l.out = l.write(e, time.Now(), l.out)
+	l.sent(e)
+}
+
+// write sends the reply, once, by memory that may be used again. Loop and scribe do so.
+func (l *loop) write(e *exchange, now time.Time, out []byte) []byte {
+	s, r := l.server, &e.ctx.Response
 	s.handling.Add(-1)
-	s.metrics.count(s.transfers, r.StatusCode(), time.Since(e.start))
-	c.last = l.closing || r.ConnectionClose()
-	l.out = appendReply(l.out[:0], r, c.last)
-	if !e.lost {
-		l.reuse(e)
+	s.metrics.count(s.transfers, r.StatusCode(), now.Sub(e.start))
+	e.last = r.ConnectionClose() || l.shutting.Load()
+	out = appendReply(out[:0], r, e.last)
+	n, errno := send(e.conn.fd, out)
+	switch {
+	case n == len(out):
+	case errno == 0 || errno == unix.EAGAIN || errno == unix.EINTR:
+		e.rest = append([]byte(nil), out[n:]...)
+	default:
+		e.broken = true
 	}
-	l.send(c, l.out)
+	return out
 }
 
 // appendReply appends a response as fasthttp's server would write it.
@@ -197,6 +240,6 @@ func (s *Server) unknown(fd int) {
 func (l *loop) reuse(e *exchange) {
 	e.ctx.Request.Reset()
 	e.ctx.Response.Reset()
-	e.conn, e.call = nil, nil
+	e.conn, e.call, e.last, e.broken, e.rest = nil, nil, false, false, nil
 	exchanges.Put(e)
 }

@@ -22,11 +22,12 @@ type front struct {
 	listener net.Listener // of the loops; nil: there are none
 	loops    []*loop      // the first takes connections in, and spreads them over all
 	open     atomic.Int64 // connections
+	sharing  bool         // scribes write all replies, as tests want it
 	aside    workers
 }
 
-// loopsMax is how many loops there are where there are twice as many processors. A loop has half of its work done by
-// others; with two on two processors each had half as much to do at a time, and what is done for all of it together
+// loopsMax is how many loops there are where there are twice as many processors. A loop has more than half of its work done by
+// others, its scribe among them; with two on two processors each had half as much to do at a time, and what is done for all of it together
 // was done twice as often.
 const loopsMax = 8
 

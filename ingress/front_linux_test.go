@@ -75,6 +75,9 @@ type facade struct {
 	addr string
 }
 
+// sharing has scribes write all replies of the servers that are opened.
+var sharing bool
+
 // plainly hides what kind a listener is, so that fasthttp's own server serves it.
 type plainly struct{ net.Listener }
 
@@ -85,6 +88,7 @@ func openFacade(t testing.TB, limits Limits, wrap func(net.Listener) net.Listene
 		Bank: f.bank, Vault: plain{}, Clock: time.Now, Logger: slog.New(slog.DiscardHandler), Catalogue: bank.DefaultCatalogue(), Limits: limits,
 		Pages: map[string]Page{"/v1/reports/slow": func(context.Context) (any, error) { time.Sleep(50 * time.Millisecond); return "slow", nil }},
 	})
+	f.front.sharing = sharing
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -520,6 +524,88 @@ func TestAStopUnderLoad(t *testing.T) {
 	}
 }
 
+// Whoever is not waited for has one answer, and that is the bank's if there is one on its way to him.
+func TestAStopThatDoesNotWaitAnswersNobodyTwice(t *testing.T) {
+	for round := range 20 {
+		f := openFacade(t, Limits{}, nil)
+		f.bank.hold()
+		const many = 200
+		var all []*client
+		for range many {
+			c := f.dial()
+			defer c.Close()
+			c.send(payment("a", 0))
+			all = append(all, c)
+		}
+		eventually(t, "the bank has them", func() bool { return f.bank.begun.Load() == many })
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		go func() {
+			time.Sleep(time.Duration(round) * 50 * time.Microsecond)
+			_ = f.Shutdown(ctx)
+		}()
+		f.bank.release()
+		for _, c := range all {
+			status, _, body, err := c.hear()
+			if err != nil || status != 404 && status != 504 {
+				t.Fatalf("answered %d %s %v", status, body, err)
+			}
+			if status, _, body, err = c.hear(); err == nil {
+				t.Fatalf("answered again: %d %s", status, body)
+			}
+		}
+		eventually(t, "nothing is left", func() bool { return f.front.open.Load() == 0 && f.handling.Load() == 0 })
+	}
+}
+
+// What is answered together is divided between loop and scribe.
+func TestManyAnswersAtOnceReachTheirOwners(t *testing.T) {
+	f := openFacade(t, Limits{}, nil)
+	const many = 8 * unsharedMax
+	var all []*client
+	for range many {
+		c := f.dial()
+		defer c.Close()
+		all = append(all, c)
+	}
+	bad := strings.Replace(payment("a", 0), "internal", "sideways", 1)
+	for round := range int64(20) {
+		f.bank.hold()
+		for _, c := range all {
+			c.send(payment("a", 0) + bad)
+		}
+		eventually(t, "the bank has them", func() bool { return f.bank.begun.Load() == (round+1)*many })
+		f.bank.release()
+		for _, c := range all {
+			c.want(404, "ACCOUNT_UNKNOWN")
+			c.want(422, "FIELD_INVALID")
+		}
+	}
+	if n := f.handling.Load(); n != 0 {
+		t.Errorf("%d requests are being handled", n)
+	}
+}
+
+// Whatever holds of loops holds when their scribes write every reply.
+func TestAllOfThisWhenScribesWriteEveryReply(t *testing.T) {
+	sharing = true
+	defer func() { sharing = false }()
+	for name, test := range map[string]func(*testing.T){
+		"aside": TestAPaymentIsServedWithoutAGoroutineAndTheRestAside, "parts": TestARequestMayComeInAnyParts,
+		"order": TestRequestsOfOnePacketAreAnsweredInTheirOrder, "large": TestARequestMayBeLargerThanWhatIsReadAtOnce,
+		"limits": TestTheLimitsHoldForPayments, "too many": TestOneConnectionTooManyIsToldSo,
+		"breaks": TestAConnectionMayBreakAnywhere, "breaks while deciding": TestAConnectionMayBreakWhileTheBankDecides,
+		"forgotten": TestEveryConnectionThatBreaksIsForgotten, "never reads": TestAPayerWhoNeverReadsIsCutOff,
+		"reads late": TestAPayerWhoReadsLateGetsEverything, "thousand": TestAThousandConnections,
+		"stop": TestWhatIsUnderWayIsAnsweredBeforeTheServerStops, "unknown": TestWhoIsNotWaitedForIsToldThatNobodyKnows,
+		"stop under load": TestAStopUnderLoad, "no waiting": TestAStopThatDoesNotWaitAnswersNobodyTwice,
+		"many at once": TestManyAnswersAtOnceReachTheirOwners, "panic": TestAPanicIsAnsweredAndTheLoopGoesOn,
+		"fasthttp alone": TestLoopsAnswerAsFasthttpAlone,
+	} {
+		t.Run(name, test)
+	}
+}
+
 // trap is an error that breaks who looks at it.
 type trap struct{}
 
@@ -627,10 +713,15 @@ func FuzzLoops(f *testing.F) {
 	}
 	limits := Limits{BodyMax: 64 << 10, HeaderMax: 1 << 10}
 	loops, alone := openFacade(f, limits, nil), openFacade(f, limits, func(l net.Listener) net.Listener { return plainly{l} })
+	sharing = true
+	scribes := openFacade(f, limits, nil)
+	sharing = false
 	f.Fuzz(func(t *testing.T, conversation []byte, first, second uint16) {
 		all := string(conversation)
 		a := min(int(first), len(all))
 		b := min(a+int(second), len(all))
-		same(t, loops, alone, []string{all[:a], all[a:b], all[b:]})
+		for _, f := range []*facade{loops, scribes} {
+			same(t, f, alone, []string{all[:a], all[a:b], all[b:]})
+		}
 	})
 }

@@ -24,6 +24,8 @@ func (b refusingBank) Begin(call *bank.Call, then func()) {
 	then()
 }
 
+func (refusingBank) Ahead([]*bank.Call) {}
+
 func (b refusingBank) DoAll(ctx context.Context, calls []*bank.Call) {
 	for _, call := range calls {
 		b.Do(ctx, call)

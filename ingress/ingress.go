@@ -26,6 +26,8 @@ type Bank interface {
 	// Begin is Do without waiting: then is called when the outcome is there, once, by anybody and perhaps before
 	// Begin returns; it must not block. If the bank stops it may never be called, and the outcome is unknown.
 	Begin(call *bank.Call, then func())
+	// Ahead has the memory ready that calls need which are about to begin. Nothing depends on it but speed.
+	Ahead(calls []*bank.Call)
 	// DoAll carries out calls at once, those of one customer in the order given.
 	DoAll(ctx context.Context, calls []*bank.Call)
 	// Ready reports whether commands are taken; bank.ErrLedgerUnavailable: those that don't need the ledger.

@@ -4,17 +4,21 @@ import (
 	"bufio"
 	"bytes"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/suanpan-bank/suanpan/bank"
 )
 
 // loop (事件循环) serves its connections from one goroutine. It reads what has come on all of them, gives the bank
 // all the commands of that, and writes the replies that have become durable meanwhile. So nobody is parked and woken for
-// a request, and what came together is decided, flushed and answered together.
+// a request, and what came together is decided, flushed and answered together. When many replies are to be written, another goroutine
+// writes most of them meanwhile (scribe_linux.go).
 //
 // Only the frequent request is served here: a transfer that is plain and all there (exchange_linux.go). Whatever else comes on a
 // connection is left to fasthttp's own server, on another goroutine, which has the connection until it has answered
@@ -38,8 +42,12 @@ type loop struct {
 	source   bytes.Reader  // of head
 	host     []byte        // the last good one
 	begun    []*exchange   // read, and not given to the bank
-	out      []byte        // a reply on its way into its socket
-	now      time.Time     // when the loop has looked last
+	calls    []*bank.Call  // of those that begin next
+	own      []*exchange   // answered by the bank, for the loop to write
+	unshared int           // so many at most
+	scribe   scribe
+	out      []byte    // a reply on its way into its socket
+	now      time.Time // when the loop has looked last
 	swept    time.Time
 	closing  bool
 	ended    chan struct{}
@@ -47,10 +55,11 @@ type loop struct {
 	mu       sync.Mutex
 	dead     bool        // nothing is taken any more
 	answered []*exchange // by the bank
+	written  []*exchange // by the scribe
 	moved    []*conn     // taken in, or no longer aside
 	// The other halves of double buffers.
-	answeredSpare []*exchange
-	movedSpare    []*conn
+	writtenSpare []*exchange
+	movedSpare   []*conn
 
 	asleep   atomic.Bool // somebody must ring
 	shutting atomic.Bool // no more requests are taken
@@ -67,6 +76,10 @@ const (
 func newLoop(s *Server) (_ *loop, err error) {
 	l := &loop{server: s, epoll: -1, bell: -1, listener: -1, buffer: make([]byte, readMax), ended: make(chan struct{})}
 	l.head = bufio.NewReaderSize(&l.source, s.options.Limits.HeaderMax)
+	l.scribe.init(l)
+	if !s.front.sharing {
+		l.unshared = unsharedMax
+	}
 	defer func() {
 		if err != nil {
 			l.release()
@@ -96,9 +109,11 @@ func (l *loop) watch(fd int, events uint32) error {
 // run serves until the loop is shut down and the last connection is closed.
 func (l *loop) run() {
 	defer close(l.ended)
+	go l.scribe.run()
 	for !l.killed.Load() && !(l.closing && l.open == 0 && l.idle()) {
 		n := l.wait()
 		l.now = time.Now()
+		l.share()
 		for i := range l.events[:n] {
 			l.happened(&l.events[i])
 		}
@@ -141,7 +156,7 @@ func (l *loop) wait() int {
 func (l *loop) idle() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.answered)+len(l.moved) == 0
+	return len(l.answered)+len(l.written)+len(l.moved) == 0
 }
 
 // wake makes the loop look at what it has been left.
@@ -184,11 +199,33 @@ func (l *loop) finished(e *exchange) {
 	l.wake()
 }
 
-// collect takes what the loop has been left.
+// wrote gives exchanges back to the loop whose replies have been sent.
+func (l *loop) wrote(some []*exchange) {
+	l.mu.Lock()
+	l.written = append(l.written, some...)
+	l.mu.Unlock()
+	l.wake()
+}
+
+// share takes what the bank has answered, and leaves most of it to the scribe if it is much. The loop has done with beginning all
+// of that: an outcome may be there before Begin has returned.
+func (l *loop) share() {
+	l.mu.Lock()
+	l.own, l.answered = l.answered, l.own[:0]
+	l.mu.Unlock()
+	l.own = slices.DeleteFunc(l.own, func(e *exchange) bool { return e.lost })
+	if n := len(l.own); n > l.unshared {
+		l.scribe.leave(l.own[l.unshared:])
+		clear(l.own[l.unshared:])
+		l.own = l.own[:l.unshared]
+	}
+}
+
+// collect takes what else the loop has been left, and writes its own replies.
 func (l *loop) collect() {
 	l.mu.Lock()
-	moved, answered := l.moved, l.answered
-	l.moved, l.answered = l.movedSpare[:0], l.answeredSpare[:0]
+	moved, written := l.moved, l.written
+	l.moved, l.written = l.movedSpare[:0], l.writtenSpare[:0]
 	l.mu.Unlock()
 	for i, c := range moved {
 		moved[i] = nil
@@ -198,11 +235,15 @@ func (l *loop) collect() {
 			l.take(c)
 		}
 	}
-	for i, e := range answered {
-		answered[i] = nil
+	for i, e := range written {
+		written[i] = nil
+		l.sent(e)
+	}
+	l.movedSpare, l.writtenSpare = moved, written
+	for i, e := range l.own {
+		l.own[i] = nil
 		l.tell(e)
 	}
-	l.movedSpare, l.answeredSpare = moved, answered
 }
 
 // happened sees to an event.
@@ -229,7 +270,7 @@ func (l *loop) happened(e *unix.EpollEvent) {
 		l.read(c)
 	case c.state == writing && out:
 		c.more = c.more || in
-		l.write(c)
+		l.flush(c)
 	default:
 		c.more = c.more || in
 	}
@@ -277,12 +318,16 @@ func (l *loop) sweep() {
 	}
 }
 
-// die ends the loop. Connections that are still open belong to whoever has them aside; those who wait for the bank are told
-// that nobody knows.
+// die ends the loop, when the scribe has written what it was left. Connections that are still open belong to whoever has them
+// aside; those who wait for the bank are told that nobody knows.
 func (l *loop) die() {
+	l.scribe.end()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.dead = true
+	for _, e := range l.written {
+		l.close(e.conn)
+	}
 	for _, c := range l.moved {
 		if c.state == aside {
 			l.close(c)
