@@ -110,13 +110,13 @@ func (s *shardActor) answer(ctx actor.Context, d *draft, news any) {
 
 // send passes on what somebody asks of a customer.
 func (s *shardActor) send(c *customerActor, message any) {
-	c.slot.used.Store(s.node.now.Load())
+	c.slot.asked(s.node.now.Load())
 	s.pass(c, message)
 }
 
 // serve is send of a command, in the shard's turn.
 func (a *customerActor) serve(command *Request) {
-	a.slot.used.Store(a.node.now.Load())
+	a.slot.asked(a.node.now.Load())
 	a.receive(command)
 }
 

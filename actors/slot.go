@@ -91,8 +91,16 @@ func (n *Node) hold(no bank.CustomerNo) *slot {
 		return nil
 	}
 	s, _ := n.find(no)
-	s.used.Store(n.now.Load())
+	s.asked(n.now.Load())
 	return s
+}
+
+// asked notes when the customer was asked for. The time stands still for many commands, and what writes to memory waits
+// for it, what reads does not.
+func (s *slot) asked(now int64) {
+	if s.used.Load() != now {
+		s.used.Store(now)
+	}
 }
 
 // find is hold for one who does not count as somebody asking for the customer; made: he was not in memory.
@@ -301,12 +309,15 @@ func (s *slot) note(rec *journal.Record) {
 	s.change(rec)
 }
 
-// change says that a record has changed the state.
+// change says that a record has changed the state. What says so already is not written again: snapshot, which takes it back
+// before it looks at the desk, then sees this change as well, whose caller has mu, or else the state, until it has said so.
 func (s *slot) change(rec *journal.Record) {
+	says := &s.changed
 	if closesDays(rec) {
-		s.rolled.Store(true)
-	} else {
-		s.changed.Store(true)
+		says = &s.rolled
+	}
+	if !says.Load() {
+		says.Store(true)
 	}
 }
 
