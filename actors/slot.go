@@ -69,7 +69,7 @@ func (n *Node) bring(s *slot, no bank.CustomerNo, registering bool, ahead readAh
 	if !s.loaded.Load() {
 		n.workers.aside(func() { err = n.load(s, ahead) })
 	}
-	nobody := s.eventSeq == 0 && !no.IsHouse()
+	nobody := s.nobody()
 	s.mu.Unlock()
 	if err != nil {
 		s.release()
@@ -83,6 +83,9 @@ func (n *Node) bring(s *slot, no bank.CustomerNo, registering bool, ahead readAh
 	}
 	return s, nil
 }
+
+// nobody reports whether the number is nobody's yet; mu is held, and the slot is loaded.
+func (s *slot) nobody() bool { return s.eventSeq == 0 && !s.no.IsHouse() }
 
 // hold finds or makes a slot, which may not be loaded, and keeps it until release. A stranger takes no memory and no
 // read: nil.
