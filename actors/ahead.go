@@ -11,11 +11,20 @@ import (
 // that is reckoned. So a round asks for what all of its commands will need before it handles the first: for
 // everything of one kind, then for what is found there.
 
-// lookAhead asks for the memory that the turns that are coming will need. Nothing depends on it but speed.
-func (r *round) lookAhead() {
+// lookAhead asks for the memory that the next of the turns that are coming will need, and tells for how many: those that
+// have roundMax commands together, since what is asked for much earlier is no longer in the cache when it is needed. Nothing
+// depends on it but speed.
+func (r *round) lookAhead() (turns int) {
+	if len(r.coming) == 1 {
+		return 1
+	}
 	var commands [roundMax]*Request
 	n := 0
 	for _, t := range r.coming {
+		if n == roundMax {
+			break
+		}
+		turns++
 		m, ok := t.(*shardMailbox)
 		if !ok {
 			continue
@@ -30,7 +39,7 @@ func (r *round) lookAhead() {
 		}
 	}
 	if n == 0 {
-		return
+		return turns
 	}
 	for _, c := range commands[:n] {
 		prefetch.Of(c.Call)
@@ -42,6 +51,9 @@ func (r *round) lookAhead() {
 	}
 	keys, customers := r.keys[:0], r.customers[:0]
 	for _, c := range commands[:n] {
+		if t, ok := c.Call.Command.(*bank.TransferInternal); ok {
+			prefetch.Of(t)
+		}
 		keys, customers = append(keys, ledger.Uint128(c.Call.Key)), append(customers, uint64(c.Customer))
 		if c.slot != nil && c.slot.actor != nil {
 			prefetch.Of(c.slot.actor)
@@ -59,6 +71,7 @@ func (r *round) lookAhead() {
 		j.Ahead(keys, customers)
 	}
 	r.keys, r.customers = keys, customers
+	return turns
 }
 
 // lookAhead asks for what the slot's lock guards, unless somebody has it.

@@ -110,13 +110,13 @@ func (s *shardActor) answer(ctx actor.Context, d *draft, news any) {
 
 // send passes on what somebody asks of a customer.
 func (s *shardActor) send(c *customerActor, message any) {
-	c.slot.used.Store(s.node.now.Load())
+	c.slot.asked(s.node.now.Load())
 	s.pass(c, message)
 }
 
 // serve is send of a command, in the shard's turn.
 func (a *customerActor) serve(command *Request) {
-	a.slot.used.Store(a.node.now.Load())
+	a.slot.asked(a.node.now.Load())
 	a.receive(command)
 }
 
@@ -254,6 +254,7 @@ func (a *customerActor) decide(req *Request) bool {
 		Date:      bank.BookedOn(cmd, today),
 		Catalogue: a.node.options.Catalogue,
 		Pending:   &a.pending,
+		Room:      d.room,
 	}
 	if bank.NeedsBirth(cmd) {
 		env.Birth = a.birth()
@@ -425,15 +426,21 @@ func (a *customerActor) admit(c bank.Credit, credits bool, held *slot, env *bank
 	if payee == nil {
 		payee = a.node.hold(no)
 	}
-	payee, err := a.node.acquireIn(a.shard, payee, no, false)
-	if err != nil {
-		return nil, nil, err
+	if payee == nil || !payee.loaded.Load() {
+		var err error
+		if payee, err = a.node.acquireIn(a.shard, payee, no, false); err != nil {
+			return nil, nil, err
+		}
 	}
 	if payee == nil {
 		return nil, &bank.Refusal{Code: bank.PayeeUnknown}, nil
 	}
 	payee.mu.Lock()
 	defer payee.mu.Unlock()
+	if payee.nobody() {
+		payee.release()
+		return nil, &bank.Refusal{Code: bank.PayeeUnknown}, nil
+	}
 	standing, refusal := payee.desk.Admit(c, env.Date, env.Catalogue)
 	if refusal != nil {
 		payee.release()

@@ -28,6 +28,10 @@ type dispatcher struct {
 	call   chan struct{}
 	most   int // turns taken at once
 
+	ending bool     // a goroutine ends rounds, its own and those that are
+	left   []*round // to it, in the order they were
+	spare  []*round // to be used again
+
 	journal interface { // nil: nobody looks ahead
 		Ahead(commands []ledger.Uint128, customers []uint64)
 	}
@@ -45,6 +49,8 @@ const (
 	// turnsMax is how many turns are taken at once where there are processors for them: a third of a decision
 	// happens under the pipeline's lock, so more would wait for it.
 	turnsMax = 4
+	// leftMax is how many rounds may be left to another goroutine: if it can't keep up, who decides should wait.
+	leftMax = 2
 	// idleWorkersMax is how many goroutines may wait for work; each keeps some kilobytes of stack.
 	idleWorkersMax = 64
 )
@@ -65,16 +71,19 @@ func (d *dispatcher) end() {
 // Schedule implements actor.Dispatcher.
 func (d *dispatcher) Schedule(fn func()) { d.schedule(plainTurn(fn)) }
 
-func (d *dispatcher) schedule(t turn) {
+func (d *dispatcher) schedule(t turn) { d.scheduleAll([]turn{t}) }
+
+// scheduleAll asks for turns in the order given.
+func (d *dispatcher) scheduleAll(turns []turn) {
 	d.mu.Lock()
-	if len(d.queue) == cap(d.queue) && d.next > len(d.queue)/2 {
+	defer d.mu.Unlock()
+	if len(d.queue)+len(turns) > cap(d.queue) && d.next > len(d.queue)/2 {
 		n := copy(d.queue, d.queue[d.next:])
 		clear(d.queue[n:])
 		d.queue, d.next = d.queue[:n], 0
 	}
-	d.queue = append(d.queue, t)
+	d.queue = append(d.queue, turns...)
 	d.sendFor()
-	d.mu.Unlock()
 }
 
 // sendFor sends for a goroutine, if one is needed and none is on its way; mu is held.
@@ -134,7 +143,48 @@ func (d *dispatcher) work() {
 			}
 		}
 		r.run()
+		r = d.finish(r)
 	}
+}
+
+// finish ends a round, or leaves that to the goroutine that is ending another, and returns one to go on with. All rounds
+// are carried out under one lock; who waited for it would sleep, and his processor too when there is nothing else to do,
+// and waking them takes as long as some ten decisions. So he decides the next round meanwhile. The turns of the round last until it
+// is ended, whoever ends it, and until then nobody but him touches their customers: what was true of a round while one
+// goroutine had it all the way is as true of it here.
+func (d *dispatcher) finish(r *round) *round {
+	if len(r.drafts) == 0 {
+		r.end()
+		return r
+	}
+	d.mu.Lock()
+	if d.ending && len(d.left) < leftMax {
+		d.left = append(d.left, r)
+		next := &round{dispatcher: d}
+		if n := len(d.spare); n > 0 {
+			next, d.spare = d.spare[n-1], d.spare[:n-1]
+		}
+		d.mu.Unlock()
+		return next
+	}
+	mine := !d.ending // otherwise too many are left to him already
+	d.ending = true
+	d.mu.Unlock()
+	r.end()
+	for mine {
+		d.mu.Lock()
+		if len(d.left) == 0 {
+			d.ending, mine = false, false
+			d.mu.Unlock()
+			break
+		}
+		d.spare = append(d.spare, r)
+		r = d.left[0]
+		d.left = slices.Delete(d.left, 0, 1)
+		d.mu.Unlock()
+		r.end()
+	}
+	return r
 }
 
 // giveBack has others take turns that were taken into a round and not begun. They are the next.

@@ -28,14 +28,19 @@ func (m *shardMailbox) PostUserMessage(message any) { m.post(&m.user, message) }
 func (m *shardMailbox) PostSystemMessage(message any) { m.post(&m.system, message) }
 
 func (m *shardMailbox) post(queue *[]any, message any) {
-	m.mu.Lock()
-	*queue = append(*queue, message)
-	idle := !m.due
-	m.due = true
-	m.mu.Unlock()
-	if idle {
+	if m.put(queue, message) {
 		m.dispatcher.schedule(m)
 	}
+}
+
+// put is post without the turn: true: the caller is to ask for it, soon, because nobody else does.
+func (m *shardMailbox) put(queue *[]any, message any) (asks bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	*queue = append(*queue, message)
+	asks = !m.due
+	m.due = true
+	return asks
 }
 
 // take handles what has come. The turn is over with the round. A command to a customer who has an actor goes to him

@@ -97,6 +97,7 @@ func (o *office) send(calls ...*bank.Call) func() {
 	}
 	send := func(req *Request) {
 		if m, ok := req.Call.Command.(*bank.RegisterCustomer); ok {
+			group.Sent()
 			if r, err := o.node.Enroll(req, m); err != nil || r != nil {
 				req.Refuse(r)
 				return
@@ -110,13 +111,14 @@ func (o *office) send(calls ...*bank.Call) func() {
 			req.Fail(err)
 			return
 		}
-		o.node.Send(pid, req)
+		group.Send(pid, req)
 	}
 	for next := range slices.Chunk(calls, AheadMax) {
 		requests := group.Requests(next)
 		for i := range requests {
 			send(&requests[i])
 		}
+		group.Sent()
 	}
 	return func() { group.Wait(nil) }
 }
@@ -134,6 +136,45 @@ func (o *office) do(cmd bank.Command) bank.Receipt {
 		o.tb.Fatalf("%s: %v", cmd.Operation(), call.Err)
 	}
 	return call.Receipt
+}
+
+// Requests that are sent together ask for their shards' turns together. What another caller sends to one of these shards meanwhile
+// is behind them, and is answered as well.
+func TestWhatIsSentTogetherIsAnsweredWithWhatCameBetween(t *testing.T) {
+	o := openOffice(t, newMemoryJournal())
+	a, b := o.customer("a", 1000), o.customer("b", 0)
+	o.idle()
+	calls := []*bank.Call{
+		o.call(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 700}), o.call(&bank.TransferInternal{Payer: a, Payee: b, AmountFen: 700}),
+	}
+	var groups []*Group
+	for i, call := range calls {
+		group, err := o.node.NewGroup(1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := &group.Requests([]*bank.Call{call})[0]
+		pid, err := o.node.Shard(a.Customer().Shard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := o.node.Admit(req); err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			group.Send(pid, req)
+		} else {
+			o.node.Send(pid, req)
+		}
+		groups = append(groups, group)
+	}
+	groups[0].Sent()
+	for _, group := range groups {
+		group.Wait(nil)
+	}
+	if first, second := calls[0], calls[1]; first.Err != nil || first.Receipt.Refusal != nil || second.Err != nil || second.Receipt.Refusal == nil {
+		t.Errorf("the first %v %v, the second %v %v", first.Err, first.Receipt.Refusal, second.Err, second.Receipt.Refusal)
+	}
 }
 
 // customer registers a person and opens a class I account with money in it.

@@ -51,7 +51,9 @@ package actors
 // the record, and answers from it, or does not, and decides anew.
 //
 // Decisions come in rounds (round.go): the lock is taken once for several of different customers, and 2 is done for
-// one after the other.
+// one after the other. 3 follows for all of them, on the same goroutine: on the one that decided, or on one that was carrying
+// out another round and had this one left to it (dispatcher.finish). Nothing else touches these customers between 1 and
+// 3, whoever does it.
 //
 // mu is held for what must be one step and no longer: deciding and encoding events come before it, applying
 // and answering after it. No disk, no ledger elsewhere and no other actor is waited for inside it, except that

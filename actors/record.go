@@ -18,6 +18,7 @@ type draft struct {
 	err       error    // of its commit
 	request   *Request // nil: taken over from an earlier process
 	env       bank.Env // what it was decided on
+	room      *bank.Room
 	decision  bank.Decision
 	refusal   *bank.Refusal
 	dated     bool // its command names the date itself
@@ -38,7 +39,7 @@ type draft struct {
 	follows []bank.Command // that the bank gives itself because of the decision
 }
 
-var drafts = sync.Pool{New: func() any { return new(draft) }}
+var drafts = sync.Pool{New: func() any { return &draft{room: new(bank.Room)} }}
 
 // newDraft returns an empty draft, whose slices may have room from an earlier decision.
 func newDraft() *draft { return drafts.Get().(*draft) }
@@ -47,7 +48,7 @@ func newDraft() *draft { return drafts.Get().(*draft) }
 func (d *draft) reuse() {
 	accounts, transfers, events := d.record.Accounts[:0], d.record.Transfers[:0], d.record.Events
 	clear(events)
-	*d = draft{record: journal.Record{Accounts: accounts, Transfers: transfers, Events: events[:0]}, stored: d.stored[:0]}
+	*d = draft{record: journal.Record{Accounts: accounts, Transfers: transfers, Events: events[:0]}, stored: d.stored[:0], room: d.room}
 	drafts.Put(d)
 }
 
@@ -175,6 +176,9 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 		Time:      rec.Time,
 		Refusal:   d.refusal,
 		Events:    d.decision.Events,
+	}
+	if n := len(d.decision.Affects); n > 0 {
+		receipt.Balances = make([]bank.Balance, 0, n)
 	}
 	for _, a := range d.decision.Affects {
 		receipt.Balances = append(receipt.Balances, balance(a))

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/asynkron/protoactor-go/actor"
+
 	"github.com/suanpan-bank/suanpan/bank"
 )
 
@@ -33,6 +35,7 @@ type Group struct {
 	done     chan struct{} // capacity 1: the last request to finish never waits
 	then     func()        // is called instead, by the last request to finish; nil: somebody waits
 	own      bool          // the accounting day asks
+	due      []turn        // of shards that Send has given something, until Sent
 }
 
 var groups = sync.Pool{New: func() any { return &Group{done: make(chan struct{}, 1)} }}
@@ -81,6 +84,29 @@ func (g *Group) Requests(calls []*bank.Call) []Request {
 	}
 	g.node.LookAhead(calls)
 	return g.requests[from:]
+}
+
+// Send is Node.Send of one of the group's requests, but that its shard may have its turn only when Sent is called, as it
+// must be before anything is waited for: nobody else asks for that turn meanwhile. So the shards of many requests ask together, and what
+// is decided in their turns can go on together. Somebody must Wait for the group.
+func (g *Group) Send(shard *actor.PID, r *Request) {
+	s := &g.node.shards[r.Customer.Shard()]
+	if shard != s.pid.Load() || s.mailbox == nil {
+		g.node.system.Root.Send(shard, r)
+		return
+	}
+	if s.mailbox.put(&s.mailbox.user, r) {
+		g.due = append(g.due, s.mailbox)
+	}
+}
+
+// Sent asks for the turns of the shards that Send has given something.
+func (g *Group) Sent() {
+	if len(g.due) > 0 {
+		g.node.workers.scheduleAll(g.due)
+		clear(g.due)
+		g.due = g.due[:0]
+	}
 }
 
 // Wait waits for all of the group's requests, or until stop is closed: then it reports false and

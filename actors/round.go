@@ -30,17 +30,18 @@ type round struct {
 // them waits for the others to be decided, a few microseconds for each.
 const roundMax = 64
 
-// run takes the turns that are coming.
+// run takes the turns that are coming. What has been decided in them is not carried out yet, at least not all of it.
 func (r *round) run() {
-	if len(r.coming) > 1 {
-		r.lookAhead()
-	}
 	for len(r.coming) > 0 {
-		t := r.coming[0]
-		r.coming = r.coming[1:]
-		t.take(r)
+		for range r.lookAhead() {
+			if len(r.coming) == 0 { // the others were given back
+				break
+			}
+			t := r.coming[0]
+			r.coming = r.coming[1:]
+			t.take(r)
+		}
 	}
-	r.end()
 }
 
 func (r *round) add(d *draft) {

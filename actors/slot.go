@@ -69,7 +69,7 @@ func (n *Node) bring(s *slot, no bank.CustomerNo, registering bool, ahead readAh
 	if !s.loaded.Load() {
 		n.workers.aside(func() { err = n.load(s, ahead) })
 	}
-	nobody := s.eventSeq == 0 && !no.IsHouse()
+	nobody := s.nobody()
 	s.mu.Unlock()
 	if err != nil {
 		s.release()
@@ -84,6 +84,9 @@ func (n *Node) bring(s *slot, no bank.CustomerNo, registering bool, ahead readAh
 	return s, nil
 }
 
+// nobody reports whether the number is nobody's yet; mu is held, and the slot is loaded.
+func (s *slot) nobody() bool { return s.eventSeq == 0 && !s.no.IsHouse() }
+
 // hold finds or makes a slot, which may not be loaded, and keeps it until release. A stranger takes no memory and no
 // read: nil.
 func (n *Node) hold(no bank.CustomerNo) *slot {
@@ -91,8 +94,16 @@ func (n *Node) hold(no bank.CustomerNo) *slot {
 		return nil
 	}
 	s, _ := n.find(no)
-	s.used.Store(n.now.Load())
+	s.asked(n.now.Load())
 	return s
+}
+
+// asked notes when the customer was asked for. The time stands still for many commands, and what writes to memory waits
+// for it, what reads does not.
+func (s *slot) asked(now int64) {
+	if s.used.Load() != now {
+		s.used.Store(now)
+	}
 }
 
 // find is hold for one who does not count as somebody asking for the customer; made: he was not in memory.
@@ -301,12 +312,15 @@ func (s *slot) note(rec *journal.Record) {
 	s.change(rec)
 }
 
-// change says that a record has changed the state.
+// change says that a record has changed the state. What says so already is not written again: snapshot, which takes it back
+// before it looks at the desk, then sees this change as well, whose caller has mu, or else the state, until it has said so.
 func (s *slot) change(rec *journal.Record) {
+	says := &s.changed
 	if closesDays(rec) {
-		s.rolled.Store(true)
-	} else {
-		s.changed.Store(true)
+		says = &s.rolled
+	}
+	if !says.Load() {
+		says.Store(true)
 	}
 }
 

@@ -16,6 +16,8 @@ type Env struct {
 	// limits is used, with Least so that least is. Nil: none.
 	Pending *Pending
 	Least   bool
+	// Room for the decision, which is worth nothing once the room is given to another; nil: the decision takes memory of its own.
+	Room *Room
 	// Past of the transaction the command is about (PastOf); nil: none was asked for, or there is none.
 	Past *Past
 }

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// The stored form of what an internal transfer writes and reads, without reflection: it is most of what a
+// The stored form of what an internal transfer writes and reads, and of states (frequent_state.go), without reflection: it is most of what a
 // bank does. By test the bytes are those of the general encoder, and what the decoder here takes the general
 // one reads the same; whatever is unusual is left to that.
 
@@ -22,6 +22,7 @@ const frequentSize = 112
 const (
 	cborUnsigned = 0 << 5
 	cborNegative = 1 << 5
+	cborBytes    = 2 << 5
 	cborText     = 3 << 5
 	cborArray    = 4 << 5
 	cborMap      = 5 << 5

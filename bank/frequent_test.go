@@ -90,3 +90,88 @@ func BenchmarkEncodeInternalTransferred(b *testing.B) {
 		}
 	})
 }
+
+// draw gives every field below v a value, often none.
+func draw(t *rapid.T, v reflect.Value, name string) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			draw(t, v.Field(i), v.Type().Field(i).Name)
+		}
+	case reflect.Pointer:
+		if rapid.IntRange(0, 30).Draw(t, name) == 0 {
+			v.Set(reflect.New(v.Type().Elem()))
+			draw(t, v.Elem(), name)
+		}
+	case reflect.Slice:
+		most := 2
+		if v.Type().Elem().Kind() == reflect.Struct && v.Type() != reflect.TypeFor[[]EAccount]() && v.Type() != reflect.TypeFor[[]Standing]() {
+			most = max(0, rapid.IntRange(-20, 1).Draw(t, name)) // few have contracts
+		} else if v.Type().Elem().Kind() == reflect.Uint8 {
+			most = 30
+		}
+		if n := rapid.IntRange(0, most).Draw(t, name); n > 0 || rapid.Bool().Draw(t, name) {
+			v.Set(reflect.MakeSlice(v.Type(), n, n))
+		}
+		for i := range v.Len() {
+			draw(t, v.Index(i), name)
+		}
+	case reflect.Map:
+	case reflect.String:
+		v.SetString(rapid.SampledFrom([]string{"", "", "NORMAL", "张*", "a text that is longer than twenty-three bytes"}).Draw(t, name))
+	case reflect.Bool:
+		v.SetBool(rapid.Bool().Draw(t, name))
+	case reflect.Int, reflect.Int64:
+		v.SetInt(amounts(t, name))
+	case reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(uint64(amounts(t, name)) & (1<<v.Type().Bits() - 1))
+	default:
+		t.Fatal("a kind of field that was not there before: ", v.Kind())
+	}
+}
+
+// States are read by programs that know only the general form, and a customer whose state is read back otherwise than it
+// was saved has other money, or none.
+func TestStatesAreStoredAsTheGeneralEncoderWould(t *testing.T) {
+	plain, unusual := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		var s storedState
+		s.Customer, s.Desk = new(Customer), new(Desk)
+		draw(t, reflect.ValueOf(s.Customer).Elem(), "customer")
+		draw(t, reflect.ValueOf(s.Desk).Elem(), "desk")
+		if s.plain() {
+			plain++
+		} else {
+			unusual++
+		}
+		got, err := EncodeState(s.Customer, s.Desk)
+		want, err2 := encoding().Marshal(s)
+		if err != nil || err2 != nil || !bytes.Equal(got, append(want, stateVersion)) {
+			t.Fatalf("%+v %+v\ngot  %x %v\nwant %x %v", s.Customer, s.Desk, got, err, want, err2)
+		}
+	})
+	if plain < 10 || unusual < 10 {
+		t.Errorf("%d plain states and %d others are not enough", plain, unusual)
+	}
+}
+
+// A field of which the form without reflection knows nothing would be forgotten with the next checkpoint.
+func TestEveryFieldOfAPlainStateIsStored(t *testing.T) {
+	s := storedState{&Customer{Accounts: make([]EAccount, 1)}, &Desk{Accounts: make([]Standing, 1)}}
+	for _, v := range []reflect.Value{
+		reflect.ValueOf(s.Customer).Elem(), reflect.ValueOf(&s.Customer.Accounts[0]).Elem(), reflect.ValueOf(&s.Desk.Accounts[0]).Elem(),
+	} {
+		for i := range v.NumField() {
+			if f := v.Field(i); f.Kind() != reflect.Pointer && f.Kind() != reflect.Slice {
+				n := uint64(i)
+				fill(f, &n)
+			}
+		}
+	}
+	s.Desk.Accounts[0].Demand.Ended = nil
+	got, err := EncodeState(s.Customer, s.Desk)
+	want, err2 := encoding().Marshal(s)
+	if !s.plain() || err != nil || err2 != nil || !bytes.Equal(got, append(want, stateVersion)) {
+		t.Fatalf("got  %x %v\nwant %x %v", got, err, want, err2)
+	}
+}

@@ -25,7 +25,11 @@ type storedState struct {
 
 // EncodeState returns the stored form of a customer's whole state.
 func EncodeState(c *Customer, d *Desk) ([]byte, error) {
-	b, err := encoding().Marshal(storedState{c, d})
+	s := storedState{c, d}
+	if s.plain() {
+		return append(s.appendStored(make([]byte, 0, stateSize)), stateVersion), nil
+	}
+	b, err := encoding().Marshal(s)
 	if err != nil {
 		return nil, fmt.Errorf("state of customer %s: %w", c.No, err)
 	}

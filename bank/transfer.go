@@ -106,18 +106,20 @@ func decideInternal(c *Customer, m *TransferInternal, env *Env, d *Decision) *Re
 		return &Refusal{Code: ClassNotAllowed, Field: "to_account"}
 	}
 	fee := env.Catalogue.Transfers.Fees.On(env.Date, a.Product, m.Channel, MoveInternal, m.AmountFen)
-	t := new(internalTransfer)
+	t, room := new(internalTransfer), env.Room
+	if room == nil {
+		room = new(Room)
+	}
 	t.paid = InternalTransferred{
 		TxnID: d.Txn, Role: RolePayer, Payer: m.Payer, Payee: m.Payee, AmountFen: m.AmountFen, FeeFen: fee, Channel: m.Channel,
 		DayTotalFen: day, YearTotalFen: year, Summary: m.Summary,
 	}
-	t.received = t.paid
-	t.received.Role, t.received.FeeFen, t.received.DayTotalFen, t.received.YearTotalFen = RolePayee, 0, 0, 0
-	t.events = [...]Event{&t.paid, &t.received}
-	t.affects[0] = a.affected()
-	d.Legs = BookTransfer{a.LedgerID(), env.Credited.LedgerID(), feeIncome(fee, d), m.AmountFen, fee}.Legs(d.Txn, t.legs[:0])
-	d.Events, d.Payee, d.PayeeEvents = t.events[:1:1], m.Payee.Customer(), t.events[1:]
-	d.Affects = t.affects[:]
+	room.received = t.paid
+	room.received.Role, room.received.FeeFen, room.received.DayTotalFen, room.received.YearTotalFen = RolePayee, 0, 0, 0
+	t.events[0], room.payees[0], room.affects[0] = &t.paid, &room.received, a.affected()
+	d.Legs = BookTransfer{a.LedgerID(), env.Credited.LedgerID(), feeIncome(fee, d), m.AmountFen, fee}.Legs(d.Txn, room.legs[:0])
+	d.Events, d.Payee, d.PayeeEvents = t.events[:], m.Payee.Customer(), room.payees[:]
+	d.Affects = room.affects[:]
 	if fee > 0 {
 		d.Events = append(d.Events, &FeeCharged{d.Txn, a.No, fee, FeeTransfer})
 	}
@@ -128,13 +130,20 @@ func decideInternal(c *Customer, m *TransferInternal, env *Env, d *Decision) *Re
 	return nil
 }
 
-// internalTransfer is what a decision of an internal transfer points to, in one piece of memory: it is most
-// of what a bank does.
+// internalTransfer is what the receipt of an internal transfer points to, in one piece of memory: it is most of what a
+// bank does.
 type internalTransfer struct {
-	paid, received InternalTransferred
-	events         [2]Event
-	legs           [1]Leg
-	affects        [1]Affected
+	paid   InternalTransferred
+	events [1]Event
+}
+
+// Room is memory for what else a decision of an internal transfer points to, and nobody needs once the decision has
+// its place in the journal.
+type Room struct {
+	received InternalTransferred
+	payees   [1]Event
+	affects  [1]Affected
+	legs     [1]Leg
 }
 
 func decideInbound(c *Customer, m *CreditInbound, env *Env, d *Decision) *Refusal {

@@ -87,10 +87,7 @@ func (c *Cluster) DoAll(ctx context.Context, calls []*bank.Call) {
 		return
 	}
 	for next := range slices.Chunk(calls, actors.AheadMax) {
-		requests := group.Requests(next)
-		for i := range requests {
-			c.send(&requests[i])
-		}
+		c.sendAll(group, next)
 	}
 	if !group.Wait(c.until(ctx)) {
 		for _, call := range calls {
@@ -106,28 +103,50 @@ func (c *Cluster) until(ctx context.Context) <-chan struct{} {
 	return c.node.Stopped()
 }
 
+// sendAll sends the next calls of a group, at most actors.AheadMax.
+func (c *Cluster) sendAll(group *actors.Group, calls []*bank.Call) {
+	defer group.Sent()
+	requests := group.Requests(calls)
+	for i := range requests {
+		req := &requests[i]
+		if _, waits := req.Call.Command.(*bank.RegisterCustomer); waits {
+			group.Sent()
+		}
+		if pid := c.admit(req); pid != nil {
+			group.Send(pid, req)
+		}
+	}
+}
+
 func (c *Cluster) send(req *actors.Request) {
+	if pid := c.admit(req); pid != nil {
+		c.node.Send(pid, req)
+	}
+}
+
+// admit counts a request that is to be sent to the shard's actor it returns; nil: it has been answered instead.
+func (c *Cluster) admit(req *actors.Request) *actor.PID {
 	if register, ok := req.Call.Command.(*bank.RegisterCustomer); ok {
 		refusal, err := c.node.Enroll(req, register)
 		switch {
 		case err != nil:
 			req.Fail(err)
-			return
+			return nil
 		case refusal != nil:
 			req.Refuse(refusal)
-			return
+			return nil
 		}
 	}
 	pid, err := c.directory.Route(req.Customer.Shard())
 	if err != nil {
 		req.Fail(err)
-		return
+		return nil
 	}
 	if err := c.node.Admit(req); err != nil {
 		req.Fail(err)
-		return
+		return nil
 	}
-	c.node.Send(pid, req)
+	return pid
 }
 
 // Ready reports whether commands are taken; bank.ErrLedgerUnavailable: those that don't need the ledger.

@@ -92,7 +92,13 @@ func (r *batchResult) appendJSON(b []byte) ([]byte, error) {
 	if r.Replayed {
 		b = append(b, `,"replayed":true`...)
 	}
-	if b, err = appendJSON(append(b, `,"body":`...), r.Body); err != nil {
+	b = append(b, `,"body":`...)
+	if r.receipt != nil {
+		b, err = transferReplyOf(r.receipt).appendJSON(b)
+	} else {
+		b, err = appendJSON(b, r.Body)
+	}
+	if err != nil {
 		return b, err
 	}
 	return append(b, '}'), nil

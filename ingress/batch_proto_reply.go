@@ -68,12 +68,12 @@ func (r *batchResult) appendProtobuf(b []byte) ([]byte, error) {
 	if r.Replayed {
 		b = appendNumberField(b, 3, 1)
 	}
-	switch v := r.Body.(type) {
-	case nil:
+	if r.receipt != nil {
 		b, at := openMessage(b, 4)
 		t := transferReplyOf(r.receipt)
 		return closeMessage(t.appendProtobuf(b), at), nil
-	case document:
+	}
+	if v, ok := r.Body.(document); ok {
 		b, at := openMessage(b, 6)
 		return closeMessage(v.appendProtobuf(b), at), nil
 	}

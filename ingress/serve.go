@@ -98,7 +98,7 @@ type batchResult struct {
 	Replayed       bool   `json:"replayed,omitzero"`
 	Body           any    `json:"body"`
 
-	receipt *bank.Receipt // of a transfer whose answer is protobuf, instead of Body
+	receipt *bank.Receipt // of a transfer, instead of Body
 }
 
 // batch carries out many commands at once. Each succeeds or fails alone; those of one customer are
@@ -142,7 +142,7 @@ func (s *Server) batch(ctx *fasthttp.RequestCtx) {
 		}
 		o := b.operations[n]
 		r.Status = o.status
-		if answerProtobuf && o == transfers {
+		if o == transfers {
 			r.receipt = &call.Receipt
 		} else {
 			r.Body = o.reply(&call.Receipt)
