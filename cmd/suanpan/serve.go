@@ -116,7 +116,7 @@ func serveCommand() *cobra.Command {
 const drainTimeout = 20 * time.Second
 
 // extraProcs are threads beyond one per core for goroutines: a goroutine in fdatasync keeps its thread's
-// place until the runtime notices. Two more gave 30 % more transfers on two cores (docs/performance.md).
+// place until the runtime notices. Two more gave 30 % more transfers on two cores (docs/performance-history.md).
 const extraProcs = 2
 
 func serve(ctx context.Context, o serveOptions, out io.Writer) error {

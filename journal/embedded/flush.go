@@ -384,7 +384,7 @@ func (j *Journal) recycle(s *segment) error {
 }
 
 // prepare makes the next segment ahead of time, full of zeros: a flush into it then writes no metadata,
-// which a measurement found to take 95 µs where an appending write took 174 (docs/performance.md). A
+// which a measurement found to take 95 µs where an appending write took 174 (docs/performance-history.md). A
 // failure is not a fault: rotate makes a plain one.
 func (j *Journal) prepare() {
 	defer j.ended.Done()
