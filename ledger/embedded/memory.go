@@ -35,11 +35,13 @@ func mapHuge(size int) *mapping {
 	return m
 }
 
-// arena gives memory for large blocks, in huge pages and one behind the other. It is given back when nobody refers to the
-// arena any more.
+// arena gives memory for large blocks, one behind the other. It is given back when nobody refers to the arena any more.
 type arena struct {
 	maps []*mapping
 	left []byte // of the last
+	// Blocks that are used again and again lie in huge pages. To be used for the first time takes these six times as long as small ones
+	// (the system clears them), which is most of what a row costs that is written once.
+	once bool
 }
 
 // arenaBytes is how much address space an arena takes at a time. Only what is used takes memory.
@@ -48,13 +50,23 @@ const arenaBytes = 64 << 20
 // take returns n bytes that begin at a page, at most arenaBytes.
 func (a *arena) take(n int) []byte {
 	if len(a.left) < n {
-		m := mapHuge(arenaBytes)
+		m := a.more()
 		a.maps = append(a.maps, m)
 		a.left = m.bytes
 	}
 	b := a.left[:n:n]
 	a.left = a.left[n:]
+	if a.once {
+		a.maps[len(a.maps)-1].populate(b)
+	}
 	return b
+}
+
+func (a *arena) more() *mapping {
+	if a.once {
+		return mapMemory(arenaBytes)
+	}
+	return mapHuge(arenaBytes)
 }
 
 // populate has a part of the memory backed by pages. What is there stays as it is.

@@ -110,12 +110,12 @@ func (r *rows[T]) memory() []byte {
 	case len(r.blocks) == 0 || size < largeBlock:
 		return alignedBytes(size)
 	case r.arena == nil:
-		r.arena = new(arena)
+		r.arena = &arena{once: true} // without a file a block is kept
 	}
 	return r.arena.take(size)
 }
 
-// largeBlock is the size from which blocks are worth huge pages.
+// largeBlock is the size from which blocks are worth memory outside the heap.
 const largeBlock = 512 << 10
 
 // alignedBytes allocates n bytes that begin at a page, as direct writes want them.
