@@ -167,24 +167,26 @@ func (d *dispatcher) finish(r *round) *round {
 		d.mu.Unlock()
 		return next
 	}
-	mine := !d.ending // otherwise too many are left to him already
+	if d.ending { // and can't keep up
+		d.mu.Unlock()
+		r.end()
+		return r
+	}
 	d.ending = true
 	d.mu.Unlock()
-	r.end()
-	for mine {
+	for {
+		r.end()
 		d.mu.Lock()
 		if len(d.left) == 0 {
-			d.ending, mine = false, false
+			d.ending = false
 			d.mu.Unlock()
-			break
+			return r
 		}
 		d.spare = append(d.spare, r)
 		r = d.left[0]
 		d.left = slices.Delete(d.left, 0, 1)
 		d.mu.Unlock()
-		r.end()
 	}
-	return r
 }
 
 // giveBack has others take turns that were taken into a round and not begun. They are the next.

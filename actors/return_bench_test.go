@@ -1,15 +1,12 @@
 package actors
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/ledger/embedded"
@@ -25,22 +22,7 @@ func BenchmarkReturn(b *testing.B) {
 	dir := filepath.Join(b.TempDir(), "journal")
 	engine := embedded.New(embedded.Options{})
 	o, j, stop := openBench(b, dir, engine)
-	var accounts []bank.AccountNo
-	o.many(customers, func(n int) bank.Command {
-		return &bank.RegisterCustomer{IDKind: bank.ResidentID, Person: bank.PersonSealed{
-			NameSealed: make([]byte, 40), IDSealed: make([]byte, 48), MobileSealed: make([]byte, 42), IDToken: fmt.Sprintf("%032x", n),
-			MobileToken: fmt.Sprintf("%032x", n), NameToken: fmt.Sprintf("%032x", n), NameMasked: "张*", IDMasked: "220113********0001", MobileMasked: "138****0000",
-		}}
-	})
-	o.many(customers, func(i int) bank.Command {
-		accounts = append(accounts, bank.NewAccountNo(1, bank.CustomerNo(i+1), 0))
-		return &bank.OpenAccount{Customer: bank.CustomerNo(i + 1), Class: 1, Product: bank.ProductDemoCurrent}
-	})
-	rng := rand.New(rand.NewPCG(1, 2))
-	pay := func(int) bank.Command {
-		from := rng.IntN(customers)
-		return &bank.TransferInternal{Payer: accounts[from], Payee: accounts[(from+1+rng.IntN(customers-1))%customers], AmountFen: 1}
-	}
+	accounts, pay := o.population(customers)
 	o.many(operations-tail, pay)
 	if err := o.node.Checkpoint(b.Context()); err != nil {
 		b.Fatal(err)
@@ -81,7 +63,7 @@ func returns(b *testing.B, accounts []bank.AccountNo, left func() *office) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	var took []time.Duration
 	var o *office
-	var used, scanned float64
+	var used, scanned int64
 	for b.Loop() {
 		next := len(took) % len(accounts)
 		if next == 0 {
@@ -104,7 +86,7 @@ func returns(b *testing.B, accounts []bank.AccountNo, left func() *office) {
 	}
 	used += cpuNow(b) - scanned
 	slices.Sort(took)
-	b.ReportMetric(used/float64(len(took))/1e3, "cpu-µs/return")
+	b.ReportMetric(float64(used)/float64(len(took))/1e3, "cpu-µs/return")
 	for _, p := range []struct {
 		name string
 		of   float64
@@ -112,13 +94,4 @@ func returns(b *testing.B, accounts []bank.AccountNo, left func() *office) {
 		at := min(int(p.of*float64(len(took))), len(took)-1)
 		b.ReportMetric(float64(took[at].Nanoseconds())/1e3, p.name)
 	}
-}
-
-// cpuNow is the processor time that this process has used, nanoseconds.
-func cpuNow(b *testing.B) float64 {
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return float64(u.Utime.Nano() + u.Stime.Nano())
 }

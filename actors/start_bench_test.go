@@ -29,6 +29,25 @@ func sizeOf(b *testing.B, name string, size int) int {
 	return size
 }
 
+// population registers so many customers, whose sealed data are as long as real ones, each with an account, and tells how two of them pay.
+func (o *office) population(customers int) (accounts []bank.AccountNo, pay func(int) bank.Command) {
+	o.many(customers, func(n int) bank.Command {
+		return &bank.RegisterCustomer{IDKind: bank.ResidentID, Person: bank.PersonSealed{
+			NameSealed: make([]byte, 40), IDSealed: make([]byte, 48), MobileSealed: make([]byte, 42), IDToken: fmt.Sprintf("%032x", n),
+			MobileToken: fmt.Sprintf("%032x", n), NameToken: fmt.Sprintf("%032x", n), NameMasked: "张*", IDMasked: "220113********0001", MobileMasked: "138****0000",
+		}}
+	})
+	o.many(customers, func(i int) bank.Command {
+		accounts = append(accounts, bank.NewAccountNo(1, bank.CustomerNo(i+1), 0))
+		return &bank.OpenAccount{Customer: bank.CustomerNo(i + 1), Class: 1, Product: bank.ProductDemoCurrent}
+	})
+	rng := rand.New(rand.NewPCG(1, 2))
+	return accounts, func(int) bank.Command {
+		from := rng.IntN(customers)
+		return &bank.TransferInternal{Payer: accounts[from], Payee: accounts[(from+1+rng.IntN(customers-1))%customers], AmountFen: 1}
+	}
+}
+
 // BenchmarkStart builds a bank with a history and measures what its customers cost: in memory, when they come
 // back to it, and when the bank starts with a tail of records behind the last checkpoint. The ledger's own
 // start is not in it. SUANPAN_BENCH_CUSTOMERS, _OPERATIONS and _TAIL set the sizes.
@@ -39,27 +58,8 @@ func BenchmarkStart(b *testing.B) {
 	dir := filepath.Join(b.TempDir(), "journal")
 	engine := embedded.New(embedded.Options{})
 	o, j, stop := openBench(b, dir, engine)
-	var accounts []bank.AccountNo
 	began := time.Now()
-	o.many(customers, func(int) bank.Command {
-		n := len(accounts)
-		accounts = append(accounts, 0)
-		return &bank.RegisterCustomer{IDKind: bank.ResidentID, Person: bank.PersonSealed{
-			NameSealed: make([]byte, 40), IDSealed: make([]byte, 48), MobileSealed: make([]byte, 42), IDToken: fmt.Sprintf("%032x", n),
-			MobileToken: fmt.Sprintf("%032x", n), NameToken: fmt.Sprintf("%032x", n), NameMasked: "张*", IDMasked: "220113********0001", MobileMasked: "138****0000",
-		}}
-	})
-	o.many(customers, func(i int) bank.Command {
-		return &bank.OpenAccount{Customer: bank.CustomerNo(i + 1), Class: 1, Product: bank.ProductDemoCurrent}
-	})
-	for i := range accounts {
-		accounts[i] = bank.NewAccountNo(1, bank.CustomerNo(i+1), 0)
-	}
-	rng := rand.New(rand.NewPCG(1, 2))
-	pay := func(int) bank.Command {
-		from := rng.IntN(customers)
-		return &bank.TransferInternal{Payer: accounts[from], Payee: accounts[(from+1+rng.IntN(customers-1))%customers], AmountFen: 1}
-	}
+	accounts, pay := o.population(customers)
 	o.many(operations-tail, pay)
 	b.Logf("%d customers, %d operations built in %s, %d customers in memory", customers, operations-tail, time.Since(began), o.node.InMemory())
 	began = time.Now()

@@ -60,8 +60,8 @@ func (c *Cluster) Begin(call *bank.Call, then func()) {
 	}
 	group.Then(then)
 	req := group.Request(bank.DeciderOf(call.Command), call)
-	if _, registers := call.Command.(*bank.RegisterCustomer); registers || !c.node.Claimed(req.Customer.Shard()) {
-		go c.send(req) // waits for the disk
+	if c.waits(req) {
+		go c.send(req)
 		return
 	}
 	c.send(req)
@@ -109,7 +109,7 @@ func (c *Cluster) sendAll(group *actors.Group, calls []*bank.Call) {
 	requests := group.Requests(calls)
 	for i := range requests {
 		req := &requests[i]
-		if _, waits := req.Call.Command.(*bank.RegisterCustomer); waits {
+		if c.waits(req) {
 			group.Sent()
 		}
 		if pid := c.admit(req); pid != nil {
@@ -122,6 +122,12 @@ func (c *Cluster) send(req *actors.Request) {
 	if pid := c.admit(req); pid != nil {
 		c.node.Send(pid, req)
 	}
+}
+
+// waits reports whether admit may wait for the disk: to look whether the person is a customer, or to claim the shard.
+func (c *Cluster) waits(req *actors.Request) bool {
+	_, registers := req.Call.Command.(*bank.RegisterCustomer)
+	return registers || !c.node.Claimed(req.Customer.Shard())
 }
 
 // admit counts a request that is to be sent to the shard's actor it returns; nil: it has been answered instead.

@@ -383,6 +383,15 @@ func (j *Journal) recycle(s *segment) error {
 	return os.Remove(s.path)
 }
 
+// reuse gives the path to a file that waits to be used again, if one does.
+func (j *Journal) reuse(path string) {
+	for _, name := range recycledPaths {
+		if os.Rename(filepath.Join(j.dir, name), path) == nil {
+			return
+		}
+	}
+}
+
 // prepare makes the next segment ahead of time, full of zeros: a flush into it then writes no metadata,
 // which a measurement found to take 95 µs where an appending write took 174 (docs/performance-history.md). A
 // failure is not a fault: rotate makes a plain one.
@@ -391,11 +400,7 @@ func (j *Journal) prepare() {
 	path := filepath.Join(j.dir, preparedPath)
 	size := j.options.SegmentBytes
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		for _, name := range recycledPaths {
-			if os.Rename(filepath.Join(j.dir, name), path) == nil {
-				break
-			} // there is none of that name
-		}
+		j.reuse(path)
 	}
 	var from int64
 	if stat, err := os.Stat(path); err == nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -313,6 +314,18 @@ func TestCountersReadTogetherAreThoseOfEachCustomer(t *testing.T) {
 	}
 }
 
+// letGo has the journal keep no more than it must.
+func letGo(t *testing.T, j *Journal) {
+	t.Helper()
+	indexed(j)
+	if err := j.SaveSnapshots(t.Context(), j.Last(), states()); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Retain(j.Last()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // Retention keeps some files to be used again, no more, and what is written into them is read back as if they were new.
 func TestFilesThatAreNoLongerKeptAreUsedAgain(t *testing.T) {
 	dir := t.TempDir()
@@ -330,13 +343,7 @@ func TestFilesThatAreNoLongerKeptAreUsedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	indexed(j)
-	if err := j.SaveSnapshots(t.Context(), j.Last(), states()); err != nil {
-		t.Fatal(err)
-	}
-	if err := j.Retain(j.Last()); err != nil {
-		t.Fatal(err)
-	}
+	letGo(t, j)
 	after, err := segmentFiles(dir)
 	// One may be in use already.
 	if gone := len(before) - len(after); err != nil || gone <= len(recycledPaths) || waiting() < len(recycledPaths)-1 {
@@ -365,6 +372,63 @@ func TestFilesThatAreNoLongerKeptAreUsedAgain(t *testing.T) {
 	})
 	if err != nil || next != j.Last()+1 {
 		t.Errorf("read up to %d of %d: %v", next-1, j.Last(), err)
+	}
+}
+
+// Behind what a process was writing when it died stands what the file had before, whole batches too. That is not what was
+// acknowledged and is no reason to refuse the start.
+func TestATornBatchInAFileThatIsUsedAgainIsCutOff(t *testing.T) {
+	dir := t.TempDir()
+	j := opened(t, dir, often)
+	write(t, j, 900, 7)
+	rng := rand.New(rand.NewPCG(1, 2))
+	over := 0
+	for round := range 40 {
+		letGo(t, j)
+		w := newWriter(t, j)
+		for range 1 + round%5 {
+			w.append(uint64(100+2*round), uint64(101+2*round))
+			w.flushed()
+		}
+		last := j.Last()
+		j.mu.Lock()
+		s := j.segments[len(j.segments)-1]
+		path, end := s.path, s.end
+		j.mu.Unlock()
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		behind, err := readFull(f, make([]byte, small), end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, old := validBatchIn(behind, firstOf(path), 1); old {
+			t.Fatal("a batch of another history counts")
+		}
+		if len(bytes.TrimLeft(behind, "\x00")) > 0 {
+			over++
+		}
+		torn := make([]byte, 1+rng.IntN(2*blockBytes))
+		for i := range torn {
+			torn[i] = byte(rng.Uint32())
+		}
+		if _, err := f.WriteAt(torn, end); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		j = opened(t, dir, often)
+		if j.Last() != last {
+			t.Fatalf("round %d: ends at %d, acknowledged up to %d", round, j.Last(), last)
+		}
+	}
+	if over < 5 {
+		t.Errorf("%d batches were torn where something else stood", over)
 	}
 }
 
