@@ -33,7 +33,7 @@ func inProtobuf(ctx *fasthttp.RequestCtx) (request, answer bool) {
 	switch {
 	case bytes.Contains(accept, []byte(protobufType)):
 		return request, true
-	case bytes.Contains(accept, []byte("application/json")):
+	case bytes.Contains(accept, []byte(jsonType)):
 		return request, false
 	}
 	return request, request

@@ -20,6 +20,7 @@ type conn struct {
 	unread []byte    // what has been read and not been used
 	out    []byte    // what the socket has not taken of a reply
 	side   *side     // of one that is aside
+	alike  alike     // what its heads have in common
 }
 
 type connState uint8

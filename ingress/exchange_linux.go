@@ -17,6 +17,8 @@ type exchange struct {
 	conn  *conn
 	call  *bank.Call // nil: the reply is there
 	start time.Time
+	read  bool   // fasthttp has read a head like this one, and not this one
+	made  bool   // the usual outcome: the pen has the reply's body
 	lost  bool   // the reply did not wait for the outcome
 	then  func() // the call has its outcome; made once
 	// Of the reply, when it has been sent:
@@ -40,6 +42,17 @@ var (
 
 // next takes the next request out of what has been read, if it is all there and plain.
 func (l *loop) next(c *conn, data []byte) {
+	if key, length, end, ok := c.alike.read(data); ok && end+length <= len(data) && length <= l.server.options.Limits.BodyMax {
+		e := exchanges.Get().(*exchange)
+		h := &e.ctx.Request.Header
+		h.SetBytesV(keyHeader, key)
+		if len(c.alike.language) > 0 {
+			h.SetBytesV(fasthttp.HeaderAcceptLanguage, c.alike.language)
+		}
+		e.read = true
+		l.asked(c, e, data, end, end+length)
+		return
+	}
 	if !bytes.HasPrefix(data, plainStart) {
 		if bytes.HasPrefix(plainStart, data) {
 			l.partly(c, data)
@@ -71,8 +84,15 @@ func (l *loop) next(c *conn, data []byte) {
 		}
 		return
 	}
+	c.alike.learn(data[:end], &r.Header)
+	l.asked(c, e, data, end, size)
+}
+
+// asked takes a request that is all there, and keeps what is behind it.
+func (l *loop) asked(c *conn, e *exchange, data []byte, end, size int) {
 	c.state = deciding
 	e.conn, e.start = c, l.now
+	r := &e.ctx.Request
 	r.SetBodyRaw(data[end:size])
 	l.prepare(e)
 	r.ResetBody() // it was the loop's memory
@@ -120,7 +140,10 @@ func (l *loop) prepare(e *exchange) {
 	s := l.server
 	s.handling.Add(1)
 	l.guarded(e, func() {
-		p := refuse(&e.ctx)
+		var p *problem
+		if !e.read {
+			p = refuse(&e.ctx)
+		}
 		if p == nil {
 			e.call, p = s.ask(&e.ctx, transfers, nil)
 		}
@@ -184,37 +207,46 @@ func (l *loop) ahead(from int) (to int) {
 
 // tell answers with the outcome.
 func (l *loop) tell(e *exchange) {
-	l.outcome(e)
+	l.outcome(e, &l.pen)
 	l.reply(e)
 }
 
 // outcome makes the reply of the call's outcome.
-func (l *loop) outcome(e *exchange) {
-	l.guarded(e, func() { l.server.tell(&e.ctx, transfers, e.call) })
+func (l *loop) outcome(e *exchange, p *pen) {
+	l.guarded(e, func() {
+		if e.made = !l.shutting.Load() && p.transferred(e); !e.made {
+			l.server.tell(&e.ctx, transfers, e.call)
+		}
+	})
 }
 
 // reply writes the reply.
 func (l *loop) reply(e *exchange) {
-	l.out = l.write(e, time.Now(), l.out)
+	l.write(e, time.Now(), &l.pen)
 	l.sent(e)
 }
 
-// write sends the reply, once, by memory that may be used again. Loop and scribe do so.
-func (l *loop) write(e *exchange, now time.Time, out []byte) []byte {
+// write sends the reply, once. Loop and scribe do so, each with a pen of its own.
+func (l *loop) write(e *exchange, now time.Time, p *pen) {
 	s, r := l.server, &e.ctx.Response
+	status := transfers.status
+	if e.made {
+		p.reply(now)
+	} else {
+		status = r.StatusCode()
+		e.last = r.ConnectionClose() || l.shutting.Load()
+		p.out = appendReply(p.out[:0], r, e.last)
+	}
 	s.handling.Add(-1)
-	s.metrics.count(s.transfers, r.StatusCode(), now.Sub(e.start))
-	e.last = r.ConnectionClose() || l.shutting.Load()
-	out = appendReply(out[:0], r, e.last)
-	n, errno := send(e.conn.fd, out)
+	s.metrics.count(s.transfers, status, now.Sub(e.start))
+	n, errno := send(e.conn.fd, p.out)
 	switch {
-	case n == len(out):
+	case n == len(p.out):
 	case errno == 0 || errno == unix.EAGAIN || errno == unix.EINTR:
-		e.rest = append([]byte(nil), out[n:]...)
+		e.rest = append([]byte(nil), p.out[n:]...)
 	default:
 		e.broken = true
 	}
-	return out
 }
 
 // appendReply appends a response as fasthttp's server would write it.
@@ -240,6 +272,6 @@ func (s *Server) unknown(fd int) {
 func (l *loop) reuse(e *exchange) {
 	e.ctx.Request.Reset()
 	e.ctx.Response.Reset()
-	e.conn, e.call, e.last, e.broken, e.rest = nil, nil, false, false, nil
+	e.conn, e.call, e.read, e.made, e.last, e.broken, e.rest = nil, nil, false, false, false, false, nil
 	exchanges.Put(e)
 }

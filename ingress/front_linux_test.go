@@ -19,7 +19,8 @@ import (
 	"github.com/suanpan-bank/suanpan/bank"
 )
 
-// counter is a bank that says at once that there is no such account, unless it is told to hold outcomes back.
+// counter is a bank that says at once that there is no such account, unless it is told to hold outcomes back. Of two fen it says that
+// they have been moved, of three that they had been before.
 type counter struct {
 	refusingBank
 	begun, done atomic.Int64 // by completion, and by waiting
@@ -31,7 +32,7 @@ type counter struct {
 
 func (b *counter) Begin(call *bank.Call, then func()) {
 	b.begun.Add(1)
-	outcome := func() { b.refusingBank.Begin(call, then) }
+	outcome := func() { b.answer(call); then() }
 	b.mu.Lock()
 	holding, instead := b.holding, b.instead
 	if holding {
@@ -46,9 +47,19 @@ func (b *counter) Begin(call *bank.Call, then func()) {
 	}
 }
 
-func (b *counter) Do(ctx context.Context, call *bank.Call) {
+func (b *counter) Do(_ context.Context, call *bank.Call) {
 	b.done.Add(1)
-	b.refusingBank.Do(ctx, call)
+	b.answer(call)
+}
+
+func (b *counter) answer(call *bank.Call) {
+	b.refusingBank.Do(context.Background(), call)
+	if m, ok := call.Command.(*bank.TransferInternal); ok && (m.AmountFen == 2 || m.AmountFen == 3) {
+		call.Receipt = bank.Receipt{
+			Events: []bank.Event{&bank.InternalTransferred{TxnID: bank.NewTxnID(1_700_000_000_000, 1, 1), AmountFen: m.AmountFen}},
+			Date:   20261124, Repeated: m.AmountFen == 3, Balances: []bank.Balance{{Account: m.Payer, PostedFen: 100, AvailableFen: 100}},
+		}
+	}
 }
 
 func (b *counter) hold() {
@@ -80,6 +91,8 @@ var sharing bool
 
 // plainly hides what kind a listener is, so that fasthttp's own server serves it.
 type plainly struct{ net.Listener }
+
+func plainlyServed(l net.Listener) net.Listener { return plainly{l} }
 
 func openFacade(t testing.TB, limits Limits, wrap func(net.Listener) net.Listener) *facade {
 	t.Helper()
@@ -163,8 +176,10 @@ func (c *client) want(status int, code string) {
 }
 
 // payment is a request that loops serve, padding bytes longer than it must be.
-func payment(key string, padding int) string {
-	body := `{"kind":"internal","from_account":"9990221000000000105","to_account":"9990221000000000204","amount_fen":1}` + strings.Repeat(" ", padding)
+func payment(key string, padding int) string { return paying(1, key, padding) }
+
+func paying(fen int, key string, padding int) string {
+	body := fmt.Sprintf(`{"kind":"internal","from_account":"9990221000000000105","to_account":"9990221000000000204","amount_fen":%d}`, fen) + strings.Repeat(" ", padding)
 	return fmt.Sprintf("POST /v1/transfers HTTP/1.1\r\nHost: bank\r\nIdempotency-Key: %s\r\nContent-Length: %d\r\n\r\n%s", key, len(body), body)
 }
 
@@ -678,6 +693,7 @@ func same(t testing.TB, loops, alone *facade, parts []string) {
 }
 
 var conversations = []string{
+	paying(2, "a", 0), paying(3, "a", 0), paying(2, "a", 0) + paying(1, "b", 0) + paying(2, "c", 10) + paying(3, "d", 0) + paying(2, "e", 0),
 	payment("a", 0), payment("a", 0) + payment("b", 0), payment("a", 20_000), payment("", 0), payment("a b", 0),
 	payment("a", 0) + get + payment("b", 0), get, get + get + payment("a", 0)[:70],
 	strings.Replace(payment("a", 0), "HTTP/1.1", "HTTP/1.0", 1), strings.Replace(payment("a", 0), "HTTP/1.1", "HTTP/1.2", 1),
@@ -696,10 +712,13 @@ var conversations = []string{
 }
 
 func TestLoopsAnswerAsFasthttpAlone(t *testing.T) {
-	loops, alone := openFacade(t, Limits{}, nil), openFacade(t, Limits{}, func(l net.Listener) net.Listener { return plainly{l} })
+	loops, alone := openFacade(t, Limits{}, nil), openFacade(t, Limits{}, plainlyServed)
 	for _, conversation := range conversations {
 		same(t, loops, alone, []string{conversation})
 		same(t, loops, alone, []string{conversation[:len(conversation)/3], conversation[len(conversation)/3:]})
+		// Behind a request, of which the head is known, and before another.
+		same(t, loops, alone, []string{paying(2, "before", 0) + conversation + paying(2, "behind", 0)})
+		same(t, loops, alone, []string{conversation, paying(2, "behind", 1)})
 	}
 	if alone.bank.begun.Load() > 0 || loops.bank.begun.Load() == 0 {
 		t.Error("the same server twice")
@@ -712,7 +731,7 @@ func FuzzLoops(f *testing.F) {
 		f.Add([]byte(conversation), uint16(len(conversation)/2), uint16(3))
 	}
 	limits := Limits{BodyMax: 64 << 10, HeaderMax: 1 << 10}
-	loops, alone := openFacade(f, limits, nil), openFacade(f, limits, func(l net.Listener) net.Listener { return plainly{l} })
+	loops, alone := openFacade(f, limits, nil), openFacade(f, limits, plainlyServed)
 	sharing = true
 	scribes := openFacade(f, limits, nil)
 	sharing = false

@@ -46,7 +46,7 @@ type loop struct {
 	own      []*exchange   // answered by the bank, for the loop to write
 	unshared int           // so many at most
 	scribe   scribe
-	out      []byte    // a reply on its way into its socket
+	pen      pen
 	now      time.Time // when the loop has looked last
 	swept    time.Time
 	closing  bool

@@ -81,7 +81,7 @@ func describeRoute(r *route) schema {
 		if o.approved {
 			parameters = append(parameters, parameter(approverHeader, "header", schema{"type": "string"}, true))
 		}
-		parameters = append(parameters, parameter("Idempotency-Key", "header", schema{"type": "string", "minLength": 1, "maxLength": idempotencyKeyMax}, true))
+		parameters = append(parameters, parameter(keyHeader, "header", schema{"type": "string", "minLength": 1, "maxLength": idempotencyKeyMax}, true))
 		out["requestBody"] = body(reflect.TypeOf(o.request))
 		if o.status == 201 {
 			success = "201"
@@ -100,7 +100,7 @@ func describeRoute(r *route) schema {
 	}
 	ok := schema{"description": "success"}
 	if reply != nil {
-		ok["content"] = content("application/json", schemaOf(reflect.TypeOf(reply)))
+		ok["content"] = content(jsonType, schemaOf(reflect.TypeOf(reply)))
 		if r.path == batchPath {
 			ok["content"].(schema)[protobufType] = protobufSchema("BatchResults")
 		}
@@ -119,7 +119,7 @@ func parameter(name, in string, s schema, required bool) schema {
 func content(mediaType string, s schema) schema { return schema{mediaType: schema{"schema": s}} }
 
 func body(t reflect.Type) schema {
-	return schema{"required": true, "content": content("application/json", schemaOf(t))}
+	return schema{"required": true, "content": content(jsonType, schemaOf(t))}
 }
 
 // schemaOf describes a type as it is written in JSON.

@@ -100,7 +100,7 @@ const (
 )
 
 var mediaTypes = map[string]string{
-	formatJSON: "application/json",
+	formatJSON: jsonType,
 	formatCSV:  "text/csv; charset=utf-8",
 	formatPDF:  "application/pdf",
 }

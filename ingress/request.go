@@ -42,10 +42,15 @@ func (o operation) withApproval() operation {
 }
 
 func op[T any](path string, status int, zh, en string, build func(s *Server, in *T, args []string) (bank.Command, *problem), reply func(*bank.Receipt) any) operation {
+	requests := sync.Pool{New: func() any { return new(T) }}
 	return operation{
 		path: path, zh: zh, en: en, status: status, segments: strings.Split(path, "/"), request: *new(T), reply: reply,
 		command: func(s *Server, body []byte, args []string) (bank.Command, *problem) {
-			in := new(T)
+			in := requests.Get().(*T)
+			defer func() {
+				*in = *new(T) // the command has what in points to, but not in
+				requests.Put(in)
+			}()
 			if p := decodeFrequent(body, in); p != nil {
 				return nil, p
 			}
@@ -327,7 +332,7 @@ func visible[K string | []byte](key K) bool {
 const idempotencyKeyMax = 128
 
 func checkKey[K string | []byte](key K) *problem {
-	const field = "Idempotency-Key"
+	const field = keyHeader
 	switch {
 	case len(key) == 0:
 		return &problem{code: codeKeyMissing, field: field}

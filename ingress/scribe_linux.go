@@ -16,7 +16,7 @@ import (
 // that may follow is the loop's: the rest of what the socket does not take, closing, and the next request.
 type scribe struct {
 	loop  *loop
-	out   []byte // a reply on its way into its socket
+	pen   pen
 	ended chan struct{}
 
 	mu     sync.Mutex
@@ -80,8 +80,8 @@ func (s *scribe) run() {
 func (s *scribe) write(some []*exchange) {
 	now := time.Now()
 	for _, e := range some {
-		s.loop.outcome(e)
-		s.out = s.loop.write(e, now, s.out)
+		s.loop.outcome(e, &s.pen)
+		s.loop.write(e, now, &s.pen)
 	}
 	s.loop.wrote(some)
 }

@@ -15,6 +15,11 @@ import (
 // replayed tells a caller that this is the first result of a command he has repeated.
 const replayed = "Idempotency-Replayed"
 
+// keyHeader is where a command's key stands, written as fasthttp has it.
+const keyHeader = "Idempotency-Key"
+
+const jsonType = "application/json"
+
 // one carries out one command.
 func (s *Server) one(ctx *fasthttp.RequestCtx, o *operation, args []string) {
 	call, p := s.ask(ctx, o, args)
@@ -28,7 +33,7 @@ func (s *Server) one(ctx *fasthttp.RequestCtx, o *operation, args []string) {
 
 // ask makes the call that a request asks for. Nothing of the request is kept.
 func (s *Server) ask(ctx *fasthttp.RequestCtx, o *operation, args []string) (*bank.Call, *problem) {
-	key := ctx.Request.Header.Peek("Idempotency-Key")
+	key := ctx.Request.Header.Peek(keyHeader)
 	if p := checkKey(key); p != nil {
 		return nil, p
 	}
@@ -325,7 +330,7 @@ func (s *Server) ready(ctx *fasthttp.RequestCtx) {
 }
 
 func (s *Server) reply(ctx *fasthttp.RequestCtx, status int, v any) {
-	s.write(ctx, status, "application/json", v)
+	s.write(ctx, status, jsonType, v)
 }
 
 func (s *Server) write(ctx *fasthttp.RequestCtx, status int, contentType string, v any) {
