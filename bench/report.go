@@ -90,9 +90,13 @@ func (b *bench) comparisons() []comparison {
 
 // rows are all figures of the run.
 func (b *bench) rows() ([]row, error) {
-	rss, err := peakMemory(b.bank.pid())
-	if err != nil {
-		return nil, err
+	var rss int64
+	for _, s := range []*server{b.bank, b.silent} {
+		peak, err := peakMemory(s.pid())
+		if err != nil {
+			return nil, err
+		}
+		rss = max(rss, peak) // of the one that had something to do
 	}
 	var rows []row
 	for _, c := range b.comparisons() {
