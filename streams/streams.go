@@ -91,7 +91,11 @@ type Balances struct {
 
 // Apply adds the entry to its two accounts; at returns an account's balances.
 func (e *Entry) Apply(at func(ledgerNo uint32, id ledger.Uint128) *Balances) {
-	debit, credit := at(e.Ledger, e.Debit), at(e.Ledger, e.Credit)
+	e.Move(at(e.Ledger, e.Debit), at(e.Ledger, e.Credit))
+}
+
+// Move adds the entry to the balances of its two accounts.
+func (e *Entry) Move(debit, credit *Balances) {
 	switch e.Phase {
 	case Posted:
 		debit.DebitsPosted += e.AmountFen
