@@ -44,7 +44,7 @@ func TestWhatTheRelayWritesIsReadWithoutReflection(t *testing.T) {
 			Payer: bank.NewAccountNo(1, 1, 0), Payee: bank.NewAccountNo(2, 999_999_999, 9), AmountFen: rapid.Int64().Draw(t, "amount"),
 			Channel: bank.Channel(rapid.IntRange(0, 10).Draw(t, "channel")), DayTotalFen: rapid.Int64().Draw(t, "day"), Summary: rapid.StringN(0, 20, -1).Draw(t, "summary"),
 		}
-		payload, err := payloadOf(e)
+		payload, err := appendPayload(nil, e)
 		want, err2 := json.Marshal(e)
 		if err != nil || err2 != nil || string(payload) != string(want) {
 			t.Fatalf("got  %s %v\nwant %s %v", payload, err, want, err2)

@@ -86,17 +86,18 @@ func (e *Entry) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// payloadOf is an event as JSON; the commonest without reflection.
-func payloadOf(e bank.Event) ([]byte, error) {
+// appendPayload appends an event as JSON; the commonest without reflection.
+func appendPayload(b []byte, e bank.Event) ([]byte, error) {
 	switch m := e.(type) {
 	case *bank.InternalTransferred:
 		if utf8.ValidString(m.Summary) {
-			return internalTransferred(m), nil
+			return appendTransferred(b, m), nil
 		}
 	case *bank.CustomerDayClosed:
-		return dayClosed(m)
+		return appendDayClosed(b, m)
 	}
-	return json.Marshal(e)
+	text, err := json.Marshal(e)
+	return append(b, text...), err
 }
 
 // texter is an identifier; its text needs no escapes.
@@ -108,9 +109,8 @@ func appendIdentifier(b []byte, name string, v texter) []byte {
 	return append(b, '"')
 }
 
-// dayClosed is written for every customer at the end of a day.
-func dayClosed(m *bank.CustomerDayClosed) ([]byte, error) {
-	b := make([]byte, 0, payloadSize)
+// appendDayClosed is for every customer at the end of a day.
+func appendDayClosed(b []byte, m *bank.CustomerDayClosed) ([]byte, error) {
 	number := func(name string, v int64) { b = strconv.AppendInt(appendName(b, name), v, 10) }
 	b = appendIdentifier(append(b, '{'), "customer_no", m.CustomerNo)
 	b = appendIdentifier(b, "date", m.Date)
@@ -142,8 +142,7 @@ func dayClosed(m *bank.CustomerDayClosed) ([]byte, error) {
 	return append(b, ']', '}'), nil
 }
 
-func internalTransferred(m *bank.InternalTransferred) []byte {
-	b := make([]byte, 0, payloadSize+len(m.Summary))
+func appendTransferred(b []byte, m *bank.InternalTransferred) []byte {
 	number := func(name string, v int64) { b = strconv.AppendInt(appendName(b, name), v, 10) }
 	b = appendIdentifier(append(b, '{'), "txn_id", m.TxnID)
 	number("role", int64(m.Role))
@@ -159,9 +158,6 @@ func internalTransferred(m *bank.InternalTransferred) []byte {
 	}
 	return append(b, '}')
 }
-
-// payloadSize is about what an internal transfer's payload takes besides its summary.
-const payloadSize = 320
 
 // appendComma separates from a value before, if there is one.
 func appendComma(b []byte) []byte {

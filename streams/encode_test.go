@@ -64,7 +64,7 @@ func TestAClosedDayIsWrittenAsJSONMarshalWouldWriteIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := payloadOf(e); err != nil || !bytes.Equal(got, want) {
+		if got, err := appendPayload(nil, e); err != nil || !bytes.Equal(got, want) {
 			t.Fatalf("%v\ngot  %s\nwant %s", err, got, want)
 		}
 	})

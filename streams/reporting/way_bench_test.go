@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/internal/pace"
 	"github.com/suanpan-bank/suanpan/journal"
 	"github.com/suanpan-bank/suanpan/journal/embedded"
 	"github.com/suanpan-bank/suanpan/ledger"
@@ -27,12 +28,15 @@ func BenchmarkWay(b *testing.B) {
 	for _, customers := range []int{100_000, 1_000_000} {
 		b.Run(fmt.Sprint(customers), func(b *testing.B) {
 			template := filled(b, customers)
-			b.Run("customers", func(b *testing.B) { benchmarkWay(b, customers, template) })
+			b.Run("alone", func(b *testing.B) { benchmarkWay(b, customers, template, nil) })
+			// Small pieces of work, as while requests come.
+			room := pace.NewRoom(func() bool { return true }, func() bool { return false })
+			b.Run("gentle", func(b *testing.B) { benchmarkWay(b, customers, template, room.Pace(nil)) })
 		})
 	}
 }
 
-func benchmarkWay(b *testing.B, customers int, template string) {
+func benchmarkWay(b *testing.B, customers int, template string, pace *pace.Pace) {
 	quiet := slog.New(slog.DiscardHandler)
 	dir := b.TempDir()
 	j, err := embedded.Open(filepath.Join(dir, "journal"), embedded.Options{})
@@ -58,7 +62,7 @@ func benchmarkWay(b *testing.B, customers int, template string) {
 		b.Fatal(err)
 	}
 	r, err := Open(Options{
-		Path: path, Broker: to.Addr(), ClusterID: to.ClusterID(), Catalogue: bank.DefaultCatalogue(), Logger: quiet,
+		Path: path, Broker: to.Addr(), ClusterID: to.ClusterID(), Catalogue: bank.DefaultCatalogue(), Logger: quiet, Pace: pace,
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -67,7 +71,7 @@ func benchmarkWay(b *testing.B, customers int, template string) {
 	payments(b, j, customers)
 
 	relay := streams.NewRelay(streams.RelayOptions{
-		Journal: j, Broker: to.Addr(), CursorPath: filepath.Join(dir, "relay.json"), ClusterID: to.ClusterID(), Logger: quiet,
+		Journal: j, Broker: to.Addr(), CursorPath: filepath.Join(dir, "relay.json"), ClusterID: to.ClusterID(), Logger: quiet, Pace: pace,
 	})
 	b.ReportAllocs()
 	b.ResetTimer()
