@@ -246,17 +246,23 @@ func (a *author) message(rec *journal.Record, e *journal.Event, entries []Entry)
 	}
 	hash := sm3.Sum(a.payload)
 	a.hash = hex.AppendEncode(a.hash[:0], hash[:])
+	from := len(a.values)
+	a.values, _ = bank.CustomerNo(e.Customer).AppendText(a.values)
+	token := textOf(a.values[from:])
+	from = len(a.values)
+	a.values, _ = eventID(rec.Time, e.Customer, e.Seq).AppendText(a.values)
+	id := textOf(a.values[from:])
 	transferIDs := a.envelope.TransferIDs[:0]
 	for i := range rec.Transfers {
 		transferIDs = append(transferIDs, rec.Transfers[i].ID)
 	}
 	a.envelope = Envelope{
-		EventID: EventID(rec.Time, e.Customer, e.Seq), Type: kind.Name, SchemaVersion: SchemaVersion,
+		EventID: id, Type: kind.Name, SchemaVersion: SchemaVersion,
 		OccurredAtNs: rec.Time, AccountingDate: bank.Date(rec.AccountingDate),
-		CustomerToken: bank.CustomerNo(e.Customer).String(), ActorSeq: e.Seq,
+		CustomerToken: token, ActorSeq: e.Seq,
 		TxnID: bank.TxnID(rec.Subject), CausationID: bank.U128(rec.Command),
 		Channel: bank.Channel(rec.Channel), Teller: rec.Teller, TellerSerial: rec.TellerSerial, Position: uint64(rec.Position), TransferIDs: transferIDs,
-		Classification: "C2", PayloadHash: unsafe.String(unsafe.SliceData(a.hash), len(a.hash)), Payload: a.payload, // both until the value is made
+		Classification: "C2", PayloadHash: textOf(a.hash), Payload: a.payload, // both until the value is made
 	}
 	env := &a.envelope
 	if registered, ok := event.(*bank.CustomerRegistered); ok {
@@ -265,7 +271,7 @@ func (a *author) message(rec *journal.Record, e *journal.Event, entries []Entry)
 	if e.Customer == rec.Customer {
 		env.Entries = entries
 	}
-	from := len(a.values)
+	from = len(a.values)
 	a.values = env.appendJSON(a.values)
 	return Message{
 		Topic: kind.Topic, Key: env.CustomerToken, Position: rec.Position, Seq: e.Seq,
@@ -273,9 +279,14 @@ func (a *author) message(rec *journal.Record, e *journal.Event, entries []Entry)
 	}, nil
 }
 
+// textOf is the bytes as a string, as long as they stay.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
 // EventID names a customer's event: a ULID of its time, customer and number.
-func EventID(ns int64, customer, seq uint64) string {
-	return bank.NewTxnID(ns/1_000_000, bank.CustomerNo(customer), seq).String()
+func EventID(ns int64, customer, seq uint64) string { return eventID(ns, customer, seq).String() }
+
+func eventID(ns int64, customer, seq uint64) bank.TxnID {
+	return bank.NewTxnID(ns/1_000_000, bank.CustomerNo(customer), seq)
 }
 
 // Entries are what a decision or outcome did to the ledger.

@@ -65,14 +65,17 @@ func (r *Report) storeChanges(ctx context.Context) error {
 	s := &storing{tx: tx}
 	work := r.options.Pace.Begin(ctx)
 	// In the order of the tables' keys: what lies on one page is changed at once.
-	slices.SortFunc(c.accounts, func(a, b accountChange) int {
-		return cmp.Or(cmp.Compare(a.ledger, b.ledger), cmp.Compare(a.id.Hi, b.id.Hi), cmp.Compare(a.id.Lo, b.id.Lo))
-	})
-	slices.SortFunc(c.blocks, func(a, b *block) int { return cmp.Compare(a.no, b.no) })
-	for some := range slices.Chunk(c.accounts, storeTurn) {
+	var sorted merge
+	for some := range slices.Chunk(c.accounts, sortTurn) {
+		work.Next(ctx)
+		slices.SortFunc(some, byKey)
+		sorted = append(sorted, some)
+	}
+	for some := sorted.next(nil); len(some) > 0; some = sorted.next(some[:0]) {
 		work.Next(ctx)
 		s.accounts(&r.store, some)
 	}
+	slices.SortFunc(c.blocks, func(a, b *block) int { return cmp.Compare(a.no, b.no) })
 	for some := range slices.Chunk(c.blocks, storeTurn) {
 		work.Next(ctx)
 		for _, b := range some {
@@ -115,6 +118,31 @@ func (r *Report) storeChanges(ctx context.Context) error {
 		clear(r.early)
 	}
 	return nil
+}
+
+// merge are accounts sorted piece by piece, of which each has the smaller keys first.
+type merge [][]accountChange
+
+// next takes the accounts of the smallest keys, a turn's worth of them; none when there are no more.
+func (m merge) next(out []accountChange) []accountChange {
+	for len(out) < storeTurn {
+		least := -1
+		for i := range m {
+			if len(m[i]) > 0 && (least < 0 || byKey(m[i][0], m[least][0]) < 0) {
+				least = i
+			}
+		}
+		if least < 0 {
+			break
+		}
+		out = append(out, m[least][0])
+		m[least] = m[least][1:]
+	}
+	return out
+}
+
+func byKey(a, b accountChange) int {
+	return cmp.Or(cmp.Compare(a.ledger, b.ledger), cmp.Compare(a.id.Hi, b.id.Hi), cmp.Compare(a.id.Lo, b.id.Lo))
 }
 
 // storing runs statements until the first fails.
