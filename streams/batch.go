@@ -56,8 +56,13 @@ func appendBatch(b []byte, p producer, sequence int32, messages []Message) []byt
 		b = slices.Replace(b, from, from+2, length[:n]...)
 	}
 	binary.BigEndian.PutUint32(b[start+8:], uint32(len(b)-start-12))
-	binary.BigEndian.PutUint32(b[start+17:], crc32.Checksum(b[start+crcFrom:], castagnoli))
+	sum(b[start:])
 	return b
+}
+
+// sum gives a batch its checksum.
+func sum(batch []byte) {
+	binary.BigEndian.PutUint32(batch[17:], crc32.Checksum(batch[crcFrom:], castagnoli))
 }
 
 // source names us in every event's ce_source.

@@ -53,7 +53,7 @@ type RelayOptions struct {
 // Limits of the relay.
 const (
 	roundMax    = 2500 // messages in a round; most partitions' part of them is one batch
-	roundGentle = 1000 // while requests come: some milliseconds of work
+	roundGentle = 500  // while requests come: some milliseconds of work
 	// gatherTime is how long after the beginning of a round the next one begins, unless there is enough for a whole one: a
 	// round costs a request of the relay and one of each consumer, however little is in it.
 	gatherTime    = 20 * time.Millisecond

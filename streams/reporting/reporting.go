@@ -63,8 +63,8 @@ const (
 	fetchLeast = 256 << 10 // bytes that are waited for in a transaction that has begun
 	fetchWait  = 500 * time.Millisecond
 	retryWait  = 500 * time.Millisecond
-	storeTurn  = 1000   // rows stored before others have their turn
-	sortTurn   = 10_000 // and accounts sorted
+	storeTurn  = 500  // rows stored before others have their turn
+	sortTurn   = 5000 // and accounts sorted
 )
 
 // Report is the database and its consumer.
