@@ -3,6 +3,7 @@ package streams
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -46,15 +47,22 @@ func appendBatch(b []byte, p producer, sequence int32, messages []Message) []byt
 	b = binary.BigEndian.AppendUint16(b, uint16(p.epoch))
 	b = binary.BigEndian.AppendUint32(b, uint32(sequence))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(messages)))
-	var record []byte
 	for i := range messages {
-		record = appendRecord(record[:0], &messages[i], messages[i].TimeNs/int64(time.Millisecond)-first, i)
-		b = binary.AppendVarint(b, int64(len(record)))
-		b = append(b, record...)
+		from := len(b)
+		b = append(b, 0, 0) // its length, nearly always
+		b = appendRecord(b, &messages[i], messages[i].TimeNs/int64(time.Millisecond)-first, i)
+		var length [binary.MaxVarintLen64]byte
+		n := binary.PutVarint(length[:], int64(len(b)-from-2))
+		b = slices.Replace(b, from, from+2, length[:n]...)
 	}
 	binary.BigEndian.PutUint32(b[start+8:], uint32(len(b)-start-12))
-	binary.BigEndian.PutUint32(b[start+17:], crc32.Checksum(b[start+crcFrom:], castagnoli))
+	sum(b[start:])
 	return b
+}
+
+// sum gives a batch its checksum.
+func sum(batch []byte) {
+	binary.BigEndian.PutUint32(batch[17:], crc32.Checksum(batch[crcFrom:], castagnoli))
 }
 
 // source names us in every event's ce_source.
@@ -67,23 +75,54 @@ func appendRecord(b []byte, m *Message, timeDelta int64, offsetDelta int) []byte
 	b = appendText(b, m.Key)
 	b = binary.AppendVarint(b, int64(len(m.Value)))
 	b = append(b, m.Value...)
-	headers := [...][2]string{
-		{"ce_specversion", "1.0"},
-		{"ce_id", m.EventID},
-		{"ce_type", "bank." + m.Type + ".v1"},
-		{"ce_source", source},
-		{"ce_time", time.Unix(0, m.TimeNs).UTC().Format(time.RFC3339Nano)},
-		{"ce_subject", m.Key},
-		{"content-type", "application/json"},
-		{HeaderPosition, strconv.FormatUint(uint64(m.Position), 10)},
-		{HeaderSequence, strconv.FormatUint(m.Seq, 10)},
-	}
-	b = binary.AppendVarint(b, int64(len(headers)))
-	for _, h := range headers {
-		b = appendText(b, h[0])
-		b = appendText(b, h[1])
+	b = binary.AppendVarint(b, 9) // headers
+	b = append(b, headersFirst...)
+	b = appendText(b, m.EventID)
+	b = appendText(b, "ce_type")
+	b = binary.AppendVarint(b, int64(len(typeBefore)+len(m.Type)+len(typeBehind)))
+	b = append(append(append(b, typeBefore...), m.Type...), typeBehind...)
+	b = append(b, headersThen...)
+	b = appendTime(b, m.TimeNs)
+	b = appendText(b, "ce_subject")
+	b = appendText(b, m.Key)
+	b = append(b, headersLast...)
+	b = appendNumber(b, uint64(m.Position))
+	b = appendText(b, HeaderSequence)
+	return appendNumber(b, m.Seq)
+}
+
+// What is the same in the headers of all messages.
+const (
+	typeBefore = "bank."
+	typeBehind = ".v1"
+)
+
+var (
+	headersFirst = appendTexts("ce_specversion", "1.0", "ce_id")
+	headersThen  = appendTexts("ce_source", source, "ce_time")
+	headersLast  = appendTexts("content-type", "application/json", HeaderPosition)
+)
+
+func appendTexts(texts ...string) (b []byte) {
+	for _, s := range texts {
+		b = appendText(b, s)
 	}
 	return b
+}
+
+// appendTime appends a time with its length before it.
+func appendTime(b []byte, ns int64) []byte {
+	var text [len(time.RFC3339Nano)]byte
+	return appendBytes(b, time.Unix(0, ns).UTC().AppendFormat(text[:0], time.RFC3339Nano))
+}
+
+func appendNumber(b []byte, n uint64) []byte {
+	var text [20]byte
+	return appendBytes(b, strconv.AppendUint(text[:0], n, 10))
+}
+
+func appendBytes(b, text []byte) []byte {
+	return append(binary.AppendVarint(b, int64(len(text))), text...)
 }
 
 func appendText(b []byte, s string) []byte {

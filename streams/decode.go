@@ -20,15 +20,24 @@ import (
 // read by package json. By fuzzing both agree.
 
 // Decode reads an envelope from a message's value, which must not change as long as the envelope is used.
-func Decode(value []byte) (Envelope, error) {
-	if env, ok := readEnvelope(value); ok {
-		return env, nil
+func Decode(value []byte) (env Envelope, err error) {
+	err = env.Decode(value)
+	return env, err
+}
+
+// Decode reads an envelope in the place of this one, whose slices it uses again. After an error nothing of it counts.
+func (e *Envelope) Decode(value []byte) error {
+	transfers, entries := e.TransferIDs[:0], e.Entries[:0]
+	*e = Envelope{TransferIDs: transfers, Entries: entries}
+	if e.read(value) {
+		return nil
 	}
-	var env Envelope
-	if err := json.Unmarshal(value, &env); err != nil {
-		return Envelope{}, fmt.Errorf("envelope: %w", err)
+	*e = Envelope{}
+	if err := json.Unmarshal(value, e); err != nil {
+		*e = Envelope{}
+		return fmt.Errorf("envelope: %w", err)
 	}
-	return env, nil
+	return nil
 }
 
 // reader reads what appendJSON writes. Anything else makes it odd.
@@ -125,71 +134,72 @@ func read[T any](r *reader, parse func(string) (T, error)) T {
 	return v
 }
 
-func readEnvelope(value []byte) (env Envelope, ok bool) {
+// read reads what the relay writes; false: it is something else.
+func (e *Envelope) read(value []byte) bool {
 	r := reader{rest: unsafe.String(unsafe.SliceData(value), len(value))} // the caller keeps it as it is
 	r.expect(`{"event_id":`)
-	env.EventID = r.text()
+	e.EventID = r.text()
 	r.expect(`,"type":`)
-	env.Type = r.text()
+	e.Type = r.text()
 	r.expect(`,"schema_version":`)
-	env.SchemaVersion = int(r.uint(31))
+	e.SchemaVersion = int(r.uint(31))
 	r.expect(`,"occurred_at":`)
-	env.OccurredAtNs = r.int()
+	e.OccurredAtNs = r.int()
 	r.expect(`,"accounting_date":`)
 	if !r.next(`""`) {
-		env.AccountingDate = read(&r, bank.ParseDate)
+		e.AccountingDate = read(&r, bank.ParseDate)
 	}
 	r.expect(`,"customer_token":`)
-	env.CustomerToken = r.text()
+	e.CustomerToken = r.text()
 	r.expect(`,"actor_seq":`)
-	env.ActorSeq = r.uint(64)
+	e.ActorSeq = r.uint(64)
 	r.expect(`,"txn_id":`)
-	env.TxnID = read(&r, bank.ParseTxnID)
+	e.TxnID = read(&r, bank.ParseTxnID)
 	r.expect(`,"causation_id":`)
-	env.CausationID = bank.U128(r.id())
+	e.CausationID = bank.U128(r.id())
 	if r.next(`,"channel":`) {
 		channel, known := bank.ParseChannel(r.text())
-		env.Channel, r.odd = channel, r.odd || !known
+		e.Channel, r.odd = channel, r.odd || !known
 	}
 	if r.next(`,"teller":`) {
-		env.Teller = uint16(r.uint(16))
+		e.Teller = uint16(r.uint(16))
 	}
 	if r.next(`,"teller_serial":`) {
-		env.TellerSerial = r.uint(64)
+		e.TellerSerial = r.uint(64)
 	}
 	if r.next(`,"branch":`) {
-		env.Branch = r.text()
+		e.Branch = r.text()
 	}
 	if r.next(`,"region_code":`) {
-		env.RegionCode = uint32(r.uint(32))
+		e.RegionCode = uint32(r.uint(32))
 	}
 	if r.next(`,"trace_id":`) {
-		env.TraceID = r.text()
+		e.TraceID = r.text()
 	}
 	if r.next(`,"transfer_ids":[`) {
 		for more := true; more && !r.odd; more = r.next(",") {
-			env.TransferIDs = append(env.TransferIDs, r.id())
+			e.TransferIDs = append(e.TransferIDs, r.id())
 		}
 		r.expect("]")
 	}
 	if r.next(`,"entries":[`) {
 		for more := true; more && !r.odd; more = r.next(",") {
-			env.Entries = append(env.Entries, r.entry())
+			e.Entries = append(e.Entries, r.entry())
 		}
 		r.expect("]")
 	}
 	r.expect(`,"position":`)
-	env.Position = r.uint(64)
+	e.Position = r.uint(64)
 	r.expect(`,"classification":`)
-	env.Classification = r.text()
+	e.Classification = r.text()
 	r.expect(`,"payload_hash":`)
-	env.PayloadHash = r.text()
+	e.PayloadHash = r.text()
 	r.expect(`,"payload":`)
 	if r.odd || !strings.HasPrefix(r.rest, "{") || !strings.HasSuffix(r.rest, "}}") {
-		return Envelope{}, false
+		return false
 	}
-	env.Payload = jsontext.Value(value[len(value)-len(r.rest) : len(value)-1])
-	return env, env.Payload.IsValid()
+	e.Payload = jsontext.Value(value[len(value)-len(r.rest) : len(value)-1])
+	return e.Payload.IsValid()
 }
 
 func (r *reader) entry() (e Entry) {

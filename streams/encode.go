@@ -20,21 +20,24 @@ func (e *Envelope) appendJSON(b []byte) []byte {
 		b = appendName(b, name)
 		b, _ = jsontext.AppendQuote(b, value) // the values are ours: valid UTF-8
 	}
+	plain := func(name, value string) { // of ours, without anything to escape
+		b = append(append(append(appendName(b, name), '"'), value...), '"')
+	}
 	number := func(name string, value uint64) {
 		b = strconv.AppendUint(appendName(b, name), value, 10)
 	}
 	b = append(b, '{')
-	text("event_id", e.EventID)
-	text("type", e.Type)
+	plain("event_id", e.EventID)
+	plain("type", e.Type)
 	number("schema_version", uint64(e.SchemaVersion))
 	b = strconv.AppendInt(appendName(b, "occurred_at"), e.OccurredAtNs, 10)
-	text("accounting_date", e.AccountingDate.String())
-	text("customer_token", e.CustomerToken)
+	b = appendIdentifier(b, "accounting_date", e.AccountingDate)
+	plain("customer_token", e.CustomerToken)
 	number("actor_seq", e.ActorSeq)
-	text("txn_id", e.TxnID.String())
+	b = appendIdentifier(b, "txn_id", e.TxnID)
 	b = appendHex(appendName(b, "causation_id"), ledger.Uint128(e.CausationID))
 	if e.Channel != 0 {
-		text("channel", e.Channel.String())
+		plain("channel", e.Channel.String())
 	}
 	if e.Teller != 0 {
 		number("teller", uint64(e.Teller))
@@ -66,8 +69,8 @@ func (e *Envelope) appendJSON(b []byte) []byte {
 		b = append(b, ']')
 	}
 	number("position", e.Position)
-	text("classification", e.Classification)
-	text("payload_hash", e.PayloadHash)
+	plain("classification", e.Classification)
+	plain("payload_hash", e.PayloadHash)
 	b = append(appendName(b, "payload"), e.Payload...)
 	return append(b, '}')
 }
@@ -76,7 +79,7 @@ func (e *Entry) appendJSON(b []byte) []byte {
 	b = appendHex(appendName(append(b, '{'), "id"), e.ID)
 	b = strconv.AppendUint(appendName(b, "ledger"), uint64(e.Ledger), 10)
 	b = strconv.AppendUint(appendName(b, "code"), uint64(e.Code), 10)
-	b, _ = jsontext.AppendQuote(appendName(b, "phase"), string(e.Phase))
+	b = append(append(append(appendName(b, "phase"), '"'), e.Phase...), '"')
 	b = appendHex(appendName(b, "debit_account"), e.Debit)
 	b = appendHex(appendName(b, "credit_account"), e.Credit)
 	b = strconv.AppendInt(appendName(b, "amount_fen"), e.AmountFen, 10)
@@ -86,17 +89,18 @@ func (e *Entry) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// payloadOf is an event as JSON; the commonest without reflection.
-func payloadOf(e bank.Event) ([]byte, error) {
+// appendPayload appends an event as JSON; the commonest without reflection.
+func appendPayload(b []byte, e bank.Event) ([]byte, error) {
 	switch m := e.(type) {
 	case *bank.InternalTransferred:
 		if utf8.ValidString(m.Summary) {
-			return internalTransferred(m), nil
+			return appendTransferred(b, m), nil
 		}
 	case *bank.CustomerDayClosed:
-		return dayClosed(m)
+		return appendDayClosed(b, m)
 	}
-	return json.Marshal(e)
+	text, err := json.Marshal(e)
+	return append(b, text...), err
 }
 
 // texter is an identifier; its text needs no escapes.
@@ -108,9 +112,8 @@ func appendIdentifier(b []byte, name string, v texter) []byte {
 	return append(b, '"')
 }
 
-// dayClosed is written for every customer at the end of a day.
-func dayClosed(m *bank.CustomerDayClosed) ([]byte, error) {
-	b := make([]byte, 0, payloadSize)
+// appendDayClosed is for every customer at the end of a day.
+func appendDayClosed(b []byte, m *bank.CustomerDayClosed) ([]byte, error) {
 	number := func(name string, v int64) { b = strconv.AppendInt(appendName(b, name), v, 10) }
 	b = appendIdentifier(append(b, '{'), "customer_no", m.CustomerNo)
 	b = appendIdentifier(b, "date", m.Date)
@@ -142,8 +145,7 @@ func dayClosed(m *bank.CustomerDayClosed) ([]byte, error) {
 	return append(b, ']', '}'), nil
 }
 
-func internalTransferred(m *bank.InternalTransferred) []byte {
-	b := make([]byte, 0, payloadSize+len(m.Summary))
+func appendTransferred(b []byte, m *bank.InternalTransferred) []byte {
 	number := func(name string, v int64) { b = strconv.AppendInt(appendName(b, name), v, 10) }
 	b = appendIdentifier(append(b, '{'), "txn_id", m.TxnID)
 	number("role", int64(m.Role))
@@ -151,7 +153,7 @@ func internalTransferred(m *bank.InternalTransferred) []byte {
 	b = appendIdentifier(b, "payee_account", m.Payee)
 	number("amount_fen", m.AmountFen)
 	number("fee_fen", m.FeeFen)
-	b, _ = jsontext.AppendQuote(appendName(b, "channel"), m.Channel.String())
+	b = append(append(append(appendName(b, "channel"), '"'), m.Channel.String()...), '"')
 	number("day_total_fen", m.DayTotalFen)
 	number("year_total_fen", m.YearTotalFen)
 	if m.Summary != "" {
@@ -159,9 +161,6 @@ func internalTransferred(m *bank.InternalTransferred) []byte {
 	}
 	return append(b, '}')
 }
-
-// payloadSize is about what an internal transfer's payload takes besides its summary.
-const payloadSize = 320
 
 // appendComma separates from a value before, if there is one.
 func appendComma(b []byte) []byte {

@@ -2,17 +2,19 @@ package streams
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/produce"
+	"github.com/segmentio/kafka-go/protocol/rawproduce"
 
 	"github.com/suanpan-bank/suanpan/bank"
 	"github.com/suanpan-bank/suanpan/internal/pace"
@@ -20,8 +22,8 @@ import (
 )
 
 // Relay (转发) publishes the journal. It works in rounds: take what has become durable, send each
-// partition its part as idempotent batches, and when all of it is acknowledged note how far we are. A
-// round that is interrupted is done again: consumers see repeats, never holes.
+// partition its part as idempotent batches, all of them in one request, and when all of it is acknowledged
+// note how far we are. A round that is interrupted is done again: consumers see repeats, never holes.
 //
 // Where to begin is in relay_resume.go.
 type Relay struct {
@@ -29,6 +31,7 @@ type Relay struct {
 	client    *kafka.Client
 	transport *kafka.Transport
 	lanes     []lane // by topic and partition
+	author    author // of a round's messages
 	producer  producer
 	buffer    map[string]int // topic → its first lane
 	position  atomic.Uint64
@@ -49,14 +52,14 @@ type RelayOptions struct {
 
 // Limits of the relay.
 const (
-	roundMax    = 4000 // messages in a round
-	roundGentle = 250  // while requests come
-	lanesGentle = 2    // that send at once then
+	roundMax    = 2500 // messages in a round; most partitions' part of them is one batch
+	roundGentle = 500  // while requests come: some milliseconds of work
 	// gatherTime is how long after the beginning of a round the next one begins, unless there is enough for a whole one: a
-	// round costs a request for each partition, of the relay, of the broker and of each consumer, however little is in it.
+	// round costs a request of the relay and one of each consumer, however little is in it.
 	gatherTime    = 20 * time.Millisecond
 	batchMax      = 500       // messages in a batch
 	batchMaxBytes = 512 << 10 // bytes of values in a batch, unless one message is larger
+	requestBytes  = 4 << 20   // of batches, from which on no other is added to a request
 	retryMin      = 10 * time.Millisecond
 	retryMax      = time.Second
 	produceMax    = 10 * time.Second // for one answer of the broker
@@ -74,6 +77,7 @@ type lane struct {
 	tail      mark             // and those of the next record up to this one
 	waiting   []Message
 	encoded   []byte
+	sending   int // of the messages that wait, those encoded in a batch under way
 }
 
 // NewRelay prepares a relay; Run does the work.
@@ -183,19 +187,20 @@ func errorOf(r *kafka.InitProducerIDResponse) error {
 
 func (r *Relay) messages(rec *journal.Record) ([]Message, error) {
 	if r.options.Transfers == nil {
-		return Messages(rec, Recorded{r.options.Journal, rec})
+		return r.author.messages(rec, Recorded{r.options.Journal, rec})
 	}
-	return Messages(rec, r.options.Transfers)
+	return r.author.messages(rec, r.options.Transfers)
 }
 
 // round publishes what is durable, as many messages as a round has, and returns the position it ends at and whether there
-// may be more. A gentle one is small and sends few partitions their part at a time.
+// may be more. A gentle one is small.
 func (r *Relay) round(ctx context.Context, gentle bool) (at journal.Position, full bool, err error) {
 	at = r.Position()
-	count, most, lanes := 0, roundMax, len(r.lanes)
+	count, most := 0, roundMax
 	if gentle {
-		most, lanes = roundGentle, lanesGentle
+		most = roundGentle
 	}
+	r.author.begin()
 	var fault error
 	err = r.options.Journal.Scan(ctx, at+1, func(rec *journal.Record) bool {
 		messages, err := r.messages(rec)
@@ -223,45 +228,45 @@ func (r *Relay) round(ctx context.Context, gentle bool) (at journal.Position, fu
 	if count == 0 {
 		return at, false, nil
 	}
-	return at, count >= most, r.publish(ctx, lanes)
+	return at, count >= most, r.publish(ctx)
 }
 
-// publish sends every lane its messages, so many lanes side by side, one batch in flight in each.
-func (r *Relay) publish(ctx context.Context, atOnce int) error {
-	room := make(chan struct{}, atOnce)
-	for {
-		var group sync.WaitGroup
-		var lost atomic.Bool // the broker does not know our session any more
-		var fault atomic.Pointer[refusedError]
-		for i := range r.lanes {
-			if l := &r.lanes[i]; len(l.waiting) > 0 {
-				room <- struct{}{}
-				group.Go(func() {
-					defer func() { <-room }()
-					err := r.send(ctx, l)
-					if refused := (*refusedError)(nil); errors.As(err, &refused) {
-						fault.Store(refused)
-					}
-					if errors.Is(err, errSession) {
-						lost.Store(true)
-					}
-				})
-			}
+// publish sends every lane its messages, in order, one batch of each lane in a request.
+func (r *Relay) publish(ctx context.Context) error {
+	for r.encode() {
+		err := r.retry(ctx, "publish", r.produce)
+		if errors.Is(err, errSession) { // the broker does not know our session any more
+			err = r.retry(ctx, "get another producer id", r.open)
 		}
-		group.Wait()
-		if err := ctx.Err(); err != nil {
-			return err
+		if refused := (*refusedError)(nil); errors.As(err, &refused) {
+			return fmt.Errorf("relay: %w", err)
 		}
-		if refused := fault.Load(); refused != nil {
-			return fmt.Errorf("relay: %w", refused)
-		}
-		if !lost.Load() {
-			return nil
-		}
-		if err := r.retry(ctx, "get another producer id", r.open); err != nil {
+		if err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// encode makes the batches of the next request; false: nothing waits.
+func (r *Relay) encode() bool {
+	size := 0
+	for i := range r.lanes {
+		l := &r.lanes[i]
+		if l.sending = 0; len(l.waiting) == 0 || size >= requestBytes {
+			continue
+		}
+		n, bytes := 1, len(l.waiting[0].Value)
+		for n < len(l.waiting) && n < batchMax && bytes+len(l.waiting[n].Value) <= batchMaxBytes {
+			bytes += len(l.waiting[n].Value)
+			n++
+		}
+		l.encoded = appendBatch(append(l.encoded[:0], 0, 0, 0, 0), r.producer, l.sequence, l.waiting[:n])
+		binary.BigEndian.PutUint32(l.encoded, uint32(len(l.encoded)-4))
+		l.sending = n
+		size += len(l.encoded)
+	}
+	return size > 0
 }
 
 var errSession = errors.New("producer session is gone")
@@ -278,49 +283,88 @@ func (e *refusedError) Error() string {
 
 func (e *refusedError) Unwrap() error { return e.cause }
 
-// send publishes a lane's messages in order; it ends early only with the session, a refusal or ctx.
-func (r *Relay) send(ctx context.Context, l *lane) error {
-	for len(l.waiting) > 0 {
-		n, size := 1, len(l.waiting[0].Value)
-		for n < len(l.waiting) && n < batchMax && size+len(l.waiting[n].Value) <= batchMaxBytes {
-			size += len(l.waiting[n].Value)
-			n++
+// produce sends the batches that are under way. An error is about some of them; the others are acknowledged.
+func (r *Relay) produce(ctx context.Context) error {
+	request := &rawproduce.Request{Acks: int16(kafka.RequireAll), Timeout: int32(produceMax / time.Millisecond)}
+	for i := range r.lanes {
+		l := &r.lanes[i]
+		if l.sending == 0 {
+			continue
 		}
-		l.encoded = appendBatch(append(l.encoded[:0], 0, 0, 0, 0), r.producer, l.sequence, l.waiting[:n])
-		binary.BigEndian.PutUint32(l.encoded, uint32(len(l.encoded)-4))
-		err := r.retry(ctx, "publish", func(ctx context.Context) error { return r.produce(ctx, l, n) })
-		if err != nil {
-			return err
+		if n := len(request.Topics); n == 0 || request.Topics[n-1].Topic != l.topic {
+			request.Topics = append(request.Topics, rawproduce.RequestTopic{Topic: l.topic})
 		}
-		l.sequence += int32(n)
-		rest := copy(l.waiting, l.waiting[n:])
-		clear(l.waiting[rest:])
-		l.waiting = l.waiting[:rest]
+		topic := &request.Topics[len(request.Topics)-1]
+		topic.Partitions = append(topic.Partitions, rawproduce.RequestPartition{
+			Partition: int32(l.partition), RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(l.encoded)},
+		})
 	}
-	return nil
+	ctx, cancel := context.WithTimeout(ctx, produceMax)
+	defer cancel()
+	answer, err := r.transport.RoundTrip(ctx, r.client.Addr, request)
+	if err != nil {
+		return err
+	}
+	response, ok := answer.(*produce.Response)
+	if !ok {
+		return fmt.Errorf("not an answer to what was sent: %T", answer)
+	}
+	for i := range response.Topics {
+		topic := &response.Topics[i]
+		first, ok := r.buffer[topic.Topic]
+		for j := range topic.Partitions {
+			p := &topic.Partitions[j]
+			if !ok || p.Partition < 0 || p.Partition >= PartitionsPerTopic {
+				return fmt.Errorf("an answer about %s/%d", topic.Topic, p.Partition)
+			}
+			err = worse(err, r.lanes[first+int(p.Partition)].acknowledge(p))
+		}
+	}
+	for i := range r.lanes {
+		if r.lanes[i].sending > 0 {
+			err = cmp.Or(err, errUnanswered)
+		}
+	}
+	return err
 }
 
-func (r *Relay) produce(ctx context.Context, l *lane, count int) error {
-	response, err := r.client.RawProduce(ctx, &kafka.RawProduceRequest{
-		Topic: l.topic, Partition: l.partition, RequiredAcks: kafka.RequireAll,
-		RawRecords: protocol.RawRecordSet{Reader: bytes.NewReader(l.encoded)},
-	})
-	if err == nil {
-		err = response.Error
+var errUnanswered = errors.New("no answer about some partitions")
+
+// worse is the error that decides what to do: a batch that is refused, then a session that is gone.
+func worse(a, b error) error {
+	for _, err := range [...]error{a, b} {
+		if refused := (*refusedError)(nil); errors.As(err, &refused) {
+			return err
+		}
 	}
+	if errors.Is(b, errSession) {
+		return b
+	}
+	return cmp.Or(a, b)
+}
+
+// acknowledge takes the broker's answer to the lane's batch under way.
+func (l *lane) acknowledge(p *produce.ResponsePartition) error {
+	if l.sending == 0 {
+		return nil
+	}
+	err := errorOfCode(p.ErrorCode)
 	switch {
 	case err == nil:
-		l.end = max(l.end, response.BaseOffset+int64(count))
-		return nil
-	case errors.Is(err, kafka.DuplicateSequenceNumber):
-		return nil // the answer to an earlier attempt was lost
-	case errors.Is(err, kafka.OutOfOrderSequenceNumber), errors.Is(err, kafka.InvalidProducerEpoch),
-		errors.Is(err, kafka.UnknownProducerId):
+		l.end = max(l.end, p.BaseOffset+int64(l.sending))
+	case errors.Is(err, kafka.DuplicateSequenceNumber): // the answer to an earlier attempt was lost
+	case errors.Is(err, kafka.OutOfOrderSequenceNumber), errors.Is(err, kafka.InvalidProducerEpoch), errors.Is(err, kafka.UnknownProducerId):
 		return errSession
 	case errors.Is(err, kafka.MessageSizeTooLarge), errors.Is(err, kafka.RecordListTooLarge), errors.Is(err, kafka.InvalidRecord):
 		return &refusedError{l.waiting[0].Position, err}
+	default:
+		return fmt.Errorf("%s/%d: %w", l.topic, l.partition, err)
 	}
-	return err
+	l.sequence += int32(l.sending)
+	rest := copy(l.waiting, l.waiting[l.sending:])
+	clear(l.waiting[rest:])
+	l.waiting, l.sending = l.waiting[:rest], 0
+	return nil
 }
 
 // retry repeats what fails until it succeeds, can't succeed any more or ctx ends.

@@ -247,6 +247,31 @@ func TestEveryClientReadsWhatWasPublished(t *testing.T) {
 	p.complete(last)
 }
 
+// After its broker lost messages, or let them go, a consumer's offset is not there. It must not wait for it for ever.
+func TestAnOffsetThatTheBrokerDoesNotHaveLeadsToTheFirst(t *testing.T) {
+	p := newPress(t)
+	p.payMany(100)
+	p.publish()
+	var partitions []streams.Reading
+	for i := range streams.PartitionsPerTopic {
+		partitions = append(partitions, streams.Reading{Topic: bank.TopicAccount, Partition: i, Next: 1 << 40})
+	}
+	f := streams.NewFetcher(p.address, partitions)
+	defer func() { _ = f.Close() }()
+	seen := 0
+	for range 3 {
+		if err := f.Fetch(t.Context(), 1, time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Each(func(*streams.Fetched) { seen++ }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if seen != 200 || f.Behind() != 0 {
+		t.Errorf("%d messages of 200, %d behind", seen, f.Behind())
+	}
+}
+
 // Whenever the relay dies, the next one leaves no hole and keeps each customer's order.
 func TestARelayThatDiesLeavesNoHole(t *testing.T) {
 	p := newPress(t)

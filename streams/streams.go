@@ -9,6 +9,7 @@ package streams
 import (
 	"encoding/hex"
 	"fmt"
+	"unsafe"
 
 	"github.com/emmansun/gmsm/sm3"
 	"github.com/go-json-experiment/json/jsontext"
@@ -91,7 +92,11 @@ type Balances struct {
 
 // Apply adds the entry to its two accounts; at returns an account's balances.
 func (e *Entry) Apply(at func(ledgerNo uint32, id ledger.Uint128) *Balances) {
-	debit, credit := at(e.Ledger, e.Debit), at(e.Ledger, e.Credit)
+	e.Move(at(e.Ledger, e.Debit), at(e.Ledger, e.Credit))
+}
+
+// Move adds the entry to the balances of its two accounts.
+func (e *Entry) Move(debit, credit *Balances) {
 	switch e.Phase {
 	case Posted:
 		debit.DebitsPosted += e.AmountFen
@@ -181,6 +186,30 @@ type Message struct {
 
 // Messages makes the messages of a record's events. An intent has none: its events have not happened.
 func Messages(rec *journal.Record, transfers Transfers) ([]Message, error) {
+	return new(author).messages(rec, transfers)
+}
+
+// author makes messages in memory that it uses again: there are two for each of the bank's transfers, of a kilobyte each.
+type author struct {
+	values   []byte // of the messages made since begin
+	list     []Message
+	payload  []byte
+	hash     []byte
+	envelope Envelope
+}
+
+// valuesMax bounds the memory for messages that is kept for the next round.
+const valuesMax = 8 << 20
+
+// begin gives up all messages made so far.
+func (a *author) begin() {
+	if a.values = a.values[:0]; cap(a.values) > valuesMax {
+		a.values = nil
+	}
+}
+
+// messages are valid until begin, the list until the next call.
+func (a *author) messages(rec *journal.Record, transfers Transfers) ([]Message, error) {
 	if rec.Kind == journal.KindIntent {
 		return nil, nil
 	}
@@ -188,14 +217,14 @@ func Messages(rec *journal.Record, transfers Transfers) ([]Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Message, 0, len(rec.Events))
+	a.list = a.list[:0]
 	for i := range rec.Events {
 		e := &rec.Events[i]
-		m, err := messageOf(rec, e, entries)
+		m, err := a.message(rec, e, entries)
 		if err != nil {
 			return nil, fmt.Errorf("event %d at position %d: %w", i, rec.Position, err)
 		}
-		out = append(out, m)
+		a.list = append(a.list, m)
 		if e.Customer == rec.Customer {
 			entries = nil
 		}
@@ -203,50 +232,61 @@ func Messages(rec *journal.Record, transfers Transfers) ([]Message, error) {
 	if len(entries) > 0 {
 		return nil, fmt.Errorf("position %d moved money and has no event that says so", rec.Position)
 	}
-	return out, nil
+	return a.list, nil
 }
 
-func messageOf(rec *journal.Record, e *journal.Event, entries []Entry) (Message, error) {
+func (a *author) message(rec *journal.Record, e *journal.Event, entries []Entry) (Message, error) {
 	event, err := bank.DecodeEvent(bank.EventType(e.Type), e.Body)
 	if err != nil {
 		return Message{}, err
 	}
 	kind, _ := bank.KindOf(event.EventType())
-	payload, err := payloadOf(event)
-	if err != nil {
+	if a.payload, err = appendPayload(a.payload[:0], event); err != nil {
 		return Message{}, fmt.Errorf("%s: %w", kind.Name, err)
 	}
-	hash := sm3.Sum(payload)
-	env := Envelope{
-		EventID: EventID(rec.Time, e.Customer, e.Seq), Type: kind.Name, SchemaVersion: SchemaVersion,
-		OccurredAtNs: rec.Time, AccountingDate: bank.Date(rec.AccountingDate),
-		CustomerToken: bank.CustomerNo(e.Customer).String(), ActorSeq: e.Seq,
-		TxnID: bank.TxnID(rec.Subject), CausationID: bank.U128(rec.Command),
-		Channel: bank.Channel(rec.Channel), Teller: rec.Teller, TellerSerial: rec.TellerSerial, Position: uint64(rec.Position),
-		Classification: "C2", PayloadHash: hex.EncodeToString(hash[:]), Payload: payload,
+	hash := sm3.Sum(a.payload)
+	a.hash = hex.AppendEncode(a.hash[:0], hash[:])
+	from := len(a.values)
+	a.values, _ = bank.CustomerNo(e.Customer).AppendText(a.values)
+	token := textOf(a.values[from:])
+	from = len(a.values)
+	a.values, _ = eventID(rec.Time, e.Customer, e.Seq).AppendText(a.values)
+	id := textOf(a.values[from:])
+	transferIDs := a.envelope.TransferIDs[:0]
+	for i := range rec.Transfers {
+		transferIDs = append(transferIDs, rec.Transfers[i].ID)
 	}
+	a.envelope = Envelope{
+		EventID: id, Type: kind.Name, SchemaVersion: SchemaVersion,
+		OccurredAtNs: rec.Time, AccountingDate: bank.Date(rec.AccountingDate),
+		CustomerToken: token, ActorSeq: e.Seq,
+		TxnID: bank.TxnID(rec.Subject), CausationID: bank.U128(rec.Command),
+		Channel: bank.Channel(rec.Channel), Teller: rec.Teller, TellerSerial: rec.TellerSerial, Position: uint64(rec.Position), TransferIDs: transferIDs,
+		Classification: "C2", PayloadHash: textOf(a.hash), Payload: a.payload, // both until the value is made
+	}
+	env := &a.envelope
 	if registered, ok := event.(*bank.CustomerRegistered); ok {
 		env.Branch, env.RegionCode = registered.Branch, registered.Region
-	}
-	for i := range rec.Transfers {
-		env.TransferIDs = append(env.TransferIDs, rec.Transfers[i].ID)
 	}
 	if e.Customer == rec.Customer {
 		env.Entries = entries
 	}
+	from = len(a.values)
+	a.values = env.appendJSON(a.values)
 	return Message{
 		Topic: kind.Topic, Key: env.CustomerToken, Position: rec.Position, Seq: e.Seq,
-		Type: kind.Name, EventID: env.EventID, TimeNs: rec.Time,
-		Value: env.appendJSON(make([]byte, 0, envelopeSize+len(payload))),
+		Type: kind.Name, EventID: env.EventID, TimeNs: rec.Time, Value: a.values[from:len(a.values):len(a.values)],
 	}, nil
 }
 
-// envelopeSize is about what an envelope with one entry takes besides its payload.
-const envelopeSize = 900
+// textOf is the bytes as a string, as long as they stay.
+func textOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // EventID names a customer's event: a ULID of its time, customer and number.
-func EventID(ns int64, customer, seq uint64) string {
-	return bank.NewTxnID(ns/1_000_000, bank.CustomerNo(customer), seq).String()
+func EventID(ns int64, customer, seq uint64) string { return eventID(ns, customer, seq).String() }
+
+func eventID(ns int64, customer, seq uint64) bank.TxnID {
+	return bank.NewTxnID(ns/1_000_000, bank.CustomerNo(customer), seq)
 }
 
 // Entries are what a decision or outcome did to the ledger.

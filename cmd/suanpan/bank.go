@@ -404,8 +404,8 @@ func (s *server) reportBehind() bool {
 	return s.counted(ctx) != nil
 }
 
-// behindWait is how long the report may take to come up before it counts as behind.
-const behindWait = 100 * time.Millisecond
+// behindWait is how long the report may take to come up before it counts as behind: a large transaction's time, beside requests.
+const behindWait = 2 * time.Second
 
 // counted waits until the report has everything that is in the stream now.
 func (s *server) counted(ctx context.Context) error {

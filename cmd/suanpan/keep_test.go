@@ -43,7 +43,7 @@ func TestBooksAreComparedThoughTheJournalLetItsBeginningGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	verify("--data", p.dir)
-	execute(t, filepath.Join(p.dir, "report.db"), `UPDATE accounts SET credits_posted = credits_posted + 1 WHERE credits_posted > 100`)
+	execute(t, filepath.Join(p.dir, "report.db"), `UPDATE ledger_accounts SET credits_posted = credits_posted + 1 WHERE credits_posted > 100`)
 	if out, err := p.run("verify", "--data", p.dir); err == nil || !strings.Contains(out, "report = stream            DIFFERS") {
 		t.Errorf("a fen too many: %v\n%s", err, out)
 	}

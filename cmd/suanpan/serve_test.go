@@ -97,7 +97,7 @@ func TestVerifySeesADifference(t *testing.T) {
 	if out, err := p.run("verify", "--data", p.dir); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	execute(t, filepath.Join(p.dir, "report.db"), `UPDATE accounts SET credits_posted = credits_posted + 1 WHERE credits_posted = 100`)
+	execute(t, filepath.Join(p.dir, "report.db"), `UPDATE ledger_accounts SET credits_posted = credits_posted + 1 WHERE credits_posted = 100`)
 	if out, err := p.run("verify", "--data", p.dir); err == nil || !strings.Contains(out, "DIFFERS in 1") || !strings.Contains(out, "do NOT agree") {
 		t.Errorf("a fen too many in the report: %v\n%s", err, out)
 	}

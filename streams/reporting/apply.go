@@ -1,7 +1,6 @@
 package reporting
 
 import (
-	"database/sql"
 	"fmt"
 	"slices"
 
@@ -12,19 +11,28 @@ import (
 	"github.com/suanpan-bank/suanpan/streams"
 )
 
-// changes are what a batch of messages comes to; they go into the database at once.
+// changes are what has been counted and is not stored yet.
 type changes struct {
-	report    *Report
-	accounts  map[accountKey]*streams.Balances // differences
-	products  map[productKey]*productTotals    // differences
-	customers map[bank.CustomerNo]*progress
-	offsets   map[place]int64
-	dead      []deadLetter
+	messages int64
+	at       map[accountKey]int // → accounts
+	accounts []accountChange
+	products map[productKey]*productTotals // differences
+	blocks   []*block                      // with customers of whom events were counted
+	early    map[earlyEvent]bool           // false: it is not any more
+	offsets  map[place]int64
+	dead     []deadLetter
+	envelope streams.Envelope // of the last message
 }
 
 type accountKey struct {
 	ledger uint32
 	id     ledger.Uint128
+}
+
+// accountChange is by how much an account's balances have changed.
+type accountChange struct {
+	accountKey
+	streams.Balances
 }
 
 type productKey struct {
@@ -39,85 +47,87 @@ type deadLetter struct {
 	reason string
 }
 
-// apply counts a batch in one transaction.
-func (r *Report) apply(batch []message) error {
-	tx, err := r.write.Begin()
+func noChanges() changes {
+	return changes{
+		at: make(map[accountKey]int), products: make(map[productKey]*productTotals), early: make(map[earlyEvent]bool), offsets: make(map[place]int64),
+	}
+}
+
+// full reports whether the changes should be stored before there are more.
+func (c *changes) full(r *Report) bool {
+	return len(c.accounts) >= accountsMax || len(r.blocks) >= r.blocksMax || len(c.early)+len(c.dead) >= oddMax
+}
+
+// clear forgets what has been stored, and keeps the room for more.
+func (c *changes) clear() {
+	clear(c.at)
+	clear(c.products)
+	clear(c.early)
+	clear(c.offsets)
+	clear(c.blocks)
+	clear(c.dead)
+	c.messages, c.accounts, c.blocks, c.dead = 0, c.accounts[:0], c.blocks[:0], c.dead[:0]
+}
+
+// take counts a message, whose value may change afterwards. An error is the database's.
+func (r *Report) take(m *message) error {
+	c := &r.changes
+	c.messages++
+	c.offsets[m.place] = m.offset + 1
+	customer, err := c.read(m)
 	if err != nil {
+		c.bury(m, err)
+		return nil
+	}
+	e := &c.envelope
+	if e.ActorSeq == 0 {
+		return nil
+	}
+	if isNew, err := r.note(customer, e.ActorSeq); err != nil || !isNew {
 		return err
 	}
-	defer func() { _ = tx.Rollback() }() // nothing after a commit
-	c := &changes{
-		report: r, accounts: make(map[accountKey]*streams.Balances), products: make(map[productKey]*productTotals),
-		customers: make(map[bank.CustomerNo]*progress), offsets: make(map[place]int64),
+	for i := range e.Entries {
+		debit, credit := c.account(e.Entries[i].Ledger, e.Entries[i].Debit), c.account(e.Entries[i].Ledger, e.Entries[i].Credit)
+		e.Entries[i].Move(&c.accounts[debit].Balances, &c.accounts[credit].Balances)
 	}
-	events := make([]event, len(batch))
-	for i := range batch {
-		m := &batch[i]
-		c.offsets[m.place] = m.offset + 1
-		if events[i], err = read(m.value); err != nil {
-			c.dead = append(c.dead, deadLetter{*m, err.Error()})
-		}
-	}
-	if err := c.meet(tx, events); err != nil {
-		return err
-	}
-	for i := range events {
-		if events[i].ActorSeq != 0 {
-			c.take(&batch[i], &events[i])
-		}
-	}
-	if err := c.store(tx); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return err
-	}
-	for _, p := range c.customers {
-		p.settle()
+	if err := c.event(e); err != nil {
+		c.bury(m, err)
 	}
 	return nil
 }
 
-// event is what a message says, and of whom.
-type event struct {
-	streams.Envelope
-	customer bank.CustomerNo
-}
-
 // read reads a message; with an error nothing of it counts.
-func read(value []byte) (event, error) {
-	env, err := streams.Decode(value)
-	if err != nil {
-		return event{}, err
+func (c *changes) read(m *message) (bank.CustomerNo, error) {
+	if m.fault != nil {
+		return 0, m.fault
 	}
-	customer, err := bank.ParseCustomerNo(env.CustomerToken)
-	if err != nil {
-		return event{}, fmt.Errorf("customer %q: %w", env.CustomerToken, err)
+	if err := c.envelope.Decode(m.value); err != nil {
+		return 0, err
 	}
-	return event{env, customer}, nil
+	customer, err := bank.ParseCustomerNo(c.envelope.CustomerToken)
+	if err != nil {
+		return 0, fmt.Errorf("customer %q: %w", c.envelope.CustomerToken, err)
+	}
+	return customer, nil
 }
 
-// take counts an event, unless it has been counted.
-func (c *changes) take(m *message, e *event) {
-	if !c.customers[e.customer].count(e.ActorSeq) {
-		return
-	}
-	for i := range e.Entries {
-		e.Entries[i].Apply(c.balances)
-	}
-	if err := c.event(&e.Envelope); err != nil {
-		c.dead = append(c.dead, deadLetter{*m, err.Error()})
-	}
+// bury keeps a message that can't be read.
+func (c *changes) bury(m *message, reason error) {
+	letter := deadLetter{*m, reason.Error()}
+	letter.value = append([]byte{}, m.value...)
+	c.dead = append(c.dead, letter)
 }
 
-func (c *changes) balances(ledgerNo uint32, id ledger.Uint128) *streams.Balances {
+// account finds where an account's changes are; they may move when the next one is looked for.
+func (c *changes) account(ledgerNo uint32, id ledger.Uint128) int {
 	key := accountKey{ledgerNo, id}
-	b := c.accounts[key]
-	if b == nil {
-		b = new(streams.Balances)
-		c.accounts[key] = b
+	i, ok := c.at[key]
+	if !ok {
+		i = len(c.accounts)
+		c.at[key] = i
+		c.accounts = append(c.accounts, accountChange{accountKey: key})
 	}
-	return b
+	return i
 }
 
 // payload is what the products' totals need of an event.
@@ -199,54 +209,4 @@ func (c *changes) product(product string, kind Kind) *productTotals {
 		c.products[key] = t
 	}
 	return t
-}
-
-// store adds the changes to the tables.
-func (c *changes) store(tx *sql.Tx) error {
-	s := &statements{tx: tx}
-	for key, b := range c.accounts {
-		detail, _, _ := bank.SplitLedgerID(bank.U128(key.id))
-		id, _ := key.id.MarshalText() // never fails
-		s.run(`INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-			debits_pending = debits_pending + excluded.debits_pending, debits_posted = debits_posted + excluded.debits_posted,
-			credits_pending = credits_pending + excluded.credits_pending, credits_posted = credits_posted + excluded.credits_posted`,
-			key.ledger, id, detail, b.DebitsPending, b.DebitsPosted, b.CreditsPending, b.CreditsPosted)
-	}
-	for key, t := range c.products {
-		s.run(`INSERT INTO products VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-			opened = opened + excluded.opened, closed = closed + excluded.closed, balance_fen = balance_fen + excluded.balance_fen`,
-			key.product, string(key.kind), t.opened, t.closed, t.balanceFen)
-	}
-	c.storeProgress(s)
-	for at, next := range c.offsets {
-		s.run(`INSERT INTO offsets VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET next = excluded.next`, at.topic, at.partition, next)
-	}
-	for _, d := range c.dead {
-		s.run(`INSERT OR IGNORE INTO dlq VALUES (?, ?, ?, ?, ?)`, d.topic, d.partition, d.offset, d.reason, d.value)
-	}
-	return s.err
-}
-
-// statements runs statements, each prepared once, until the first fails.
-type statements struct {
-	tx       *sql.Tx
-	prepared map[string]*sql.Stmt
-	err      error
-}
-
-func (s *statements) run(query string, args ...any) {
-	if s.err != nil {
-		return
-	}
-	stmt := s.prepared[query]
-	if stmt == nil {
-		if stmt, s.err = s.tx.Prepare(query); s.err != nil {
-			return
-		}
-		if s.prepared == nil {
-			s.prepared = make(map[string]*sql.Stmt)
-		}
-		s.prepared[query] = stmt
-	}
-	_, s.err = stmt.Exec(args...)
 }

@@ -9,86 +9,123 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/ledger"
 	"github.com/suanpan-bank/suanpan/streams"
 )
 
-func TestEveryCustomerAndHouseHasARowOfItsOwnInItsShard(t *testing.T) {
-	seen := make(map[int64]bank.CustomerNo)
-	for _, no := range []bank.CustomerNo{1, 2, 377, 123_456, bank.CustomerNoMax, bank.HouseNo(0), bank.HouseNo(1), bank.HouseNo(bank.ShardCount - 1)} {
-		row := rowOf(no)
-		if back := customerOf(row); back != no {
-			t.Errorf("%s becomes %s", no, back)
+// Programs of before kept how far customers are in other ways, and accounts. What they have counted must not count again.
+func TestAnEarlierProgramsReportGoesOn(t *testing.T) {
+	byName := func(no bank.CustomerNo) any { return no.String() }
+	byRow := func(no bank.CustomerNo) any {
+		if no.IsHouse() {
+			return int64(no.Shard()) << 32
 		}
-		if before, taken := seen[row]; taken {
-			t.Errorf("%s and %s have one row", no, before)
-		}
-		seen[row] = no
-		if first := rowOf(bank.HouseNo(no.Shard())); row < first || row-first >= 1<<rowNumberBits {
-			t.Errorf("%s lies outside its shard", no)
-		}
+		return int64(no.Shard())<<32 | int64(no)
+	}
+	for _, c := range []struct {
+		name, progress, early, column string
+		key                           func(bank.CustomerNo) any
+	}{
+		{"by name", "customers", "ahead", "TEXT", byName},
+		{"by shard", "progress", "beyond", "INTEGER", byRow},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := newAuthor(t)
+			a.history(40)
+			house := uint64(bank.HouseNo(17))
+			a.tell(house, []ledger.Transfer{move(clearing(), current(3), 5)}, 0, &bank.InboundCredited{AmountFen: 5})
+			a.tell(house, []ledger.Transfer{move(clearing(), current(3), 5)}, 0, &bank.InboundCredited{AmountFen: 5})
+			dir := t.TempDir()
+			once := opened(t, filepath.Join(dir, "once.db"), "one")
+			defer once.Close()
+			told(t, once, a.messages, 100)
+			balance, products, accounts := said(t, once)
+
+			path := filepath.Join(dir, "earlier.db")
+			earlier := opened(t, path, "one")
+			half := slices.Delete(slices.Clone(a.messages[:len(a.messages)/2]), 1, 2) // one is missing: some are ahead
+			told(t, earlier, append(half, a.messages[len(a.messages)-2]), 100)        // and a house has come to something
+			if b, _, _ := said(t, earlier); b.Gaps == 0 {
+				t.Fatal("nobody is ahead")
+			}
+			asBefore(t, earlier, c.progress, c.early, c.column, c.key)
+			if err := earlier.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // the second has nothing to take up
+				r := opened(t, path, "one")
+				told(t, r, a.messages, 100)
+				if b, p, f := said(t, r); fmt.Sprint(b, p, f) != fmt.Sprint(balance, products, accounts) {
+					t.Errorf("%+v\n%+v\n%+v\nwant\n%+v\n%+v\n%+v", b, p, f, balance, products, accounts)
+				}
+				if err := r.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
 	}
 }
 
-// A program of before kept how far customers are by their names. What it has counted must not count again.
-func TestAnEarlierProgramsReportGoesOn(t *testing.T) {
-	a := newAuthor(t)
-	a.history(40)
-	dir := t.TempDir()
-	once := opened(t, filepath.Join(dir, "once.db"), "one")
-	defer once.Close()
-	told(t, once, a.messages, 100)
-	balance, products, accounts := said(t, once)
-
-	path := filepath.Join(dir, "earlier.db")
-	earlier := opened(t, path, "one")
-	half := slices.Delete(slices.Clone(a.messages[:len(a.messages)/2]), 1, 2) // one is missing: some are ahead
-	told(t, earlier, half, 100)
-	if b, _, _ := said(t, earlier); b.Gaps == 0 {
-		t.Fatal("nobody is ahead")
+// asBefore puts what a report holds into the tables of an earlier program, which had none of today's.
+func asBefore(t *testing.T, r *Report, progress, early, column string, key func(bank.CustomerNo) any) {
+	t.Helper()
+	do := func(query string, args ...any) {
+		t.Helper()
+		if _, err := r.write.Exec(query, args...); err != nil {
+			t.Fatal(err)
+		}
 	}
-	for _, table := range [...]struct{ from, to, columns string }{
-		{"progress", "customers", "(customer TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID"},
-		{"beyond", "ahead", "(customer TEXT, seq INTEGER, PRIMARY KEY (customer, seq)) WITHOUT ROWID"},
-	} {
-		var rows [][2]int64
-		rowsOf, err := earlier.write.Query(`SELECT customer, seq FROM ` + table.from)
+	do(`CREATE TABLE ` + progress + ` (customer ` + column + ` PRIMARY KEY, seq INTEGER NOT NULL)`)
+	do(`CREATE TABLE ` + early + ` (customer ` + column + `, seq INTEGER, PRIMARY KEY (customer, seq)) WITHOUT ROWID`)
+	do(`CREATE TABLE accounts (ledger INTEGER, id BLOB, detail INTEGER NOT NULL,
+		debits_pending INTEGER NOT NULL, debits_posted INTEGER NOT NULL, credits_pending INTEGER NOT NULL, credits_posted INTEGER NOT NULL,
+		PRIMARY KEY (ledger, id)) WITHOUT ROWID`)
+	for _, b := range r.blocks {
+		for i, seq := range b.seqs {
+			if seq > 0 {
+				do(`INSERT INTO `+progress+` VALUES (?, ?)`, key(bank.CustomerNo(b.no*blockCustomers+int64(i))), seq)
+			}
+		}
+	}
+	for customer, seqs := range r.early {
+		for seq := range seqs {
+			do(`INSERT INTO `+early+` VALUES (?, ?)`, key(customer), seq)
+		}
+	}
+	figures, err := r.Figures(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range figures.Accounts {
+		id, err := a.ID.MarshalText()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for rowsOf.Next() {
-			var row [2]int64
-			if err := rowsOf.Scan(&row[0], &row[1]); err != nil {
-				t.Fatal(err)
+		detail, _, _ := bank.SplitLedgerID(bank.U128(a.ID))
+		do(`INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?)`, a.Ledger, id, detail, a.DebitsPending, a.DebitsPosted, a.CreditsPending, a.CreditsPosted)
+	}
+	do(`DROP TABLE counted; DROP TABLE early; DROP TABLE ledger_accounts; DELETE FROM about WHERE name = 'events'`)
+}
+
+func TestABlockIsReadAsItWasWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		b, again := &block{no: 7}, &block{no: 7}
+		for range rapid.IntRange(0, 20).Draw(t, "customers") {
+			b.seqs[rapid.IntRange(0, blockCustomers-1).Draw(t, "customer")] = rapid.Uint64().Draw(t, "seq")
+		}
+		text := b.appendTo(nil)
+		if err := again.readFrom(text); err != nil || *again != *b {
+			t.Fatalf("%v: %v, want %v", err, again.seqs, b.seqs)
+		}
+		for _, torn := range [][]byte{text[:len(text)-1], append(text, 0)} {
+			if again.readFrom(torn) == nil {
+				t.Fatal("a torn block was read")
 			}
-			rows = append(rows, row)
 		}
-		if err := rowsOf.Err(); err != nil {
-			t.Fatal(err)
-		}
-		s := []string{`CREATE TABLE ` + table.to + table.columns, `DROP TABLE ` + table.from}
-		for _, row := range rows {
-			s = append(s, fmt.Sprintf(`INSERT INTO %s VALUES ('%s', %d)`, table.to, customerOf(row[0]), row[1]))
-		}
-		for _, statement := range s {
-			if _, err := earlier.write.Exec(statement); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if err := earlier.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for range 2 { // the second has nothing to take up
-		r := opened(t, path, "one")
-		told(t, r, a.messages, 100)
-		if b, p, f := said(t, r); fmt.Sprint(b, p, f) != fmt.Sprint(balance, products, accounts) {
-			t.Errorf("%+v\n%+v\n%+v\nwant\n%+v\n%+v\n%+v", b, p, f, balance, products, accounts)
-		}
-		if err := r.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	})
 }
 
 func TestAnEventOfNobodyIsKeptAndNotCounted(t *testing.T) {
@@ -120,19 +157,18 @@ func BenchmarkClosedDays(b *testing.B) {
 			slices.SortFunc(everybody, func(a, b bank.CustomerNo) int { return int(a.Shard()) - int(b.Shard()) })
 			offset := int64(0)
 			day := func(seq uint64, some []bank.CustomerNo) {
-				for block := range slices.Chunk(some, batchMax) {
-					batch := make([]message, len(block))
-					for i, no := range block {
-						value, err := json.Marshal(&streams.Envelope{Type: "CustomerDayClosed", CustomerToken: no.String(), ActorSeq: seq, Payload: []byte(`{}`)})
-						if err != nil {
-							b.Fatal(err)
-						}
-						offset++
-						batch[i] = message{place{bank.TopicCustomer, 0}, offset, value}
-					}
-					if err := r.apply(batch); err != nil {
+				for _, no := range some {
+					value, err := json.Marshal(&streams.Envelope{Type: "CustomerDayClosed", CustomerToken: no.String(), ActorSeq: seq, Payload: []byte(`{}`)})
+					if err != nil {
 						b.Fatal(err)
 					}
+					offset++
+					if err := r.take(&message{place: place{bank.TopicCustomer, 0}, offset: offset, value: value}); err != nil {
+						b.Fatal(err)
+					}
+				}
+				if err := r.storeChanges(b.Context()); err != nil {
+					b.Fatal(err)
 				}
 			}
 			day(1, everybody)

@@ -60,7 +60,7 @@ func (r *Report) TrialBalance(ctx context.Context) (TrialBalance, error) {
 	out := TrialBalance{Ledgers: []LedgerBalance{}}
 	err := r.snapshot(ctx, func(tx *sql.Tx) error {
 		err := each(ctx, tx, `SELECT ledger, detail, count(*), sum(debits_posted), sum(credits_posted), sum(debits_pending), sum(credits_pending)
-			FROM accounts GROUP BY ledger, detail ORDER BY ledger, detail`, func(rows *sql.Rows) error {
+			FROM ledger_accounts GROUP BY ledger, detail ORDER BY ledger, detail`, func(rows *sql.Rows) error {
 			var no uint32
 			var s SubjectBalance
 			if err := rows.Scan(&no, &s.Detail, &s.Accounts, &s.DebitPostedFen, &s.CreditPostedFen, &s.DebitPendingFen, &s.CreditPendingFen); err != nil {
@@ -79,8 +79,8 @@ func (r *Report) TrialBalance(ctx context.Context) (TrialBalance, error) {
 		if err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, `SELECT (SELECT coalesce(sum(seq), 0) FROM progress) + (SELECT count(*) FROM beyond),
-			(SELECT count(DISTINCT customer) FROM beyond), (SELECT count(*) FROM dlq)`).Scan(&out.Events, &out.Gaps, &out.DeadLetters)
+		return tx.QueryRowContext(ctx, `SELECT coalesce((SELECT value FROM about WHERE name = 'events'), 0),
+			(SELECT count(DISTINCT customer) FROM early), (SELECT count(*) FROM dlq)`).Scan(&out.Events, &out.Gaps, &out.DeadLetters)
 	})
 	return out, err
 }
@@ -131,7 +131,7 @@ func (r *Report) Products(ctx context.Context) (Products, error) {
 		for i := range out.Products {
 			if p := &out.Products[i]; p.Kind == Account {
 				if product := r.options.Catalogue.Account(p.Product); product != nil {
-					err = cmp.Or(err, tx.QueryRowContext(ctx, `SELECT coalesce(sum(credits_posted - debits_posted), 0) FROM accounts WHERE ledger = ? AND detail = ?`,
+					err = cmp.Or(err, tx.QueryRowContext(ctx, `SELECT coalesce(sum(credits_posted - debits_posted), 0) FROM ledger_accounts WHERE ledger = ? AND detail = ?`,
 						bank.LedgerCNY, product.Detail).Scan(&p.BalanceFen))
 				}
 			}
@@ -193,22 +193,24 @@ func (r *Report) Figures(ctx context.Context) (Figures, error) {
 				out.Next[topic] = append(out.Next[topic], offsets[place{topic, p}])
 			}
 		}
-		err = each(ctx, tx, `SELECT ledger, id, debits_pending, debits_posted, credits_pending, credits_posted FROM accounts`, func(rows *sql.Rows) error {
+		err = each(ctx, tx, `SELECT ledger, detail, owner, seq, debits_pending, debits_posted, credits_pending, credits_posted FROM ledger_accounts`, func(rows *sql.Rows) error {
 			var a AccountFigures
-			var id []byte
-			if err := rows.Scan(&a.Ledger, &id, &a.DebitsPending, &a.DebitsPosted, &a.CreditsPending, &a.CreditsPosted); err != nil {
+			var detail, seq uint32
+			var owner int64
+			if err := rows.Scan(&a.Ledger, &detail, &owner, &seq, &a.DebitsPending, &a.DebitsPosted, &a.CreditsPending, &a.CreditsPosted); err != nil {
 				return err
 			}
+			a.ID = ledger.Uint128(bank.LedgerID(detail, uint64(owner), seq))
 			out.Accounts = append(out.Accounts, a)
-			return out.Accounts[len(out.Accounts)-1].ID.UnmarshalText(id)
+			return nil
 		})
 		if err != nil {
 			return err
 		}
-		err = each(ctx, tx, fmt.Sprintf(`SELECT DISTINCT customer FROM beyond ORDER BY customer LIMIT %d`, GapsMax), func(rows *sql.Rows) error {
-			var row int64
-			err := rows.Scan(&row)
-			out.Gaps = append(out.Gaps, customerOf(row).String())
+		err = each(ctx, tx, fmt.Sprintf(`SELECT DISTINCT customer FROM early ORDER BY customer LIMIT %d`, GapsMax), func(rows *sql.Rows) error {
+			var customer int64
+			err := rows.Scan(&customer)
+			out.Gaps = append(out.Gaps, bank.CustomerNo(customer).String())
 			return err
 		})
 		if err != nil {

@@ -9,7 +9,11 @@
 // sums, which do not care: each event counts once, when it comes. Which ones have come is a number per
 // customer and the few beyond a hole (docs/decisions/0004).
 //
-// Start here: Open, Run. apply.go is what an event does, progress.go which have come, query.go what can be asked.
+// They are added up in memory and stored in transactions that are the larger the more there is to count
+// (docs/decisions/0031).
+//
+// Start here: Open, Run. apply.go is what an event does, store.go how it gets into the tables, progress.go which have come,
+// adopt.go takes up earlier programs' tables, query.go is what can be asked.
 package reporting
 
 import (
@@ -19,10 +23,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/segmentio/kafka-go"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/suanpan-bank/suanpan/bank"
@@ -41,26 +44,45 @@ type Options struct {
 }
 
 // Limits of the consumer.
+//
+// What a transaction costs is mostly rows, and pages around them, so as much as possible is added up before it is stored.
+// That is bounded by memory, and by how old the figures may be.
 const (
-	batchMax      = 2000                  // messages in one transaction
-	batchGentle   = 500                   // while requests come
-	lingerTime    = 50 * time.Millisecond // how long a transaction waits for more: each costs as much as 50 messages
-	queueMax      = 2000                  // messages read ahead
-	fetchMaxBytes = 4 << 20
-	fetchWait     = 200 * time.Millisecond
-	retryWait     = 500 * time.Millisecond
+	// lingerTime is how long a transaction waits for more when little happens.
+	lingerTime = 50 * time.Millisecond
+	// gatherTime is how long when more than littlePerSecond messages a second come, and nobody waits for them to be counted.
+	gatherTime      = time.Second
+	littlePerSecond = 1000
+	// gatherMax is how long when more waits at the broker all the time: the report is behind by more than that.
+	gatherMax = 10 * time.Second
+	// accountsMax is how many accounts a transaction changes, about 100 bytes of memory each.
+	accountsMax = 200_000
+	// oddMax is how many rows about missing events and unreadable messages there may be in a transaction.
+	oddMax = 50_000
+
+	fetchLeast = 256 << 10 // bytes that are waited for in a transaction that has begun
+	fetchWait  = 500 * time.Millisecond
+	retryWait  = 500 * time.Millisecond
+	storeTurn  = 500  // rows stored before others have their turn
+	sortTurn   = 5000 // and accounts sorted
 )
 
 // Report is the database and its consumer.
 type Report struct {
-	options  Options
-	write    *sql.DB // one connection
-	read     *sql.DB
-	progress *sql.Stmt                     // progressQuery of customersAtOnce; closed with write
-	offsets  map[place]int64               // next to read
-	known    map[bank.CustomerNo]*progress // of customers of late, about progressMax
+	options Options
+	write   *sql.DB // one connection
+	read    *sql.DB
+	store   statements // closed with write
 
-	progressMax int // progressMaxDefault, but for tests
+	offsets map[place]int64 // next to read
+	events  int64           // counted
+	blocks  map[int64]*block
+	early   map[bank.CustomerNo]map[uint64]bool // events that came before another one of the customer
+	changes changes
+
+	waited atomic.Int32 // callers of WaitFor
+
+	blocksMax int // blocksMaxDefault, but for tests
 }
 
 // place is a partition.
@@ -74,16 +96,17 @@ type message struct {
 	place
 	offset int64
 	value  []byte
+	fault  error // why it could not be read
 }
 
 const tables = `
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS offsets (topic TEXT, partition INTEGER, next INTEGER NOT NULL, PRIMARY KEY (topic, partition)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS progress (customer INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS beyond (customer INTEGER, seq INTEGER, PRIMARY KEY (customer, seq)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS accounts (ledger INTEGER, id BLOB, detail INTEGER NOT NULL,
+CREATE TABLE IF NOT EXISTS counted (block INTEGER PRIMARY KEY, seqs BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS early (customer INTEGER, seq INTEGER, PRIMARY KEY (customer, seq)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ledger_accounts (ledger INTEGER, detail INTEGER, owner INTEGER, seq INTEGER,
   debits_pending INTEGER NOT NULL, debits_posted INTEGER NOT NULL, credits_pending INTEGER NOT NULL, credits_posted INTEGER NOT NULL,
-  PRIMARY KEY (ledger, id)) WITHOUT ROWID;
+  PRIMARY KEY (ledger, detail, owner, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS products (product TEXT, kind TEXT, opened INTEGER NOT NULL, closed INTEGER NOT NULL, balance_fen INTEGER NOT NULL,
   PRIMARY KEY (product, kind)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS dlq (topic TEXT, partition INTEGER, at INTEGER, reason TEXT NOT NULL, value BLOB NOT NULL,
@@ -92,29 +115,33 @@ CREATE TABLE IF NOT EXISTS dlq (topic TEXT, partition INTEGER, at INTEGER, reaso
 
 // Open opens the database, creating it if need be.
 func Open(options Options) (*Report, error) {
-	r := &Report{options: options, known: make(map[bank.CustomerNo]*progress), progressMax: progressMaxDefault}
+	r := &Report{
+		options: options, blocks: make(map[int64]*block), early: make(map[bank.CustomerNo]map[uint64]bool), changes: noChanges(),
+		blocksMax: blocksMaxDefault,
+	}
 	var err error
-	if r.write, err = database(options.Path); err != nil {
+	if r.write, err = database(options.Path, writeCacheKiB); err != nil {
 		return nil, err
 	}
 	r.write.SetMaxOpenConns(1)
 	if err := r.prepare(); err != nil {
 		return nil, errors.Join(fmt.Errorf("report %s: %w", options.Path, err), r.write.Close())
 	}
-	if r.read, err = database(options.Path); err != nil {
+	if r.read, err = database(options.Path, readCacheKiB); err != nil {
 		return nil, errors.Join(err, r.write.Close())
 	}
 	return r, nil
 }
 
-// The database's cache and how much of its log gathers before it is written back: the accounts of 100,000
-// customers fit.
+// The database's caches, and how much of its log gathers before it is written back. The writer goes through the tables in
+// their order, so a larger cache would only put off the writing of pages to the end, where it is one long piece of work.
 const (
-	cacheKiB        = 64 << 10
+	writeCacheKiB   = 4 << 10
+	readCacheKiB    = 64 << 10
 	checkpointPages = 16 << 10 // of 4 KiB
 )
 
-func database(path string) (*sql.DB, error) {
+func database(path string, cacheKiB int) (*sql.DB, error) {
 	dsn := url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: url.Values{
 		"_pragma": {"journal_mode(WAL)", "synchronous(NORMAL)", "busy_timeout(5000)", fmt.Sprintf("cache_size(-%d)", cacheKiB), fmt.Sprintf("wal_autocheckpoint(%d)", checkpointPages)},
 	}.Encode()}
@@ -145,93 +172,95 @@ func (r *Report) prepare() error {
 			return err
 		}
 	}
-	if r.progress, err = r.write.Prepare(progressQuery(customersAtOnce)); err != nil {
+	if err := r.store.prepare(r.write); err != nil {
+		return err
+	}
+	if err := r.write.QueryRow(`SELECT coalesce((SELECT value FROM about WHERE name = 'events'), 0)`).Scan(&r.events); err != nil {
 		return err
 	}
 	r.offsets, err = offsetsIn(context.Background(), r.write)
 	return err
 }
 
-// Run consumes until ctx ends. An error means that the database can't be written.
+// Run consumes until ctx ends, and is called once. An error means that the database can't be written.
 func (r *Report) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	queue := make(chan message, queueMax)
-	var readers sync.WaitGroup
+	var partitions []streams.Reading
 	for _, topic := range bank.Topics {
 		for p := range streams.PartitionsPerTopic {
-			at := place{topic, p}
-			from := r.offsets[at]
-			readers.Go(func() { r.consume(ctx, at, from, queue) })
+			partitions = append(partitions, streams.Reading{Topic: topic, Partition: p, Next: r.offsets[place{topic, p}]})
 		}
 	}
-	defer readers.Wait()
-	defer cancel()
-	batch := make([]message, 0, batchMax)
-	linger := time.NewTimer(lingerTime)
-	defer linger.Stop()
+	fetcher := streams.NewFetcher(r.options.Broker, partitions)
+	defer func() { _ = fetcher.Close() }() // it holds nothing that could be lost
 	for {
-		batch = batch[:0]
-		select {
-		case m := <-queue:
-			batch = append(batch, m)
-		case <-ctx.Done():
+		if err := r.gather(ctx, fetcher); err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
+		if ctx.Err() != nil {
 			return nil
 		}
-		linger.Reset(lingerTime)
-		most := batchMax
-		if r.options.Pace.Gentle() {
-			most = batchGentle
-		}
-		for more := true; more && len(batch) < most; {
-			select {
-			case m := <-queue:
-				batch = append(batch, m)
-			case <-linger.C:
-				more = false
-			}
-		}
-		work := r.options.Pace.Begin(ctx)
-		err := r.apply(batch)
-		work.End(ctx)
-		if err != nil {
+		if err := r.storeChanges(ctx); err != nil {
 			return fmt.Errorf("report: %w", err)
 		}
 	}
 }
 
-// consume reads one partition into the queue. When the broker no longer has the offset it goes on with
-// the first one there is: what comes again is dropped by number, what never comes shows as a gap.
-func (r *Report) consume(ctx context.Context, at place, from int64, queue chan<- message) {
+// gather counts what comes, in memory, until it is to be stored.
+func (r *Report) gather(ctx context.Context, from *streams.Fetcher) error {
+	var begun time.Time
+	least, wait := 1, fetchWait
 	for ctx.Err() == nil {
-		reader := kafka.NewReader(kafka.ReaderConfig{
-			Brokers: []string{r.options.Broker}, Topic: at.topic, Partition: at.partition,
-			MinBytes: 1, MaxBytes: fetchMaxBytes, MaxWait: fetchWait, OffsetOutOfRangeError: true,
-		})
-		err := reader.SetOffset(from)
-		for err == nil {
-			var m kafka.Message
-			if m, err = reader.FetchMessage(ctx); err == nil {
-				from = m.Offset + 1
-				select {
-				case queue <- message{at, m.Offset, m.Value}:
-				case <-ctx.Done():
-					err = ctx.Err()
+		err := from.Fetch(ctx, least, wait)
+		if err == nil {
+			work := r.options.Pace.Begin(ctx)
+			var fault error
+			err = from.Each(func(m *streams.Fetched) {
+				if fault == nil {
+					fault = r.take(&message{place{m.Topic, m.Partition}, m.Offset, m.Value, m.Fault})
 				}
+			})
+			work.End(ctx)
+			if fault != nil {
+				return fault
 			}
 		}
-		_ = reader.Close() // it holds nothing that could be lost
-		if errors.Is(err, kafka.OffsetOutOfRange) {
-			from = kafka.FirstOffset
+		if err != nil && ctx.Err() == nil {
+			r.options.Logger.Info("the report tries again", "cause", err)
+			select {
+			case <-time.After(retryWait):
+			case <-ctx.Done():
+			}
 		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(retryWait):
+		if r.changes.messages == 0 {
+			continue
 		}
+		if begun.IsZero() {
+			begun = time.Now()
+		}
+		least = fetchLeast
+		if wait = r.until(begun, from.Behind()) - time.Since(begun); wait <= 0 || r.changes.full(r) {
+			return nil
+		}
+		wait = min(wait, lingerTime)
 	}
+	return nil
+}
+
+// until is how long after its beginning a transaction is stored.
+func (r *Report) until(begun time.Time, behind int64) time.Duration {
+	switch {
+	case behind > 0:
+		return gatherMax
+	case r.waited.Load() > 0 || r.changes.messages < int64(littlePerSecond*max(lingerTime, time.Since(begun)).Seconds()):
+		return lingerTime
+	}
+	return gatherTime
 }
 
 // WaitFor waits until everything before the given offsets (by topic and partition) has been counted.
 func (r *Report) WaitFor(ctx context.Context, ends map[string][]int64) error {
+	r.waited.Add(1)
+	defer r.waited.Add(-1)
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"github.com/segmentio/kafka-go"
 	"pgregory.net/rapid"
 
@@ -120,18 +119,17 @@ func opened(t *testing.T, path, cluster string) *Report {
 // told applies messages in batches, as they might be read.
 func told(t interface{ Fatal(...any) }, r *Report, messages []streams.Message, batch int) {
 	next := map[place]int64{}
-	var list []message
 	for i := range messages {
 		at := place{messages[i].Topic, streams.PartitionOf(messages[i].Key)}
-		list = append(list, message{at, next[at], messages[i].Value})
-		next[at]++
-	}
-	for len(list) > 0 {
-		n := min(batch, len(list))
-		if err := r.apply(list[:n]); err != nil {
+		if err := r.take(&message{place: at, offset: next[at], value: messages[i].Value}); err != nil {
 			t.Fatal(err)
 		}
-		list = list[n:]
+		next[at]++
+		if i%batch == batch-1 || i == len(messages)-1 {
+			if err := r.storeChanges(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
@@ -204,7 +202,7 @@ func TestRepeatsAndOtherOrdersGiveTheSameFigures(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer r.Close()
-		r.progressMax = rapid.IntRange(1, 20).Draw(t, "remembered") // what is forgotten is read again
+		r.blocksMax = rapid.IntRange(1, 2).Draw(t, "remembered") // what is forgotten is read again
 		told(t, r, messages, rapid.IntRange(1, 20).Draw(t, "batch"))
 		b, p, f := said(t, r)
 		if !reflect.DeepEqual(b, balance) || !reflect.DeepEqual(p, products) || !reflect.DeepEqual(f, accounts) {
@@ -322,84 +320,4 @@ func publish(t *testing.T, address string, messages []streams.Message) map[strin
 		}
 	}
 	return ends
-}
-
-func BenchmarkApply(b *testing.B) {
-	a := newAuthor(&testing.T{})
-	a.history(5000)
-	path := filepath.Join(b.TempDir(), "report.db")
-	r, err := Open(Options{Path: path, ClusterID: "one", Catalogue: bank.DefaultCatalogue()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer r.Close()
-	list := make([]message, len(a.messages))
-	for i := range list {
-		list[i] = message{place{a.messages[i].Topic, 0}, int64(i), a.messages[i].Value}
-	}
-	b.ResetTimer()
-	n := 0
-	for b.Loop() {
-		if n+batchMax > len(list) {
-			b.StopTimer()
-			if _, err := r.write.Exec(`DELETE FROM progress; DELETE FROM beyond`); err != nil {
-				b.Fatal(err)
-			}
-			n = 0
-			b.StartTimer()
-		}
-		if err := r.apply(list[n : n+batchMax]); err != nil {
-			b.Fatal(err)
-		}
-		n += batchMax
-	}
-	b.ReportMetric(float64(b.N*batchMax)/b.Elapsed().Seconds(), "events/s")
-}
-
-// spread makes batches of transfers among many customers, as the relay would write them.
-func spread(batches int) [][]message {
-	const customers = 100_000
-	rng := rand.New(rand.NewPCG(1, 2))
-	seqs := make(map[uint64]uint64)
-	out := make([][]message, batches)
-	offset := int64(0)
-	for i := range out {
-		for len(out[i]) < batchMax {
-			payer, payee := 1+rng.Uint64N(customers), 1+rng.Uint64N(customers)
-			entry := streams.Entry{Ledger: bank.LedgerCNY, Phase: streams.Posted, AmountFen: 5,
-				Debit: ledger.Uint128{Lo: payer, Hi: 20110101 << 32}, Credit: ledger.Uint128{Lo: payee, Hi: 20110101 << 32}}
-			for _, customer := range []uint64{payer, payee} {
-				seqs[customer]++
-				env := streams.Envelope{Type: "InternalTransferred", CustomerToken: bank.CustomerNo(customer).String(), ActorSeq: seqs[customer],
-					TxnID: bank.NewTxnID(1, bank.CustomerNo(payer), seqs[payer]), Payload: []byte(`{}`)}
-				if customer == payer {
-					env.Entries = []streams.Entry{entry}
-				}
-				value, err := json.Marshal(&env)
-				if err != nil {
-					panic(err)
-				}
-				offset++
-				out[i] = append(out[i], message{place{bank.TopicAccount, 0}, offset, value})
-			}
-		}
-	}
-	return out
-}
-
-// Customers who don't repeat within a batch are what is dear.
-func BenchmarkApplySpread(b *testing.B) {
-	r, err := Open(Options{Path: filepath.Join(b.TempDir(), "report.db"), ClusterID: "one", Catalogue: bank.DefaultCatalogue()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer r.Close()
-	batches := spread(b.N)
-	b.ResetTimer()
-	for _, batch := range batches {
-		if err := r.apply(batch); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*batchMax), "ns/event")
 }
