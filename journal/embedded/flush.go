@@ -95,7 +95,7 @@ func (j *Journal) flush() {
 	b, due := j.await(newBatch(0))
 	spare := newBatch(0)
 	var spares [][]byte
-	followed := false
+	ownThread := false
 	for len(b.offsets) > 0 {
 		s, out, err := j.write(&b)
 		if err != nil {
@@ -121,17 +121,17 @@ func (j *Journal) flush() {
 			return
 		}
 		spares = j.tail.push(flushed{s.first, written.offset, out}, spares)
-		// Who is busy has a thread of its own. One that ran writers as well has used up its turn by the time the disk is done,
-		// and waits behind them for a processor of the machine; this one has rested and gets it at once. A lone writer is
-		// served sooner without: waking the flusher for each batch would be a change of threads.
-		if follows := len(b.offsets) > 0; follows != followed {
-			if followed = follows; follows {
+		// Who is busy with short batches has a thread of its own. One that ran writers as well has used up its turn by the time the
+		// disk is done, and waits behind them for a processor of the machine; this one has rested and gets it at once. Where the
+		// flusher waits for a processor of Go's, for a lone writer or behind a long write, it would be a change of threads more.
+		if wants := len(b.offsets) > 0 && len(b.bytes) < j.options.longWrite; wants != ownThread {
+			if ownThread = wants; wants {
 				runtime.LockOSThread()
 			} else {
 				runtime.UnlockOSThread()
 			}
 		}
-		if !followed { // settle took nothing
+		if len(b.offsets) == 0 { // settle took nothing
 			b, due = j.await(spare)
 		}
 		spare = batch{offsets: offsets}
