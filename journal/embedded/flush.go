@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -94,6 +95,7 @@ func (j *Journal) flush() {
 	b, due := j.await(newBatch(0))
 	spare := newBatch(0)
 	var spares [][]byte
+	ownThread := false
 	for len(b.offsets) > 0 {
 		s, out, err := j.write(&b)
 		if err != nil {
@@ -119,6 +121,16 @@ func (j *Journal) flush() {
 			return
 		}
 		spares = j.tail.push(flushed{s.first, written.offset, out}, spares)
+		// Who is busy with short batches has a thread of its own. One that ran writers as well has used up its turn by the time the
+		// disk is done, and waits behind them for a processor of the machine; this one has rested and gets it at once. Where the
+		// flusher waits for a processor of Go's, for a lone writer or behind a long write, it would be a change of threads more.
+		if wants := len(b.offsets) > 0 && len(b.bytes) < j.options.longWrite; wants != ownThread {
+			if ownThread = wants; wants {
+				runtime.LockOSThread()
+			} else {
+				runtime.UnlockOSThread()
+			}
+		}
 		if len(b.offsets) == 0 { // settle took nothing
 			b, due = j.await(spare)
 		}
@@ -159,7 +171,7 @@ func (j *Journal) take(spare batch) (batch, *frozen) {
 // the lock is asked for once. It returns what those wait for who wait for the batch; nil: they know that the journal
 // stopped.
 func (j *Journal) settle(s *segment, offsets []uint32, out []byte, spare batch) (chan struct{}, batch, *frozen) {
-	j.mu.Lock()
+	j.lockSoon()
 	defer j.mu.Unlock()
 	for i, offset := range offsets {
 		s.marks = noteMark(s.marks, uint32(j.before.first-s.first)+uint32(i), j.before.offset+int64(offset))
@@ -174,6 +186,20 @@ func (j *Journal) settle(s *segment, offsets []uint32, out []byte, spare batch) 
 	}
 	next, due := j.take(spare)
 	return waiting, next, due
+}
+
+// lockSoonAsks is how often the flusher asks for the lock before it stands in line for it: some microseconds, which are a few appends.
+const lockSoonAsks = 2000
+
+// lockSoon takes the lock ahead of those who stand in line for it: there may be a hundred who append, and the disk does nothing
+// meanwhile.
+func (j *Journal) lockSoon() {
+	for range lockSoonAsks {
+		if j.mu.TryLock() {
+			return
+		}
+	}
+	j.mu.Lock()
 }
 
 // stop ends the journal after a fault.

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -500,6 +501,34 @@ func TestManyWritersEachInTheirOrder(t *testing.T) {
 				t.Fatalf("customer %d: %d after %d", rec.Customer, rec.Seq, seqs[rec.Customer]-1)
 			}
 		}
+	}
+}
+
+// TestAFlushStandsInLineForALockThatIsHeldLong: the flusher asks for the lock many times first. Nothing may be told durable by
+// who does not have it, and nobody who waits may be forgotten, whether the next batch follows at once, is long, or comes later.
+func TestAFlushStandsInLineForALockThatIsHeldLong(t *testing.T) {
+	gate := newGate()
+	j := opened(t, t.TempDir(), Options{SegmentBytes: 1 << 20, open: gate.open, longWrite: 2 * blockBytes})
+	w := newWriter(t, j)
+	w.append(1, 0)
+	w.flushed()
+	for _, following := range []int{1, 1, 100, 0, 1, 100, 0} {
+		gate.close()
+		first := w.append(1, 2).Position
+		for range following {
+			w.append(2, 3)
+		}
+		j.mu.Lock()
+		gate.pass()
+		time.Sleep(2 * time.Millisecond) // the flusher has probably stopped asking; right either way
+		if durable := j.Durable(); durable >= first {
+			t.Errorf("%d is durable while its flush waits for the lock: %d", first, durable)
+		}
+		j.mu.Unlock()
+		w.flushed()
+	}
+	if got := len(contents(t, j)); got != int(j.Last()) {
+		t.Errorf("%d records of %d", got, j.Last())
 	}
 }
 
