@@ -94,9 +94,10 @@ type Journal struct {
 	readers    readers
 	chunks     sync.Pool // payload's memory, *[]byte
 	tail       tail
-	newest     *segment     // nil: there is none yet; the flusher's, as before is
-	before     place        // the last batch written
-	written    atomic.Int64 // its bytes
+	scanned    atomic.Pointer[walker] // left by a scan
+	newest     *segment               // nil: there is none yet; the flusher's, as before is
+	before     place                  // the last batch written
+	written    atomic.Int64           // its bytes
 	witness    witness
 	store      *store
 	saving     sync.Mutex    // one SaveSnapshots at a time

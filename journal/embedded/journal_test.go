@@ -643,3 +643,61 @@ func TestAnIntentTakesNoEventNumbersAndItsOutcomeAnswersForIt(t *testing.T) {
 		t.Errorf("after the outcome: %+v %v", rec, err)
 	}
 }
+
+// TestFollowersReadEverythingALittleAtATime: whoever follows goes on with what another scan has left, and each must see every record as it was
+// written, over segments that end, while others append, scan elsewhere and let segments go.
+func TestFollowersReadEverythingALittleAtATime(t *testing.T) {
+	const records, followers, customers = 3000, 3, 5
+	j := opened(t, t.TempDir(), often)
+	w := newWriter(t, j)
+	for customer := range uint64(customers) {
+		w.append(1+customer, 0) // behind its shard's claim
+	}
+	var group sync.WaitGroup
+	var seen [followers]atomic.Uint64
+	for f := range followers {
+		group.Go(func() {
+			rng := rand.New(rand.NewPCG(1, uint64(f)))
+			for at := journal.Position(2*customers + 1); at <= records; {
+				left := 1 + rng.IntN(40)
+				err := j.Scan(context.Background(), at, func(rec *journal.Record) bool {
+					if want := fmt.Sprint("paid ", at-customers); rec.Position != at || len(rec.Events) != 1 || string(rec.Events[0].Body) != want {
+						t.Errorf("position %d: read %+v", at, rec)
+					}
+					at++
+					left--
+					return left > 0
+				})
+				if err != nil {
+					t.Errorf("from %d: %v", at, err)
+					return
+				}
+				seen[f].Store(uint64(at))
+				if rng.IntN(4) == 0 {
+					_ = j.Scan(context.Background(), max(1, at/2), func(*journal.Record) bool { return rng.IntN(10) > 0 }) // may be gone
+				}
+			}
+		})
+	}
+	for n := range records {
+		w.append(uint64(1+n%customers), 0)
+		if n%100 == 99 {
+			w.flushed()
+			read := journal.Position(min(seen[0].Load(), seen[1].Load(), seen[2].Load()))
+			if read == 0 {
+				continue
+			}
+			if err := j.SaveSnapshots(t.Context(), read-1, states()); err != nil {
+				t.Error(err)
+			}
+			if err := j.Retain(read - 1); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	w.flushed()
+	group.Wait()
+	if j.First() == 1 {
+		t.Error("nothing was let go")
+	}
+}

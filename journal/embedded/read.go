@@ -24,10 +24,15 @@ const (
 
 // Scan implements journal.Journal.
 func (j *Journal) Scan(ctx context.Context, from journal.Position, fn func(*journal.Record) bool) error {
+	from = max(from, 1)
+	walk, good := j.scanner(from), false
+	defer func() {
+		if walk.close(); good {
+			j.scanned.Store(walk)
+		}
+	}()
 	var rec journal.Record
-	walk := walker{j: j, chunk: scanBytes}
-	defer walk.close()
-	for position := max(from, 1); position <= j.Durable(); position++ {
+	for position := from; position <= j.Durable(); position++ {
 		if position%256 == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -40,10 +45,25 @@ func (j *Journal) Scan(ctx context.Context, from journal.Position, fn func(*jour
 		}
 		rec.Position = position
 		if !fn(&rec) {
+			good = true
 			return nil
 		}
 	}
+	good = true
 	return ctx.Err()
+}
+
+// scanner is a walker for a scan. Whoever follows the journal, as the relay does, reads a little at a time and goes on where it
+// stopped: it gets the walker that was left there, with what that has read ahead.
+func (j *Journal) scanner(from journal.Position) *walker {
+	walk := j.scanned.Swap(nil)
+	switch {
+	case walk == nil || cap(walk.buf) > 2*scanBytes:
+		return &walker{j: j, chunk: scanBytes}
+	case walk.position != from || from < j.First():
+		walk.segment = nil // its memory alone
+	}
+	return walk
 }
 
 // ScanCustomer implements journal.Journal. It follows the records' links back from the customer's last one, so
@@ -351,6 +371,12 @@ func (w *walker) fill(n int64) error {
 	w.base = w.offset
 	if w.j.tail.read(w.segment.first, w.buf, w.offset) {
 		return nil
+	}
+	if w.reader == nil { // it was left by a scan
+		var err error
+		if w.reader, err = w.j.readers.acquire(w.segment); err != nil {
+			return err
+		}
 	}
 	got, err := readFull(w.reader.file, w.buf, w.offset)
 	if err != nil {
