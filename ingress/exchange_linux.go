@@ -17,7 +17,7 @@ type exchange struct {
 	conn  *conn
 	call  *bank.Call // nil: the reply is there
 	start time.Time
-	read  bool   // fasthttp has read a head like this one, and not this one
+	key   []byte // of a request whose head fasthttp need not read; the loop's memory, until the call is made
 	made  bool   // the usual outcome: the pen has the reply's body
 	lost  bool   // the reply did not wait for the outcome
 	then  func() // the call has its outcome; made once
@@ -44,12 +44,9 @@ var (
 func (l *loop) next(c *conn, data []byte) {
 	if key, length, end, ok := c.alike.read(data); ok && end+length <= len(data) && length <= l.server.options.Limits.BodyMax {
 		e := exchanges.Get().(*exchange)
-		h := &e.ctx.Request.Header
-		h.SetBytesV(keyHeader, key)
-		if len(c.alike.language) > 0 {
-			h.SetBytesV(fasthttp.HeaderAcceptLanguage, c.alike.language)
+		if e.key = key; len(c.alike.language) > 0 {
+			e.ctx.Request.Header.SetBytesV(fasthttp.HeaderAcceptLanguage, c.alike.language)
 		}
-		e.read = true
 		l.asked(c, e, data, end, end+length)
 		return
 	}
@@ -141,10 +138,10 @@ func (l *loop) prepare(e *exchange) {
 	s.handling.Add(1)
 	l.guarded(e, func() {
 		var p *problem
-		if !e.read {
-			p = refuse(&e.ctx)
-		}
-		if p == nil {
+		if key := e.key; key != nil {
+			e.key = nil
+			e.call, p = s.askWith(&e.ctx, key, transfers, nil)
+		} else if p = refuse(&e.ctx); p == nil {
 			e.call, p = s.ask(&e.ctx, transfers, nil)
 		}
 		if p != nil {
@@ -272,6 +269,6 @@ func (s *Server) unknown(fd int) {
 func (l *loop) reuse(e *exchange) {
 	e.ctx.Request.Reset()
 	e.ctx.Response.Reset()
-	e.conn, e.call, e.read, e.made, e.last, e.broken, e.rest = nil, nil, false, false, false, false, nil
+	e.conn, e.call, e.made, e.last, e.broken, e.rest = nil, nil, false, false, false, nil
 	exchanges.Put(e)
 }

@@ -33,7 +33,10 @@ func (s *Server) one(ctx *fasthttp.RequestCtx, o *operation, args []string) {
 
 // ask makes the call that a request asks for. Nothing of the request is kept.
 func (s *Server) ask(ctx *fasthttp.RequestCtx, o *operation, args []string) (*bank.Call, *problem) {
-	key := ctx.Request.Header.Peek(keyHeader)
+	return s.askWith(ctx, ctx.Request.Header.Peek(keyHeader), o, args)
+}
+
+func (s *Server) askWith(ctx *fasthttp.RequestCtx, key []byte, o *operation, args []string) (*bank.Call, *problem) {
 	if p := checkKey(key); p != nil {
 		return nil, p
 	}

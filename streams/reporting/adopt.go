@@ -6,8 +6,6 @@ import (
 	"fmt"
 
 	"github.com/suanpan-bank/suanpan/bank"
-	"github.com/suanpan-bank/suanpan/ledger"
-	"github.com/suanpan-bank/suanpan/streams"
 )
 
 // What earlier programs kept in other tables is taken up when a report is opened, in one transaction: how far customers are
@@ -30,7 +28,7 @@ func (r *Report) adopt(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // nothing after a commit
-	a := &adoption{ctx: ctx, tx: tx, blocks: make(map[int64]*block)}
+	a := &adoption{ctx: ctx, tx: tx, statements: &r.store, blocks: make(map[int64]*block)}
 	byName := func(rows *sql.Rows) (bank.CustomerNo, int64, error) {
 		var name string
 		var seq int64
@@ -61,11 +59,12 @@ func (r *Report) adopt(ctx context.Context) error {
 
 // adoption is done step by step until one fails.
 type adoption struct {
-	ctx    context.Context
-	tx     *sql.Tx
-	err    error
-	events int64
-	blocks map[int64]*block
+	ctx        context.Context
+	tx         *sql.Tx
+	statements *statements
+	err        error
+	events     int64
+	blocks     map[int64]*block
 }
 
 // take calls fn with the rows of a table, if there is one, and drops it.
@@ -109,26 +108,26 @@ func (a *adoption) early(table string, row progressRow) {
 }
 
 func (a *adoption) accounts(table string) {
-	insert, err := a.tx.PrepareContext(a.ctx, `INSERT INTO ledger_accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?)`)
-	if err != nil {
-		a.err = err
-		return
-	}
+	to := &storing{tx: a.tx}
+	list := make([]accountChange, 0, storeTurn)
 	a.take(table, "ledger, id, debits_pending, debits_posted, credits_pending, credits_posted", func(rows *sql.Rows) error {
-		var no uint32
+		var c accountChange
 		var text []byte
-		var id ledger.Uint128
-		var b streams.Balances
-		if err := rows.Scan(&no, &text, &b.DebitsPending, &b.DebitsPosted, &b.CreditsPending, &b.CreditsPosted); err != nil {
+		if err := rows.Scan(&c.ledger, &text, &c.DebitsPending, &c.DebitsPosted, &c.CreditsPending, &c.CreditsPosted); err != nil {
 			return err
 		}
-		if err := id.UnmarshalText(text); err != nil {
+		if err := c.id.UnmarshalText(text); err != nil {
 			return fmt.Errorf("account %q: %w", text, err)
 		}
-		detail, owner, seq := bank.SplitLedgerID(bank.U128(id))
-		_, err := insert.ExecContext(a.ctx, no, detail, int64(owner), seq, b.DebitsPending, b.DebitsPosted, b.CreditsPending, b.CreditsPosted)
-		return err
+		if list = append(list, c); len(list) == cap(list) {
+			to.accounts(a.statements, list)
+			list = list[:0]
+		}
+		return to.err
 	})
+	if to.accounts(a.statements, list); a.err == nil {
+		a.err = to.err
+	}
 }
 
 func (a *adoption) store() error {

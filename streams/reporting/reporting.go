@@ -156,6 +156,9 @@ func (r *Report) prepare() error {
 	if _, err := r.write.Exec(tables); err != nil {
 		return err
 	}
+	if err := r.store.prepare(r.write); err != nil {
+		return err
+	}
 	if err := r.adopt(context.Background()); err != nil {
 		return err
 	}
@@ -171,9 +174,6 @@ func (r *Report) prepare() error {
 		if err != nil {
 			return err
 		}
-	}
-	if err := r.store.prepare(r.write); err != nil {
-		return err
 	}
 	if err := r.write.QueryRow(`SELECT coalesce((SELECT value FROM about WHERE name = 'events'), 0)`).Scan(&r.events); err != nil {
 		return err
