@@ -23,9 +23,10 @@ import (
 
 // How background work rests while requests come.
 const (
-	// RestShare is how long a turn is followed by a rest, in times that it took.
-	RestShare = 1
-	// HurryAfter is for how long work may be waited for before rests are half as long: a day's end of a million has a minute.
+	// RestShare is how long a turn is followed by a rest, in times that it took, and AwaitedShare how long one of work that
+	// something waits for: that does nothing else until it is done, so its rests are all that payments get meanwhile.
+	RestShare, AwaitedShare = 1, 2
+	// HurryAfter is for how long work may be waited for before rests are a quarter as long: a day's end of a million has a minute.
 	HurryAfter = 20 * time.Second
 	// ActiveShare is the part of its time, as 1 in so many, that work which nothing waits for is done while requests wait,
 	// or while they come and other work is waited for.
@@ -73,7 +74,7 @@ type Pace struct {
 }
 
 // Pace is of a kind of work of which awaited tells whether something of the bank waits for it, as the checks of a day's
-// end do for the relay: then it does not rest for longer than RestShare. A nil awaited: something always does.
+// end do for the relay: then it does not rest for longer than AwaitedShare. A nil awaited: something always does.
 func (r *Room) Pace(awaited func() bool) *Pace { return &Pace{r, awaited} }
 
 // Work is a piece of work that is being done: between Begin and End.
@@ -138,8 +139,11 @@ func (w *Work) EndAfter(ctx context.Context, took time.Duration) {
 	hurry := awaited && p.room.press()
 	if t := w.turn; t != nil {
 		owed := took * RestShare
-		if hurry {
-			owed /= 2
+		switch {
+		case hurry:
+			owed = took * AwaitedShare / 4
+		case awaited:
+			owed = took * AwaitedShare
 		}
 		if t.owed += owed; t.owed >= restMin {
 			t.owed = max(0, t.owed-rest(ctx, min(t.owed, restMax), p.room.served))
