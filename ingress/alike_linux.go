@@ -22,7 +22,11 @@ type alike struct {
 // alikeMax is how many heads of a connection are cut. A client, or what stands before it, may put something new into each.
 const alikeMax = 4
 
-const lengthHeader = "Content-Length"
+const (
+	lengthHeader = "Content-Length"
+	// lengthDigits is how long the length of a body may be written: as plainMax, beyond which a request goes another way.
+	lengthDigits = 5
+)
 
 // learn cuts a head that fasthttp has read as h and found to be plain.
 func (a *alike) learn(head []byte, h *fasthttp.RequestHeader) {
@@ -95,7 +99,7 @@ func (a *alike) read(data []byte) (key []byte, length, end int, ok bool) {
 
 // plainLength reads the length of a body that is not empty, if it is written in the only way that has one meaning.
 func plainLength(digits []byte) (length int, ok bool) {
-	if len(digits) == 0 || len(digits) > len("16384") || digits[0] == '0' {
+	if len(digits) == 0 || len(digits) > lengthDigits || digits[0] == '0' {
 		return 0, false
 	}
 	for _, d := range digits {

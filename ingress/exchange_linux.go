@@ -17,7 +17,7 @@ type exchange struct {
 	conn  *conn
 	call  *bank.Call // nil: the reply is there
 	start time.Time
-	key   []byte // of a request whose head fasthttp need not read; the loop's memory, until the call is made
+	key   []byte // of the request, until the call is made: the memory of the loop, or of ctx
 	made  bool   // the usual outcome: the pen has the reply's body
 	lost  bool   // the reply did not wait for the outcome
 	then  func() // the call has its outcome; made once
@@ -66,7 +66,7 @@ func (l *loop) next(c *conn, data []byte) {
 	end += len(headEnd)
 	e := exchanges.Get().(*exchange)
 	r := &e.ctx.Request
-	if !l.plain(r, data[:end]) {
+	if !l.plain(&e.ctx, data[:end]) {
 		l.reuse(e)
 		l.setAside(c, data)
 		return
@@ -81,6 +81,7 @@ func (l *loop) next(c *conn, data []byte) {
 		}
 		return
 	}
+	e.key = r.Header.Peek(keyHeader)
 	c.alike.learn(data[:end], &r.Header)
 	l.asked(c, e, data, end, size)
 }
@@ -93,6 +94,7 @@ func (l *loop) asked(c *conn, e *exchange, data []byte, end, size int) {
 	r.SetBodyRaw(data[end:size])
 	l.prepare(e)
 	r.ResetBody() // it was the loop's memory
+	e.key = nil
 	c.keep(data[size:])
 	l.begun = append(l.begun, e)
 }
@@ -110,13 +112,14 @@ func (l *loop) partly(c *conn, data []byte) {
 }
 
 // plain reads a head and reports whether there is nothing about it that fasthttp's server would see to.
-func (l *loop) plain(r *fasthttp.Request, head []byte) bool {
+func (l *loop) plain(ctx *fasthttp.RequestCtx, head []byte) bool {
+	r := &ctx.Request
 	l.source.Reset(head)
 	l.head.Reset(&l.source)
 	h := &r.Header
 	return h.Read(l.head) == nil && l.head.Buffered() == 0 && l.source.Len() == 0 &&
 		h.ContentLength() >= 0 && h.ContentLength() <= l.server.options.Limits.BodyMax && !h.ConnectionClose() && !r.MayContinue() &&
-		!bytes.HasPrefix(h.ContentType(), multipart) && l.known(h.Host())
+		!bytes.HasPrefix(h.ContentType(), multipart) && l.known(h.Host()) && refuse(ctx) == nil
 }
 
 // known reports whether fasthttp takes a host. Nearly all requests name the same.
@@ -138,13 +141,7 @@ func (l *loop) prepare(e *exchange) {
 	s.handling.Add(1)
 	l.guarded(e, func() {
 		var p *problem
-		if key := e.key; key != nil {
-			e.key = nil
-			e.call, p = s.askWith(&e.ctx, key, transfers, nil)
-		} else if p = refuse(&e.ctx); p == nil {
-			e.call, p = s.ask(&e.ctx, transfers, nil)
-		}
-		if p != nil {
+		if e.call, p = s.askWith(&e.ctx, e.key, transfers, nil); p != nil {
 			s.fail(&e.ctx, p)
 		}
 	})

@@ -719,6 +719,7 @@ func TestLoopsAnswerAsFasthttpAlone(t *testing.T) {
 		// Behind a request, of which the head is known, and before another.
 		same(t, loops, alone, []string{paying(2, "before", 0) + conversation + paying(2, "behind", 0)})
 		same(t, loops, alone, []string{conversation, paying(2, "behind", 1)})
+		same(t, loops, alone, []string{conversation, conversation + conversation}) // each head is like the one before
 	}
 	if alone.bank.begun.Load() > 0 || loops.bank.begun.Load() == 0 {
 		t.Error("the same server twice")
