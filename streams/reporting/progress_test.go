@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -190,4 +191,26 @@ func cpuTime(b *testing.B) time.Duration {
 		b.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// An earlier program that has gone on with a later one's database has counted from the middle of the stream: that can't be added up.
+func TestAReportOfTwoProgramsIsRefusedWithWhatToDo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "report.db")
+	r, err := Open(Options{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, query := range []string{
+		`INSERT INTO counted VALUES (0, zeroblob(256))`, `CREATE TABLE progress (customer INTEGER PRIMARY KEY, seq INTEGER NOT NULL)`, `INSERT INTO progress VALUES (1, 5)`,
+	} {
+		if _, err := r.write.Exec(query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Open(Options{Path: path}); err == nil || !strings.Contains(err.Error(), "deleted") || !strings.Contains(err.Error(), path) {
+		t.Errorf("%v, %v", r, err)
+	}
 }

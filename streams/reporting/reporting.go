@@ -160,7 +160,7 @@ func (r *Report) prepare() error {
 		return err
 	}
 	if err := r.adopt(context.Background()); err != nil {
-		return err
+		return fmt.Errorf("an earlier program's tables can't be taken up; the report is made anew from the stream if this file is deleted while the bank is stopped: %w", err)
 	}
 	var id string
 	err := r.write.QueryRow(`SELECT value FROM about WHERE name = 'cluster_id'`).Scan(&id)
