@@ -269,6 +269,35 @@ func TestASnapshotDoesNotCountBeforeTheLogIsDurable(t *testing.T) {
 	}
 }
 
+// A process may die between its snapshot's counting and the removal of the one before.
+func TestASnapshotThatANewerOneReplacedGoesWithTheNextStart(t *testing.T) {
+	dir := t.TempDir()
+	e, _ := attach(t, dir)
+	save(t, e, 1)
+	before, err := snapshots(dir)
+	if err != nil || len(before) != 1 {
+		t.Fatal(before, err)
+	}
+	kept := filepath.Join(t.TempDir(), "kept")
+	if err := os.Link(before[0], kept); err != nil {
+		t.Fatal(err)
+	}
+	x := newHistory(1).accounts()
+	x.execute(e)
+	save(t, e, 2)
+	accounts := e.accounts.n
+	if err := errors.Join(e.Close(), os.Link(kept, before[0])); err != nil {
+		t.Fatal(err)
+	}
+	again, mark := attach(t, dir)
+	if mark != 2 || again.accounts.n != accounts || accounts == 0 {
+		t.Fatalf("mark %d, %d accounts of %d", mark, again.accounts.n, accounts)
+	}
+	if left, err := snapshots(dir); err != nil || len(left) != 1 || left[0] == before[0] {
+		t.Fatalf("snapshots left: %v %v", left, err)
+	}
+}
+
 // A directory of an older program says what it is: taken for a damaged one it would be restored from a backup, which
 // is of the same format.
 func TestASnapshotOfAnotherFormatIsRefusedAndNamed(t *testing.T) {

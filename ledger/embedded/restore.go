@@ -50,7 +50,15 @@ func Attach(dir string, options Options) (e *Engine, mark uint64, err error) {
 	if len(paths) == 0 {
 		return e, 0, e.fields.forget()
 	}
-	mark, err = e.load(paths[len(paths)-1])
+	newest := paths[len(paths)-1]
+	if mark, err = e.load(newest); err != nil {
+		return e, mark, err
+	}
+	// A process that died when its last snapshot counted may have left the one before, and not have made
+	// the new one's name durable.
+	if err = errors.Join(syncDir(dir), removeSnapshots(dir, newest)); err != nil {
+		err = fmt.Errorf("ledger: %w", err)
+	}
 	return e, mark, err
 }
 
