@@ -172,8 +172,7 @@ func (b *batch) settle() {
 			}
 		}
 		own := balances[d.own]
-		d.receipt = d.settle(results, func(a bank.Affected) bank.Balance { return *balanceIn(own, a.Account) },
-			func(t *ledger.Transfer) ledger.Uint128 { return t.Amount }) // as the ledger stored it, by now
+		d.receipt = d.settle(results, ownBalances(own))
 		for k := range own {
 			for _, e := range d.decision.Events {
 				own[k] = own[k].Before(e)
@@ -186,6 +185,14 @@ func (b *batch) settle() {
 		}
 	}
 }
+
+// ownBalances are a customer's as his decision has left them.
+type ownBalances []bank.Balance
+
+func (b ownBalances) balance(a bank.Affected) bank.Balance { return *balanceIn(b, a.Account) }
+
+// moved is as the ledger stored it, by now.
+func (ownBalances) moved(t *ledger.Transfer) ledger.Uint128 { return t.Amount }
 
 func balanceIn(balances []bank.Balance, no bank.AccountNo) *bank.Balance {
 	for i := range balances {

@@ -244,14 +244,13 @@ func (a *customerActor) decide(req *Request) bool {
 	if a.pending.Holds(cmd) {
 		return false
 	}
-	today := a.node.Today() // first: what the clock says may be of the next date already, never of the one before
-	now := a.node.options.Clock()
+	at := a.moment()
 	customer := &a.slot.customer
 	d := newDraft()
 	env := &d.env // with the draft, because it would take memory of its own
 	*env = bank.Env{
-		Millis:    now.UnixMilli(),
-		Date:      bank.BookedOn(cmd, today),
+		Millis:    at.now.UnixMilli(),
+		Date:      bank.BookedOn(cmd, at.today),
 		Catalogue: a.node.options.Catalogue,
 		Pending:   &a.pending,
 		Room:      d.room,
@@ -299,7 +298,7 @@ func (a *customerActor) decide(req *Request) bool {
 	rec.Kind, rec.Shard, rec.Epoch = journal.KindDecision, a.shard, a.epoch
 	rec.Customer, rec.Seq = uint64(customer.No), customer.Seq+1
 	rec.Command, rec.BodyHash = ledger.Uint128(req.Call.Key), ledger.Uint128(req.Call.Body)
-	rec.Time, rec.AccountingDate, rec.Channel = now.UnixNano(), uint32(env.Date), uint16(bank.ChannelOf(cmd))
+	rec.Time, rec.AccountingDate, rec.Channel = at.now.UnixNano(), uint32(env.Date), uint16(bank.ChannelOf(cmd))
 	if refusal == nil {
 		d.decision, d.refusal = bank.Decide(customer, cmd, env)
 	} else {
@@ -341,6 +340,14 @@ func (a *customerActor) decide(req *Request) bool {
 	return a.committed(d)
 }
 
+// moment of a decision.
+func (a *customerActor) moment() moment {
+	if r := a.node.shards[a.shard].round; r != nil {
+		return r.moment(a.node)
+	}
+	return a.node.moment()
+}
+
 // committed goes on with what the pipeline made of a decision; otherwise as decide.
 func (a *customerActor) committed(d *draft) bool {
 	if d.err != nil {
@@ -370,6 +377,9 @@ func (a *customerActor) apply(d *draft) {
 func (a *customerActor) refused(req *Request, d *draft, err error) bool {
 	d.release()
 	if errors.Is(err, errDateClosed) {
+		if r := a.node.shards[a.shard].round; r != nil {
+			r.at = moment{}
+		}
 		return a.decide(req)
 	}
 	if errors.Is(err, journal.ErrStale) {

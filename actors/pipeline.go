@@ -148,7 +148,7 @@ func (p *pipeline) enter(d *draft) error {
 	if p.ledger != nil {
 		p.execute(rec)
 	}
-	d.request.receipt = d.settle(p.results, p.balance, p.moved)
+	d.request.receipt = d.settle(p.results, p)
 	if err := p.journal.Append(rec); err != nil {
 		// Admitted under the same lock, so this is the disk: a ledger in this process is now ahead of the
 		// journal for good, and the node must stop.

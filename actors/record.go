@@ -151,9 +151,15 @@ func foundNothing(e bank.Event) bool {
 	return ok && placed.AskedFen == 0 && placed.AmountFen == 0
 }
 
+// behind is what the ledger says behind a decision's chain.
+type behind interface {
+	balance(bank.Affected) bank.Balance
+	// moved is the amount of a transfer as the ledger stored it, which may have chosen it.
+	moved(*ledger.Transfer) ledger.Uint128
+}
+
 // settle takes the ledger's answer: with a refusal nothing has happened, without one everything has.
-// moved gives a transfer as the ledger stored it, for those whose amount it has chosen.
-func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.Affected) bank.Balance, moved func(*ledger.Transfer) ledger.Uint128) bank.Receipt {
+func (d *draft) settle(results []ledger.CreateTransferResult, after behind) bank.Receipt {
 	rec := &d.record
 	for i, r := range results {
 		if r.Status == ledger.TransferCreated || r.Status == ledger.TransferLinkedEventFailed {
@@ -168,7 +174,7 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 		d.decision.Events, d.decision.PayeeEvents, d.decision.Others = nil, nil, nil
 		break
 	}
-	d.measure(moved)
+	d.measure(after)
 	receipt := bank.Receipt{
 		Operation: d.operation,
 		Txn:       d.decision.Txn,
@@ -181,7 +187,7 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 		receipt.Balances = make([]bank.Balance, 0, n)
 	}
 	for _, a := range d.decision.Affects {
-		receipt.Balances = append(receipt.Balances, balance(a))
+		receipt.Balances = append(receipt.Balances, after.balance(a))
 	}
 	d.kept = bank.StoredReceipt{Operation: receipt.Operation, Refusal: receipt.Refusal, Balances: receipt.Balances}
 	var err error
@@ -192,12 +198,14 @@ func (d *draft) settle(results []ledger.CreateTransferResult, balance func(bank.
 }
 
 // measure tells the events how much balancing legs have moved.
-func (d *draft) measure(moved func(*ledger.Transfer) ledger.Uint128) {
+func (d *draft) measure(after behind) {
 	at := 0
 	for _, events := range [...][]bank.Event{d.decision.Events, d.decision.PayeeEvents} {
 		for _, e := range events {
-			if m, ok := e.(bank.Measured); ok {
-				m.Measure(func(leg int) int64 { return net(moved(&d.record.Transfers[leg]), ledger.Uint128{}) })
+			switch m := e.(type) {
+			case *bank.InternalTransferred: // not measured, found out at less cost
+			case bank.Measured:
+				m.Measure(func(leg int) int64 { return net(after.moved(&d.record.Transfers[leg]), ledger.Uint128{}) })
 				body, err := bank.Encode(e)
 				if err != nil {
 					panic(fmt.Sprintf("event can't be encoded: %v", err)) // plain data: a programming error

@@ -59,6 +59,7 @@ type Engine struct {
 	expiries rows[expiryRow]
 
 	id    newID
+	moved [2]uint32 // rows of the accounts that moved last
 	chain undo
 	image imaging
 	view  *View // nil: none is being read

@@ -77,6 +77,7 @@ func (e *Engine) move(t *ledger.Transfer, at uint64) ledger.CreateTransferResult
 
 	e.touch(debit)
 	e.touch(credit)
+	e.moved = [2]uint32{debit, credit}
 	if t.Flags&ledger.TransferPending != 0 {
 		dr.debitsPending, _ = dr.debitsPending.Add(amount)
 		cr.creditsPending, _ = cr.creditsPending.Add(amount)
