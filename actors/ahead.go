@@ -74,6 +74,28 @@ func (r *round) lookAhead() (turns int) {
 	return turns
 }
 
+// lookAhead asks anew for what will be touched of their customers when decisions have their place in the journal: what was
+// asked for before they were decided has left the nearest cache meanwhile.
+func lookAhead(drafts []*draft) {
+	for _, d := range drafts {
+		c := &d.own.customer
+		prefetch.Line(&d.own.mu)
+		prefetch.Line(&c.InFlight)
+		if len(c.Accounts) > 0 {
+			prefetch.Of(&c.Accounts[0])
+		}
+		if d.payee != nil {
+			prefetch.Line(&d.payee.mu)
+		}
+	}
+	for _, d := range drafts {
+		d.own.lookAhead()
+		if d.payee != nil {
+			d.payee.lookAhead()
+		}
+	}
+}
+
 // lookAhead asks for what the slot's lock guards, unless somebody has it.
 func (s *slot) lookAhead() {
 	if !s.mu.TryLock() {
