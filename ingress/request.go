@@ -269,6 +269,11 @@ func (f *fields) eitherAmountOr(field string, everything bool, fen int64) {
 func fill[K string | []byte](call *bank.Call, operation string, cmd bank.Command, key K) *problem {
 	room := encodings.Get().(*[encodingUsual]byte)
 	defer encodings.Put(room)
+	return fillIn(room, call, operation, cmd, key)
+}
+
+// fillIn is fill in a room to encode in.
+func fillIn[K string | []byte](room *[encodingUsual]byte, call *bank.Call, operation string, cmd bank.Command, key K) *problem {
 	scoped := append(binary.LittleEndian.AppendUint64(room[:0], uint64(bank.DeciderOf(cmd))), 0)
 	call.Command, call.Key = cmd, half(append(scoped, key...))
 	body, err := bank.AppendEncoded(append(append(room[:0], operation...), 0), unsealed(cmd))
