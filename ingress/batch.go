@@ -8,6 +8,7 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/internal/prefetch"
 )
 
 // BatchMax is how many operations one batch may hold.
@@ -235,8 +236,37 @@ func (b *batch) appendProtobuf(out []byte) ([]byte, error) {
 	return appendProtobufResults(out, len(b.items), b.result)
 }
 
+// lookAhead asks for the memory of results that come soon. Others wrote it, on another processor.
+func (b *batch) lookAhead(i int) {
+	if r := b.receipt(i + 2*resultsAhead); r != nil {
+		if len(r.Events) > 0 {
+			prefetch.Line(&r.Events[0])
+		}
+		if len(r.Balances) > 0 {
+			prefetch.Of(&r.Balances[0])
+		}
+	}
+	if r := b.receipt(i + resultsAhead); r != nil && len(r.Events) > 0 {
+		if m, ok := r.Events[0].(*bank.InternalTransferred); ok {
+			prefetch.Of(m)
+		}
+	}
+}
+
+// resultsAhead is for how many results later memory is asked for: they take longer to write than it takes to come.
+const resultsAhead = 4
+
+// receipt is that of an operation, if it has one.
+func (b *batch) receipt(i int) *bank.Receipt {
+	if i >= len(b.items) || b.items[i].call == nil {
+		return nil
+	}
+	return &b.items[i].call.Receipt
+}
+
 // result is what became of an operation, and counts it.
 func (b *batch) result(i int) batchResult {
+	b.lookAhead(i)
 	item := &b.items[i]
 	r := batchResult{IdempotencyKey: item.key}
 	p := item.problem
