@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -49,10 +50,15 @@ func (r transferReply) appendJSON(b []byte) ([]byte, error) { return r.append(b)
 
 func (r *transferReply) append(b []byte) ([]byte, error) {
 	b, _ = r.TransferID.AppendText(append(b, `{"transfer_id":"`...)) // identifiers always have a text
-	b, err1 := appendText(b, `","kind":`, r.Kind)
-	b, err2 := appendText(b, `,"status":`, r.Status)
-	if err1 != nil || err2 != nil {
-		return b, err1
+	if r.Kind == "internal" && r.Status == bank.TransferSucceeded {  // nearly always
+		b = append(b, `","kind":"internal","status":"`+bank.TransferSucceeded+`"`...)
+	} else {
+		var err1, err2 error
+		b, err1 = appendText(b, `","kind":`, r.Kind)
+		b, err2 = appendText(b, `,"status":`, r.Status)
+		if err := cmp.Or(err1, err2); err != nil {
+			return b, err
+		}
 	}
 	b = appendInt(b, `,"amount_fen":`, r.AmountFen)
 	b = appendInt(b, `,"fee_fen":`, r.FeeFen)
@@ -70,8 +76,12 @@ func (r *transferReply) append(b []byte) ([]byte, error) {
 func appendBalance(b []byte, v *bank.Balance) []byte {
 	b, _ = v.Account.AppendText(append(b, `{"account_no":"`...))
 	b = appendInt(b, `","posted_fen":`, v.PostedFen)
-	b = appendInt(b, `,"pending_in_fen":`, v.PendingInFen)
-	b = appendInt(b, `,"pending_out_fen":`, v.PendingOutFen)
+	if v.PendingInFen|v.PendingOutFen == 0 {
+		b = append(b, `,"pending_in_fen":0,"pending_out_fen":0`...)
+	} else {
+		b = appendInt(b, `,"pending_in_fen":`, v.PendingInFen)
+		b = appendInt(b, `,"pending_out_fen":`, v.PendingOutFen)
+	}
 	return append(appendInt(b, `,"available_fen":`, v.AvailableFen), '}')
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // A batch as protobuf (batch.proto) is the same batch in a form that is read in one go (decision 0025). It ends in the
-// same batchRequest, so everything behind is the same.
+// same operations, so everything behind is the same.
 
 // protobufType is the media type of batch.proto's messages.
 const protobufType = "application/x-protobuf"

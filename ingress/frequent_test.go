@@ -81,7 +81,7 @@ func TestFrequentRepliesAreWrittenAsJSONMarshalWould(t *testing.T) {
 			return rapid.SampledFrom([]int64{0, 7, -7, math.MaxInt64, math.MinInt64}).Draw(t, name)
 		}
 		transfer := transferReply{
-			TransferID: bank.NewTxnID(1_700_000_000_000, 1, rapid.Uint64Range(1, 1<<40-1).Draw(t, "seq")), Kind: text.Draw(t, "kind"), Status: text.Draw(t, "status"),
+			TransferID: bank.NewTxnID(1_700_000_000_000, 1, rapid.Uint64Range(1, 1<<40-1).Draw(t, "seq")), Kind: rapid.OneOf(text, rapid.Just("internal")).Draw(t, "kind"), Status: rapid.OneOf(text, rapid.Just(bank.TransferSucceeded)).Draw(t, "status"),
 			AmountFen: fen("amount"), FeeFen: fen("fee"), AccountingDate: rapid.SampledFrom([]bank.Date{0, 20261124}).Draw(t, "date"),
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "balances") {
