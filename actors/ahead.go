@@ -125,19 +125,24 @@ func (n *Node) LookAhead(calls []*bank.Call) {
 		}
 	}
 	for _, no := range parties[:count] {
-		prefetch.Line(&n.shards[no.Shard()])
+		sh := &n.shards[no.Shard()]
+		prefetch.ToWrite(&sh.mu)
+		prefetch.Line(&sh.mailbox)
 	}
 	for _, no := range parties[:count] {
 		sh := &n.shards[no.Shard()]
 		sh.mu.RLock()
 		sh.slots.lookAhead(no)
 		sh.mu.RUnlock()
+		if sh.pid.Load() != nil && sh.mailbox != nil {
+			prefetch.ToWrite(sh.mailbox)
+		}
 	}
 	for _, no := range parties[:count] {
 		sh := &n.shards[no.Shard()]
 		sh.mu.RLock()
 		if s := sh.slots.find(no); s != nil {
-			prefetch.Line(s) // what counts users is in the first line
+			prefetch.ToWrite(s) // what counts users is in the first line
 		}
 		sh.mu.RUnlock()
 	}

@@ -9,11 +9,12 @@ import (
 // shardMailbox (信箱) is what is sent to it, in order, until its turn comes. Proto.Actor's own takes two
 // allocations and four atomic operations for each message; this one takes what has gathered as a whole.
 type shardMailbox struct {
+	// What is sent is put into the first line of memory.
 	mu         sync.Mutex
-	system     []any // of the actor system itself; before what others send
 	user       []any
-	taken      []any // to be handled in the turn, whose it is; otherwise the other half of a double buffer
 	due        bool  // it has its turn, or will have
+	taken      []any // to be handled in the turn, whose it is; otherwise the other half of a double buffer
+	system     []any // of the actor system itself; before what others send
 	invoker    actor.MessageInvoker
 	dispatcher *dispatcher
 	shard      *shardState

@@ -85,6 +85,7 @@ type Options struct {
 
 // Node is the actors of one process with their journal and ledger.
 type Node struct {
+	shards    [bank.ShardCount]shardState // first, so that each begins a line of memory
 	options   Options
 	journal   journal.Journal
 	pipeline  pipeline
@@ -94,7 +95,6 @@ type Node struct {
 	sweepers  int // goroutines of a sweep; the simulation has one, so that a seed is one history
 	channel   Channel
 	registry  registry
-	shards    [bank.ShardCount]shardState
 	intents   []*draft // found without an outcome by Recover, until Resume
 	admission admission
 	settled   outstanding // of all actors, with a ledger in this process
@@ -124,6 +124,7 @@ type shardState struct {
 	round   *round        // that its decisions go into; of its turn, nil: each is carried out at once
 	epoch   uint64        // of pid; guarded by mu
 	book    book          // those who are not in memory
+	_       [40]byte      // neighbours have no line of memory in common, and what every command reads is in the first
 }
 
 // NewNode prepares a node; the journal is opened with OnDurable(node.Durable) and OnFault(node.Fault),

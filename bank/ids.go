@@ -99,7 +99,11 @@ type AccountNo uint64 // class<<56 | index<<48 | customer
 // AccountsPerClassMax is how many accounts of one class a customer can ever open.
 const AccountsPerClassMax = 10
 
-const issuer = "999022"
+const (
+	issuer        = "999022"
+	issuerLuhn    = 33 // what its digits add to the sum of the check digit, where every other digit counts twice
+	accountDigits = 19
+)
 
 // NewAccountNo makes the number of the customer's index-th account (0…9) of the class.
 func NewAccountNo(class Class, customer CustomerNo, index uint8) AccountNo {
@@ -119,6 +123,31 @@ func (a AccountNo) Customer() CustomerNo { return CustomerNo(a & (1<<48 - 1)) }
 func (a AccountNo) String() string { return string(a.append(nil)) }
 
 func (a AccountNo) append(b []byte) []byte {
+	class, index, customer := a.Class(), a.Index(), uint64(a.Customer())
+	if class > 9 || index > 9 || customer > uint64(CustomerNoMax) {
+		return a.appendOdd(b)
+	}
+	from := len(b)
+	b = append(b, issuer+"0000000000000"...)
+	text := b[from : from+accountDigits]
+	text[6], text[17] = '0'+byte(class), '0'+index
+	sum := issuerLuhn + uint(class) + uint(luhnTwice[index])
+	for i := 16; customer > 0; i-- { // every other digit counts twice, the index among them
+		digit := customer % 10
+		customer /= 10
+		text[i] = '0' + byte(digit)
+		if i&1 == 0 {
+			sum += uint(digit)
+		} else {
+			sum += uint(luhnTwice[digit])
+		}
+	}
+	text[18] = '0' + byte((10-sum%10)%10)
+	return b
+}
+
+// appendOdd appends what can't be an account of the bank.
+func (a AccountNo) appendOdd(b []byte) []byte {
 	from := len(b)
 	b = appendPadded(append(b, issuer...), uint64(a.Class()), 1)
 	b = appendPadded(append(b, '0'), uint64(a.Customer()), 9)
@@ -139,14 +168,25 @@ func (a *AccountNo) UnmarshalText(b []byte) (err error) {
 
 // ParseAccountNo reads 19 digits of our issuer; ErrBadID for anything else.
 func ParseAccountNo(s string) (AccountNo, error) {
-	if len(s) != 19 || s[:6] != issuer || s[7] != '0' || s[6] < '1' || s[6] > '3' || !luhnValid(s) {
+	if len(s) != accountDigits || s[:6] != issuer || s[7] != '0' || s[6] < '1' || s[6] > '3' {
 		return 0, ErrBadID
 	}
-	n, err := strconv.ParseUint(s[8:17], 10, 64)
-	if err != nil || n == 0 {
+	var customer uint64
+	sum := issuerLuhn + uint(s[6]-'0')
+	for i := 8; i < 18; i += 2 {
+		once, twice := s[i]-'0', s[i+1]-'0'
+		if once > 9 || twice > 9 {
+			return 0, ErrBadID
+		}
+		sum += uint(once) + uint(luhnTwice[twice])
+		customer = customer*100 + uint64(once)*10 + uint64(twice)
+	}
+	index, check := customer%10, uint(s[18]-'0')
+	customer /= 10
+	if check > 9 || (sum+check)%10 != 0 || customer == 0 {
 		return 0, ErrBadID
 	}
-	return NewAccountNo(Class(s[6]-'0'), CustomerNo(n), s[17]-'0'), nil
+	return NewAccountNo(Class(s[6]-'0'), CustomerNo(customer), uint8(index)), nil
 }
 
 // ContractNo numbers a customer's contracts of one kind: deposit, credit line, loan, application.
@@ -243,12 +283,14 @@ func (t TxnID) String() string { return string(t.append(nil)) }
 
 func (t TxnID) append(out []byte) []byte {
 	var b [26]byte
-	hi, lo := t.Hi, t.Lo
-	for i := 25; i >= 0; i-- {
-		b[i] = crockford[lo&31]
-		lo = lo>>5 | hi<<59
-		hi >>= 5
+	// Twelve characters are 60 bits: the two lower halves and what is left above them.
+	low, middle := t.Lo, t.Lo>>60|t.Hi<<4
+	for i := range 12 {
+		b[25-i], b[13-i] = crockford[low&31], crockford[middle&31]
+		low >>= 5
+		middle >>= 5
 	}
+	b[1], b[0] = crockford[t.Hi>>56&31], crockford[t.Hi>>61]
 	return append(out, b[:]...)
 }
 
@@ -336,15 +378,16 @@ func appendPadded(b []byte, n uint64, width int) []byte {
 	return append(b, text...)
 }
 
+// luhnTwice is what a digit adds to the sum of a check digit where it counts twice.
+var luhnTwice = [10]uint8{0, 2, 4, 6, 8, 1, 3, 5, 7, 9}
+
 // appendLuhn appends the check digit over the digits of b from position from on.
 func appendLuhn(b []byte, from int) []byte {
 	sum, double := 0, true
 	for i := len(b) - 1; i >= from; i-- {
 		d := int(b[i] - '0')
 		if double {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
+			d = int(luhnTwice[d])
 		}
 		sum += d
 		double = !double
@@ -361,9 +404,7 @@ func luhnValid(s string) bool {
 		}
 		d := int(s[i] - '0')
 		if double {
-			if d *= 2; d > 9 {
-				d -= 9
-			}
+			d = int(luhnTwice[d])
 		}
 		sum += d
 		double = !double

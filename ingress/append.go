@@ -2,8 +2,8 @@ package ingress
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
-	"sync"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,9 +13,6 @@ import (
 
 // The frequent replies, of a transfer and a batch, are written without reflection. By test the bytes are
 // those of json.Marshal.
-
-// scratches are what replies are written into before they are copied into the response.
-var scratches = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
 
 // appender is a reply that writes itself.
 type appender interface {
@@ -32,27 +29,41 @@ func appendJSON(b []byte, v any) ([]byte, error) {
 	return buffer.Bytes(), err
 }
 
-func appendQuoted(b []byte, name string, appendText func([]byte) ([]byte, error)) []byte {
-	b = append(append(b, name...), '"')
-	b, _ = appendText(b) // identifiers always have a text
-	return append(b, '"')
+// appendText appends a text; what may stand in JSON as it is, like nearly all keys, is not looked at twice.
+func appendText(b []byte, name, text string) ([]byte, error) {
+	b = append(b, name...)
+	from := len(b)
+	b = append(append(append(b, '"'), text...), '"')
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return jsontext.AppendQuote(b[:from], text)
+		}
+	}
+	return b, nil
 }
 
 func appendInt(b []byte, name string, v int64) []byte {
 	return strconv.AppendInt(append(b, name...), v, 10)
 }
 
-func (r transferReply) appendJSON(b []byte) ([]byte, error) {
-	b = appendQuoted(b, `{"transfer_id":`, r.TransferID.AppendText)
-	b, err1 := jsontext.AppendQuote(append(b, `,"kind":`...), r.Kind)
-	b, err2 := jsontext.AppendQuote(append(b, `,"status":`...), r.Status)
-	if err1 != nil || err2 != nil {
-		return b, err1
+func (r transferReply) appendJSON(b []byte) ([]byte, error) { return r.append(b) }
+
+func (r *transferReply) append(b []byte) ([]byte, error) {
+	b, _ = r.TransferID.AppendText(append(b, `{"transfer_id":"`...)) // identifiers always have a text
+	if r.Kind == "internal" && r.Status == bank.TransferSucceeded {  // nearly always
+		b = append(b, `","kind":"internal","status":"`+bank.TransferSucceeded+`"`...)
+	} else {
+		var err1, err2 error
+		b, err1 = appendText(b, `","kind":`, r.Kind)
+		b, err2 = appendText(b, `,"status":`, r.Status)
+		if err := cmp.Or(err1, err2); err != nil {
+			return b, err
+		}
 	}
 	b = appendInt(b, `,"amount_fen":`, r.AmountFen)
 	b = appendInt(b, `,"fee_fen":`, r.FeeFen)
-	b = appendQuoted(b, `,"accounting_date":`, r.AccountingDate.AppendText)
-	b = append(b, `,"balances":[`...)
+	b, _ = r.AccountingDate.AppendText(append(b, `,"accounting_date":"`...))
+	b = append(b, `","balances":[`...)
 	for i := range r.Balances {
 		if i > 0 {
 			b = append(b, ',')
@@ -63,20 +74,30 @@ func (r transferReply) appendJSON(b []byte) ([]byte, error) {
 }
 
 func appendBalance(b []byte, v *bank.Balance) []byte {
-	b = appendQuoted(b, `{"account_no":`, v.Account.AppendText)
-	b = appendInt(b, `,"posted_fen":`, v.PostedFen)
-	b = appendInt(b, `,"pending_in_fen":`, v.PendingInFen)
-	b = appendInt(b, `,"pending_out_fen":`, v.PendingOutFen)
+	b, _ = v.Account.AppendText(append(b, `{"account_no":"`...))
+	b = appendInt(b, `","posted_fen":`, v.PostedFen)
+	if v.PendingInFen|v.PendingOutFen == 0 {
+		b = append(b, `,"pending_in_fen":0,"pending_out_fen":0`...)
+	} else {
+		b = appendInt(b, `,"pending_in_fen":`, v.PendingInFen)
+		b = appendInt(b, `,"pending_out_fen":`, v.PendingOutFen)
+	}
 	return append(appendInt(b, `,"available_fen":`, v.AvailableFen), '}')
 }
 
 func (r batchReply) appendJSON(b []byte) (_ []byte, err error) {
+	return appendResults(b, len(r.Results), func(i int) batchResult { return r.Results[i] })
+}
+
+// appendResults appends a batchReply of n results, each of which is made when it is its turn.
+func appendResults(b []byte, n int, result func(i int) batchResult) (_ []byte, err error) {
 	b = append(b, `{"results":[`...)
-	for i := range r.Results {
+	for i := range n {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b, err = r.Results[i].appendJSON(b); err != nil {
+		r := result(i)
+		if b, err = r.appendJSON(b); err != nil {
 			return b, err
 		}
 	}
@@ -84,7 +105,7 @@ func (r batchReply) appendJSON(b []byte) (_ []byte, err error) {
 }
 
 func (r *batchResult) appendJSON(b []byte) ([]byte, error) {
-	b, err := jsontext.AppendQuote(append(b, `{"idempotency_key":`...), r.IdempotencyKey)
+	b, err := appendText(b, `{"idempotency_key":`, r.IdempotencyKey)
 	if err != nil {
 		return b, err
 	}
@@ -94,7 +115,8 @@ func (r *batchResult) appendJSON(b []byte) ([]byte, error) {
 	}
 	b = append(b, `,"body":`...)
 	if r.receipt != nil {
-		b, err = transferReplyOf(r.receipt).appendJSON(b)
+		t := transferReplyOf(r.receipt)
+		b, err = t.append(b)
 	} else {
 		b, err = appendJSON(b, r.Body)
 	}

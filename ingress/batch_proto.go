@@ -12,7 +12,7 @@ import (
 )
 
 // A batch as protobuf (batch.proto) is the same batch in a form that is read in one go (decision 0025). It ends in the
-// same batchRequest, so everything behind is the same.
+// same operations, so everything behind is the same.
 
 // protobufType is the media type of batch.proto's messages.
 const protobufType = "application/x-protobuf"
@@ -163,20 +163,27 @@ func (m *message) text() string {
 }
 
 // readProtobuf reads a batch. What is wrong with a transfer is its operation's own problem.
-func (in *batchRequest) readProtobuf(body []byte) *problem {
-	m := message{b: body, s: string(body), names: batchFields}
+func (b *batch) readProtobuf(body []byte) *problem {
+	m := message{b: body, s: borrowed(body), names: batchFields}
 	for m.next() {
-		b, s := m.bytes()
+		data, text := m.bytes()
 		if m.p != nil {
 			break
 		}
-		if len(in.Operations) == BatchMax {
+		if b.count == BatchMax {
 			return &problem{code: codeBatchMax, field: "operations"}
 		}
-		in.Operations = append(in.Operations, batchOperation{})
-		if p := in.Operations[len(in.Operations)-1].readProtobuf(b, s); p != nil {
-			p.field = strings.TrimSuffix("operations."+strconv.Itoa(len(in.Operations)-1)+"."+p.field, ".")
+		if b.alikeProtobuf(text) {
+			continue
+		}
+		o := &b.operation
+		*o = batchOperation{}
+		if p := o.readProtobuf(data, text); p != nil {
+			p.field = strings.TrimSuffix("operations."+strconv.Itoa(b.count)+"."+p.field, ".")
 			return p
+		}
+		if made := b.add(o); made != nil {
+			b.stencil.learnProtobuf(text, made)
 		}
 	}
 	return m.p

@@ -49,12 +49,13 @@ func appendNamed(b []byte, field protowire.Number, appendText func([]byte) ([]by
 	return closeMessage(b, at)
 }
 
-// appendProtobuf appends the answer as BatchResults (batch.proto).
-func (r batchReply) appendProtobuf(b []byte) (_ []byte, err error) {
-	for i := range r.Results {
+// appendProtobufResults appends the answer as BatchResults (batch.proto), as appendResults does.
+func appendProtobufResults(b []byte, n int, result func(i int) batchResult) (_ []byte, err error) {
+	for i := range n {
 		var at int
 		b, at = openMessage(b, 1)
-		if b, err = r.Results[i].appendProtobuf(b); err != nil {
+		r := result(i)
+		if b, err = r.appendProtobuf(b); err != nil {
 			return b, err
 		}
 		b = closeMessage(b, at)

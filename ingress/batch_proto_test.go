@@ -16,7 +16,7 @@ import (
 )
 
 // asProtobuf writes an operation of a batch in JSON as protobuf.
-func asProtobuf(t *testing.T, operation string) []byte {
+func asProtobuf(t testing.TB, operation string) []byte {
 	t.Helper()
 	var o struct {
 		Key  string          `json:"idempotency_key"`
@@ -327,11 +327,11 @@ func FuzzBatchProtobuf(f *testing.F) {
 		if status >= 500 || status < 200 {
 			t.Fatalf("%d %s", status, ctx.Response.Body())
 		}
-		var in batchRequest
-		if p := in.readProtobuf(body); (p == nil && len(in.Operations) > 0) != (status == 200) {
+		in := batch{server: s, ctx: &ctx}
+		if p := in.readProtobuf(body); (p == nil && in.count > 0) != (status == 200) {
 			t.Fatalf("%d %+v", status, p)
 		}
-		if status == 200 && len(resultsOf(t, ctx.Response.Body())) != len(in.Operations) {
+		if status == 200 && len(resultsOf(t, ctx.Response.Body())) != in.count {
 			t.Fatalf("results: % x", ctx.Response.Body())
 		}
 	})

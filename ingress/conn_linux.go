@@ -173,3 +173,23 @@ func send(fd int, b []byte) (n int, errno unix.Errno) {
 	}
 	return int(r), 0
 }
+
+// sendBoth sends two parts, of which either may be nothing.
+func sendBoth(fd int, first, second []byte) (n int, errno unix.Errno) {
+	if len(first) == 0 {
+		return send(fd, second)
+	}
+	if len(second) == 0 {
+		return send(fd, first)
+	}
+	parts := [2]unix.Iovec{{Base: &first[0]}, {Base: &second[0]}}
+	parts[0].SetLen(len(first))
+	parts[1].SetLen(len(second))
+	message := unix.Msghdr{Iov: &parts[0]}
+	message.SetIovlen(len(parts))
+	r, _, errno := unix.RawSyscall6(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&message)), unix.MSG_NOSIGNAL, 0, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(r), 0
+}

@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -412,6 +413,51 @@ func TestAPayerWhoReadsLateGetsEverything(t *testing.T) {
 	})
 	for range many {
 		c.want(404, "ACCOUNT_UNKNOWN")
+	}
+}
+
+// Replies of all lengths, so also those that fill fasthttp's buffer just so: nothing of them may be held back.
+func TestRepliesOfAllLengthsAreSentAtOnce(t *testing.T) {
+	f := openFacade(t, Limits{}, nil)
+	c := f.dial()
+	defer c.Close()
+	quick := make(map[int]bool) // of which sizes answers have come before the connection was given back
+	// size is that of the answer to a batch of n operations whose keys have so many characters together.
+	size := func(n, characters int) int {
+		t.Helper()
+		var operations []string
+		for ; n > 0; n-- {
+			key := min(characters-(n-1), idempotencyKeyMax)
+			characters -= key
+			operations = append(operations, fmt.Sprintf(`{"idempotency_key":"%s","path":"/v1/transfers","body":%s}`, strings.Repeat("k", key), fuzzedPayment))
+		}
+		body := inJSON(operations...)
+		c.send(fmt.Sprintf("POST %s HTTP/1.1\r\nHost: bank\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", batchPath, len(body), body))
+		before := time.Now()
+		var answer bytes.Buffer
+		c.in = bufio.NewReader(io.TeeReader(c.TCPConn, &answer))
+		c.want(200, "ACCOUNT_UNKNOWN")
+		if time.Since(before) < asideFor {
+			quick[answer.Len()] = true
+		}
+		return answer.Len()
+	}
+	for _, buffers := range []int{1, 2, 3} {
+		n, exact := 1, buffers*writeBufferSize
+		for ; size(n, 100*n) < exact; n++ {
+		}
+		least := exact - size(n, 50*n) + 50*n
+		for characters := least - 20; characters < least+20; characters++ {
+			got := size(n, characters)
+			for range 5 { // a machine with other work is slow, not wrong
+				if !quick[got] {
+					size(n, characters)
+				}
+			}
+			if got != exact+characters-least || !quick[got] {
+				t.Fatalf("%d bytes, not %d, at once: %t", got, exact+characters-least, quick[got])
+			}
+		}
 	}
 }
 

@@ -3,7 +3,10 @@ package ingress
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,4 +143,28 @@ func FuzzIdempotencyKey(f *testing.F) {
 			t.Fatalf("%q and %q: %v %v", a, b, x.Key, y.Key)
 		}
 	})
+}
+
+// A key of an earlier version is in the journal: a command that is repeated after an upgrade must find its first result.
+func TestKeysAndBodiesAreHashedAsEver(t *testing.T) {
+	half := func(parts ...[]byte) bank.U128 {
+		sum := sha256.Sum256(bytes.Join(parts, []byte{0}))
+		return bank.U128{Lo: binary.LittleEndian.Uint64(sum[:]), Hi: binary.LittleEndian.Uint64(sum[8:])}
+	}
+	for _, key := range []string{"k", strings.Repeat("k", 46), strings.Repeat("k", 47), strings.Repeat("k", idempotencyKeyMax)} {
+		for _, summary := range []string{"", "房租", strings.Repeat("租", summaryMax)} {
+			cmd := &bank.TransferInternal{Payer: bank.NewAccountNo(1, 10, 0), Payee: bank.NewAccountNo(1, 20, 0), AmountFen: 1, Summary: summary}
+			call, p := callOf(transfersPath, cmd, []byte(key))
+			stored, err := bank.AppendEncoded(nil, cmd)
+			if p != nil || err != nil {
+				t.Fatal(p, err)
+			}
+			if want := half(binary.LittleEndian.AppendUint64(nil, 10), []byte(key)); call.Key != want {
+				t.Errorf("%q: %v, not %v", key, call.Key, want)
+			}
+			if want := half([]byte(transfersPath), stored); call.Body != want || call.Bytes != len(stored) {
+				t.Errorf("%q: %v and %d bytes, not %v and %d", summary, call.Body, call.Bytes, want, len(stored))
+			}
+		}
+	}
 }

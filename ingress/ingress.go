@@ -135,6 +135,9 @@ func def[T comparable](field *T, value T) {
 
 const serverName = "suanpan"
 
+// writeBufferSize is how much of a reply fasthttp gathers.
+const writeBufferSize = 4096
+
 // Server is the API on its way to a bank.
 type Server struct {
 	options   Options
@@ -167,6 +170,7 @@ func New(options Options) *Server {
 		Concurrency:           options.Limits.Connections,
 		MaxRequestBodySize:    options.Limits.BodyMax,
 		ReadBufferSize:        options.Limits.HeaderMax,
+		WriteBufferSize:       writeBufferSize,
 		ReadTimeout:           options.Limits.ReadTimeout,
 		WriteTimeout:          options.Limits.WriteTimeout,
 		IdleTimeout:           options.Limits.IdleTimeout,

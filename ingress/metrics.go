@@ -75,12 +75,11 @@ func (m *metrics) countUnreadable(status int) {
 	m.requests.WithLabelValues("unreadable", strconv.Itoa(status)).Inc()
 }
 
-// countBatched counts one operation of a batch.
+// countMade counts n operations of a batch of the frequent status.
+func (m *metrics) countMade(n int) { m.created.Add(float64(n)) }
+
+// countBatched counts one operation of a batch, of another status.
 func (m *metrics) countBatched(status int) {
-	if status == fasthttp.StatusCreated {
-		m.created.Inc()
-		return
-	}
 	m.batched.WithLabelValues(strconv.Itoa(status)).Inc()
 }
 

@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/suanpan-bank/suanpan/bank"
+	"github.com/suanpan-bank/suanpan/internal/digest"
 )
 
 // operation is a POST that carries one command, alone or in a batch.
@@ -269,21 +269,35 @@ func (f *fields) eitherAmountOr(field string, everything bool, fen int64) {
 func fill[K string | []byte](call *bank.Call, operation string, cmd bank.Command, key K) *problem {
 	room := encodings.Get().(*[encodingUsual]byte)
 	defer encodings.Put(room)
+	return fillIn(room, call, operation, cmd, key)
+}
+
+// fillIn is fill in a room to encode in.
+func fillIn[K string | []byte](room *[encodingUsual]byte, call *bank.Call, operation string, cmd bank.Command, key K) *problem {
+	call.Command = cmd
 	scoped := append(binary.LittleEndian.AppendUint64(room[:0], uint64(bank.DeciderOf(cmd))), 0)
-	call.Command, call.Key = cmd, half(append(scoped, key...))
-	body, err := bank.AppendEncoded(append(append(room[:0], operation...), 0), unsealed(cmd))
+	scoped = append(scoped, key...)
+	asked := append(append(scoped[len(scoped):], operation...), 0)
+	head := len(asked)
+	asked, err := bank.AppendEncoded(asked, unsealed(cmd))
 	if err != nil {
 		return &problem{code: codeInternal}
 	}
-	call.Body = half(body)
-	call.Bytes = len(body) - len(operation) - 1
+	id, body := digest.Halves(scoped, asked)
+	call.Key, call.Body = number(id), number(body)
+	call.Bytes = len(asked) - head
 	return nil
+}
+
+// number is half of a SHA-256 as a number.
+func number(half digest.Half) bank.U128 {
+	return bank.U128{Lo: binary.LittleEndian.Uint64(half[:]), Hi: binary.LittleEndian.Uint64(half[8:])}
 }
 
 // encodings are where fill encodes; a command that is larger than usual takes memory of its own.
 var encodings = sync.Pool{New: func() any { return new([encodingUsual]byte) }}
 
-const encodingUsual = 256
+const encodingUsual = 288
 
 // callOf is fill for a call of its own.
 func callOf(operation string, cmd bank.Command, key []byte) (*bank.Call, *problem) {
@@ -292,12 +306,6 @@ func callOf(operation string, cmd bank.Command, key []byte) (*bank.Call, *proble
 		return nil, p
 	}
 	return call, nil
-}
-
-// half is half of a SHA-256.
-func half(of []byte) bank.U128 {
-	sum := sha256.Sum256(of)
-	return bank.U128{Lo: binary.LittleEndian.Uint64(sum[:]), Hi: binary.LittleEndian.Uint64(sum[8:])}
 }
 
 func unsealed(cmd bank.Command) bank.Command {

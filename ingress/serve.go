@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fasthttp"
@@ -72,162 +71,6 @@ func outcome(call *bank.Call) *problem {
 		return problemOf(call.Receipt.Refusal)
 	}
 	return nil
-}
-
-// BatchMax is how many operations one batch may hold.
-const BatchMax = 1000
-
-const (
-	batchPath     = "/v1/batches"
-	transfersPath = "/v1/transfers"
-)
-
-type batchRequest struct {
-	Operations []batchOperation `json:"operations"`
-}
-
-type batchOperation struct {
-	IdempotencyKey string         `json:"idempotency_key"`
-	Path           string         `json:"path"`
-	Body           jsontext.Value `json:"body"`
-
-	transfer transferRequest
-	plain    bool     // transfer is what Body says
-	problem  *problem // with transfer
-}
-
-type batchReply struct {
-	Results []batchResult `json:"results"`
-}
-
-type batchResult struct {
-	IdempotencyKey string `json:"idempotency_key"`
-	Status         int    `json:"status"`
-	Replayed       bool   `json:"replayed,omitzero"`
-	Body           any    `json:"body"`
-
-	receipt *bank.Receipt // of a transfer, instead of Body
-}
-
-// batch carries out many commands at once. Each succeeds or fails alone; those of one customer are
-// decided in the order given.
-func (s *Server) batch(ctx *fasthttp.RequestCtx) {
-	b := batches.Get().(*batch)
-	defer b.reuse()
-	protobuf, answerProtobuf := inProtobuf(ctx)
-	read := decodeFrequent[batchRequest]
-	if protobuf {
-		read = func(body []byte, in *batchRequest) *problem { return in.readProtobuf(body) }
-	}
-	if p := read(ctx.PostBody(), &b.request); p != nil {
-		s.fail(ctx, p)
-		return
-	}
-	n := len(b.request.Operations)
-	if n == 0 || n > BatchMax {
-		s.fail(ctx, &problem{code: codeBatchMax, field: "operations"})
-		return
-	}
-	zh := chinese(ctx)
-	all := make([]bank.Call, n) // not to be reused: a call whose outcome nobody knows may be under way yet
-	for i := range b.request.Operations {
-		o := &b.request.Operations[i]
-		b.results = append(b.results, batchResult{IdempotencyKey: o.IdempotencyKey})
-		op, p := s.prepare(ctx, o, &all[i])
-		if p != nil {
-			b.results[i].fail(p, zh)
-			continue
-		}
-		b.operations, b.calls, b.placed = append(b.operations, op), append(b.calls, &all[i]), append(b.placed, i)
-	}
-	s.options.Bank.DoAll(context.Background(), b.calls)
-	for n, call := range b.calls {
-		r := &b.results[b.placed[n]]
-		r.Replayed = call.Receipt.Repeated
-		if p := outcome(call); p != nil {
-			r.fail(p, zh)
-			continue
-		}
-		o := b.operations[n]
-		r.Status = o.status
-		if o == transfers {
-			r.receipt = &call.Receipt
-		} else {
-			r.Body = o.reply(&call.Receipt)
-		}
-	}
-	for i := range b.results {
-		s.metrics.countBatched(b.results[i].Status)
-	}
-	if answerProtobuf {
-		s.writeWith(ctx, fasthttp.StatusOK, protobufType, batchReply{b.results}.appendProtobuf)
-		return
-	}
-	s.reply(ctx, fasthttp.StatusOK, batchReply{b.results})
-}
-
-// batch is what the answer to a batch is made in; most of its memory is used again.
-type batch struct {
-	request batchRequest
-	results []batchResult
-	// Of those operations that are carried out:
-	operations []*operation
-	calls      []*bank.Call
-	placed     []int // where each call's result goes
-}
-
-var batches = sync.Pool{New: func() any { return new(batch) }}
-
-func (b *batch) reuse() {
-	clear(b.request.Operations)
-	clear(b.results)
-	clear(b.operations)
-	clear(b.calls)
-	*b = batch{batchRequest{b.request.Operations[:0]}, b.results[:0], b.operations[:0], b.calls[:0], b.placed[:0]}
-	batches.Put(b)
-}
-
-func (r *batchResult) fail(p *problem, zh bool) {
-	d := p.document(zh)
-	r.Status, r.Body = d.Status, d
-}
-
-// prepare makes the call of an operation.
-func (s *Server) prepare(ctx *fasthttp.RequestCtx, o *batchOperation, call *bank.Call) (*operation, *problem) {
-	if p := checkKey(o.IdempotencyKey); p != nil {
-		p.field = "idempotency_key"
-		return nil, p
-	}
-	if o.problem != nil {
-		return nil, o.problem
-	}
-	if o.plain && o.Path == transfersPath {
-		cmd, p := transfer(s, &o.transfer, nil)
-		return transfers, called(call, transfers, cmd, p, o.IdempotencyKey)
-	}
-	for i := range operations {
-		op := &operations[i]
-		var found [argumentsMax]string
-		n, ok := matches(op.segments, o.Path, &found)
-		if !ok {
-			continue
-		}
-		operator, approver, p := s.authorise(ctx, op.roles, op.approved)
-		if p != nil {
-			return nil, p
-		}
-		cmd, p := op.command(s, o.Body, found[:n])
-		give(cmd, operator, approver)
-		return op, called(call, op, cmd, p, o.IdempotencyKey)
-	}
-	return nil, &problem{code: codePath, field: "path"}
-}
-
-func called(call *bank.Call, op *operation, cmd bank.Command, p *problem, key string) *problem {
-	if p != nil {
-		return p
-	}
-	return fill(call, op.path, cmd, key)
 }
 
 // read serves one thing by its number. A number that can't be one is unknown.
@@ -343,18 +186,15 @@ func (s *Server) write(ctx *fasthttp.RequestCtx, status int, contentType string,
 	})
 }
 
-// writeWith writes a reply that appends itself.
+// writeWith writes a reply that appends itself to the response's own memory.
 func (s *Server) writeWith(ctx *fasthttp.RequestCtx, status int, contentType string, appendTo func([]byte) ([]byte, error)) {
-	scratch := scratches.Get().(*[]byte)
-	defer scratches.Put(scratch)
-	body, err := appendTo((*scratch)[:0])
+	body, err := appendTo(ctx.Response.SwapBody(nil)[:0])
 	if err != nil {
 		s.options.Logger.Error("a reply can't be written", "cause", err)
 		status, contentType = fasthttp.StatusInternalServerError, "application/problem+json"
-		body = append((*scratch)[:0], `{"code":"INTERNAL","status":500}`+"\n"...)
+		body = append(body[:0], `{"code":"INTERNAL","status":500}`+"\n"...)
 	}
-	*scratch = body
+	ctx.Response.SwapBody(body)
 	ctx.SetStatusCode(status)
 	ctx.SetContentType(contentType)
-	ctx.SetBody(*scratch)
 }

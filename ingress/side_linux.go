@@ -21,6 +21,7 @@ type side struct {
 	silent   bool          // too long already
 	between  bool          // two requests, and fasthttp has nothing of the next
 	back     bool          // the loop goes on with it
+	held     []byte        // of what fasthttp has written
 	readable chan struct{} // of capacity 1, as is writable: who has been told twice has been told
 	writable chan struct{}
 	readBy   time.Time
@@ -82,6 +83,9 @@ func told(c chan struct{}) {
 
 // Read implements net.Conn.
 func (s *side) Read(p []byte) (int, error) {
+	if err := s.release(); err != nil {
+		return 0, err
+	}
 	switch {
 	case s.silent:
 		return 0, os.ErrDeadlineExceeded
@@ -136,22 +140,50 @@ func (s *side) read(p []byte, by time.Time) (int, error) {
 	}
 }
 
-// Write implements net.Conn.
+// Write implements net.Conn. What fills fasthttp's buffer is the beginning of something longer, nearly always. So it is held, and sent
+// with the rest: the client is not woken for a head.
 func (s *side) Write(p []byte) (written int, err error) {
-	for written < len(p) {
-		n, errno := send(s.conn.fd, p[written:])
-		written += n
+	if len(p) == writeBufferSize && len(s.held) == 0 {
+		s.held = append(s.held, p...)
+		return len(p), nil
+	}
+	if err := s.send(s.held, p); err != nil {
+		return 0, err
+	}
+	s.held = s.held[:0]
+	return len(p), nil
+}
+
+// release sends what is held. Nothing is held behind a reply.
+func (s *side) release() error {
+	if len(s.held) == 0 {
+		return nil
+	}
+	held := s.held
+	s.held = s.held[:0]
+	return s.send(held, nil)
+}
+
+// send sends all of both, one behind the other.
+func (s *side) send(first, second []byte) error {
+	for len(first)+len(second) > 0 {
+		n, errno := sendBoth(s.conn.fd, first, second)
+		if n < len(first) {
+			first = first[n:]
+		} else {
+			first, second = nil, second[n-len(first):]
+		}
 		switch errno {
 		case 0, unix.EINTR:
 		case unix.EAGAIN:
 			if err := await(s.writable, s.writeBy); err != nil {
-				return written, err
+				return err
 			}
 		default:
-			return written, os.NewSyscallError("sendto", errno)
+			return os.NewSyscallError("sendmsg", errno)
 		}
 	}
-	return written, nil
+	return nil
 }
 
 // await waits until the loop tells, and no longer than until by; zero: as long as it takes.
@@ -172,12 +204,16 @@ func await(tells chan struct{}, by time.Time) error {
 
 // Close implements net.Conn: the loop has the connection back, and closes it unless it goes on with it.
 func (s *side) Close() error {
+	_ = s.release() // if he is still there
 	s.conn.loop.give(s.conn)
 	return nil
 }
 
 // CloseWrite tells the other end that nothing more comes.
 func (s *side) CloseWrite() error {
+	if err := s.release(); err != nil {
+		return err
+	}
 	return os.NewSyscallError("shutdown", unix.Shutdown(s.conn.fd, unix.SHUT_WR))
 }
 

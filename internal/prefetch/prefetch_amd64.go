@@ -7,3 +7,6 @@ import "unsafe"
 //
 //go:noescape
 func Bytes(p unsafe.Pointer, bytes uintptr)
+
+//go:noescape
+func toWrite(p unsafe.Pointer)

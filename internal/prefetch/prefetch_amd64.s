@@ -12,3 +12,10 @@ line:
 	CMPQ AX, BX
 	JB   line
 	RET
+
+// func toWrite(p unsafe.Pointer)
+TEXT ·toWrite(SB), NOSPLIT, $0-8
+	MOVQ p+0(FP), AX
+	// PREFETCHW (AX), which the assembler has no name for. To a processor that does not know it, it is no operation.
+	BYTE $0x0F; BYTE $0x0D; BYTE $0x08
+	RET

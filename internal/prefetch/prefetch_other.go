@@ -6,3 +6,5 @@ import "unsafe"
 
 // Bytes would ask for memory ahead; here it is waited for when it is needed.
 func Bytes(unsafe.Pointer, uintptr) {}
+
+func toWrite(unsafe.Pointer) {}
