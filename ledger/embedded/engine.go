@@ -47,6 +47,7 @@ type Engine struct {
 	transfers   rows[transferRow]
 	fences      []uint64 // timestamp of the first transfer of each block
 	transferIDs index    // reference: row + 1, or a burnt id
+	ids         idList   // what a start makes transferIDs of; the goroutine's that writes rows
 	burnt       rows[ledger.Uint128]
 	marks       rows[mark]
 	wide        rows[wideBalances]
