@@ -38,7 +38,7 @@ func (o *office) states() map[bank.CustomerNo]journal.Snapshot {
 			continue
 		}
 		changed, rolled, base, known := s.changed.Load(), s.rolled.Load(), s.base, s.known
-		if found[no], err = s.snapshot(); err != nil {
+		if found[no], err = s.snapshot(new(stateWriter)); err != nil {
 			o.tb.Fatal(err)
 		}
 		s.changed.Store(changed) // to look is not to save
