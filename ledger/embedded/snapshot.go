@@ -20,6 +20,9 @@ import (
 
 // A snapshot is the state of an engine at one moment, written while the engine goes on.
 //
+// It is as long as there are accounts, however long the history is: transfers are in their files, and a start makes the
+// index of their ids of a list that grows beside them (ids.go).
+//
 // At that moment (BeginSnapshot, between two batches) only counts, the queue of expiries and the rows
 // in no full block of each list are copied. Everything append-only needs no more: what is behind the counts
 // is left out, when it is written or when it is read. What changes in place, accounts and the states of
