@@ -81,7 +81,7 @@ func savedCustomers(t *testing.T, customers bank.CustomerNo) *memoryJournal {
 		date := bank.DateOf(testClock())
 		counter := bank.Counter{Day: date, DayFen: 1_000, YearFen: 2_000}
 		head := journal.Head{Seq: 3, EventSeq: 4}
-		state, err := bank.EncodeState(&bank.Customer{
+		state, err := bank.AppendState(nil, &bank.Customer{
 			No: no, Seq: head.Seq, Registered: date, IDKind: bank.ResidentID, Region: 220113,
 			Person: bank.PersonSealed{
 				NameSealed: make([]byte, 42), IDSealed: make([]byte, 51), MobileSealed: make([]byte, 44),

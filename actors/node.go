@@ -104,6 +104,7 @@ type Node struct {
 	passivated   atomic.Int64  // times that one has left memory
 	crowded      chan struct{} // capacity 1: there are more of them than there may be
 	unsaved      unsaved
+	writers      sync.Pool         // of *stateWriter, for states of those who leave memory
 	saving       sync.Mutex        // one checkpoint or batch at a time; guards behind
 	behind       []bank.CustomerNo // saved states lack records that Recover saw
 	checkpointed atomic.Uint64     // where the last checkpoint began
@@ -142,6 +143,7 @@ func NewNode(options Options) *Node {
 	n := &Node{options: options, fault: make(chan error, 1), stopped: make(chan struct{}), crowded: make(chan struct{}, 1)}
 	n.admission.init(&options)
 	n.unsaved.init()
+	n.writers.New = func() any { return new(stateWriter) }
 	n.tick()
 	n.pipeline.ledger = options.Engine
 	if options.Engine == nil {

@@ -23,9 +23,9 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 	n.journal, n.pipeline.journal, n.workers.journal = j, j, j
 	n.checkpointed.Store(uint64(j.Saved()))
 	r := recovery{
-		node: n, saved: j.Saved(), replayed: Replay{engine: n.options.Engine},
-		intents: make(map[uint64][]*journal.Record), records: make(map[bank.CustomerNo]int32),
-		hot: make(map[bank.CustomerNo]*slot), asked: make(map[ledger.Uint128]bank.CustomerNo),
+		node: n, saved: j.Saved(),
+		intents: make(map[uint64][]*journal.Record), records: make(tally),
+		asked: make(map[ledger.Uint128]bank.CustomerNo),
 	}
 	if err := r.run(ctx, j); err != nil {
 		return fmt.Errorf("recover from journal: %w", err)
@@ -43,18 +43,60 @@ func (n *Node) Recover(ctx context.Context, j journal.Journal) error {
 // recovery is the reading of the journal at a start.
 type recovery struct {
 	node     *Node
-	saved    journal.Position // every customer's state counts the records up to there
-	counted  journal.Position // registrations up to there are counted
-	replayed Replay
+	saved    journal.Position                   // every customer's state counts the records up to there
+	counted  journal.Position                   // registrations up to there are counted
+	replayed *replayer                          // nil: the ledger is elsewhere
 	intents  map[uint64][]*journal.Record       // without an outcome, by customer, in order
-	records  map[bank.CustomerNo]int32          // that concern a customer behind saved
-	hot      map[bank.CustomerNo]*slot          // customers with many of them
+	read     int                                // records behind saved
+	records  tally                              // of them, by customer whom they concern
+	hot      int                                // of them, beyond the first hotRecords of a customer
 	asked    map[ledger.Uint128]bank.CustomerNo // transfers whose channel has not answered
 }
 
 // hotRecords is how many records a customer may have to read when he is first asked for after a start. One
-// with more is brought to memory by Recover, which reads them anyway.
-const hotRecords = 64
+// with more is brought to memory by Recover. Where all of 100,000 customers pay, each has some fifty behind a kill at full
+// speed, and hardly anybody so many by chance.
+const hotRecords = 128
+
+// scanShare: a start looks up the records of customers who have many, if there are few of these, and otherwise reads all
+// again. To look one up takes as long as to read so many in order.
+const scanShare = 8
+
+// tally counts records by customer. Numbers are given one after the other, so a page of them takes a byte for each, and what is
+// counted next is often in a processor's cache.
+type tally map[bank.CustomerNo]*[tallyPage]uint8
+
+const tallyPage = 1 << 16
+
+// add counts a record, or reports that the customer has hotRecords without it.
+func (t tally) add(no bank.CustomerNo) bool {
+	page := t[no/tallyPage]
+	if page == nil {
+		page = new([tallyPage]uint8)
+		t[no/tallyPage] = page
+	}
+	n := &page[no%tallyPage]
+	if *n >= hotRecords {
+		return false
+	}
+	*n++
+	return true
+}
+
+// all are the customers who have records, in order: those with less than hotRecords, and the others.
+func (t tally) all() (few, many []bank.CustomerNo) {
+	for _, number := range slices.Sorted(maps.Keys(t)) {
+		for i, n := range t[number] {
+			switch no := number*tallyPage + bank.CustomerNo(i); {
+			case n >= hotRecords:
+				many = append(many, no)
+			case n > 0:
+				few = append(few, no)
+			}
+		}
+	}
+	return few, many
+}
 
 func (r *recovery) run(ctx context.Context, j journal.Journal) error {
 	var err error
@@ -64,34 +106,38 @@ func (r *recovery) run(ctx context.Context, j journal.Journal) error {
 	from := r.saved
 	if r.node.options.Engine != nil {
 		from = min(from, r.node.options.EngineAt)
+		r.replayed = newReplayer(r.node.options.Engine)
 	}
 	var fault error
 	err = j.Scan(ctx, from+1, func(rec *journal.Record) bool {
-		fault = r.read(rec)
-		return fault == nil
+		fault = r.take(rec)
+		return fault == nil && (r.replayed == nil || !r.replayed.failed.Load())
 	})
+	if r.replayed != nil {
+		err = errors.Join(r.replayed.close(), err)
+	}
 	if err = errors.Join(err, fault); err != nil {
 		return err
 	}
-	return r.finish(j)
+	return r.finish(ctx, j)
 }
 
-func (r *recovery) read(rec *journal.Record) error {
+func (r *recovery) take(rec *journal.Record) error {
 	if err := r.node.belongs(rec); err != nil {
 		return err
 	}
 	if rec.Kind == journal.KindDecision && r.node.options.Engine != nil && rec.Position > r.node.options.EngineAt {
-		if err := r.replayed.Chain(rec); err != nil {
-			return err
-		}
+		r.replayed.chain(rec)
 	}
 	if rec.Position <= r.saved {
 		return nil
 	}
+	r.read++
 	switch rec.Kind {
 	case journal.KindIntent:
 		r.intents[rec.Customer] = append(r.intents[rec.Customer], copyRecord(rec))
-		return r.concerns(bank.CustomerNo(rec.Customer), rec)
+		r.concerns(bank.CustomerNo(rec.Customer))
+		return nil
 	case journal.KindOutcome:
 		if err := r.concluded(rec); err != nil {
 			return err
@@ -121,15 +167,11 @@ func (r *recovery) concluded(rec *journal.Record) error {
 
 // happened notes what a decision or an outcome did to whom.
 func (r *recovery) happened(rec *journal.Record) error {
-	if err := r.concerns(bank.CustomerNo(rec.Customer), rec); err != nil {
-		return err
-	}
+	r.concerns(bank.CustomerNo(rec.Customer))
 	for i := range rec.Events {
 		e := &rec.Events[i]
 		if e.Customer != rec.Customer {
-			if err := r.concerns(bank.CustomerNo(e.Customer), rec); err != nil {
-				return err
-			}
+			r.concerns(bank.CustomerNo(e.Customer))
 			continue
 		}
 		switch bank.EventType(e.Type) {
@@ -151,29 +193,58 @@ func (r *recovery) happened(rec *journal.Record) error {
 	return nil
 }
 
-// concerns counts a record of a customer; one with many is read to memory from then on.
-func (r *recovery) concerns(no bank.CustomerNo, rec *journal.Record) error {
-	if s := r.hot[no]; s != nil {
-		return s.replay(rec)
+// concerns counts a record of a customer.
+func (r *recovery) concerns(no bank.CustomerNo) {
+	if !r.records.add(no) {
+		r.hot++
 	}
-	if r.records[no]++; r.records[no] < hotRecords {
-		return nil
+}
+
+// bring brings customers with many records to memory.
+func (r *recovery) bring(ctx context.Context, j journal.Journal, many []bank.CustomerNo) (map[bank.CustomerNo]*slot, error) {
+	hot := make(map[bank.CustomerNo]*slot, len(many))
+	oneByOne := (len(many)*hotRecords+r.hot)*scanShare < r.read
+	for _, no := range many {
+		s := r.node.hold(no)
+		hot[no] = s
+		err := r.node.restore(s)
+		if err == nil && oneByOne {
+			err = r.node.catchUp(s, r.saved+1, j.Last())
+		}
+		if err != nil {
+			return nil, fmt.Errorf("customer %s: %w", no, err)
+		}
 	}
-	delete(r.records, no)
-	s := r.node.hold(no)
-	r.hot[no] = s
-	if err := r.node.restore(s); err != nil {
-		return fmt.Errorf("customer %s: %w", no, err)
+	if len(many) == 0 || oneByOne {
+		return hot, nil
 	}
-	if err := r.node.catchUp(s, r.saved+1, rec.Position); err != nil {
-		return fmt.Errorf("customer %s: %w", no, err)
+	var fault error
+	replay := func(no uint64, rec *journal.Record) {
+		if s := hot[bank.CustomerNo(no)]; s != nil && fault == nil {
+			fault = s.replay(rec)
+		}
 	}
-	return nil
+	err := j.Scan(ctx, r.saved+1, func(rec *journal.Record) bool {
+		replay(rec.Customer, rec)
+		for i := range rec.Events {
+			if no := rec.Events[i].Customer; no != rec.Customer {
+				replay(no, rec)
+			}
+		}
+		return fault == nil
+	})
+	return hot, errors.Join(fault, err)
 }
 
 // finish hands over what was found.
-func (r *recovery) finish(j journal.Journal) error {
-	for no, s := range r.hot {
+func (r *recovery) finish(ctx context.Context, j journal.Journal) error {
+	few, many := r.records.all()
+	r.node.behind = few
+	hot, err := r.bring(ctx, j, many)
+	if err != nil {
+		return err
+	}
+	for no, s := range hot {
 		head, err := j.Head(uint64(no))
 		if err == nil {
 			err = r.node.loaded(s, head)
@@ -187,7 +258,6 @@ func (r *recovery) finish(j journal.Journal) error {
 	for _, no := range r.asked {
 		r.node.registry.open[no] = struct{}{}
 	}
-	r.node.behind = slices.Sorted(maps.Keys(r.records))
 	for _, rec := range slices.SortedFunc(r.open(), byPosition) {
 		d, err := r.node.adopt(rec)
 		if err != nil {
@@ -228,42 +298,6 @@ func (n *Node) belongs(rec *journal.Record) error {
 		return fmt.Errorf("position %d: %w: it was written with a ledger in another process", rec.Position, ErrOtherLedger)
 	case here && n.options.Engine == nil:
 		return fmt.Errorf("position %d: %w: it was written with the ledger in the same process", rec.Position, ErrOtherLedger)
-	}
-	return nil
-}
-
-// Replay executes the chains of a journal again.
-type Replay struct {
-	engine   Engine
-	accounts []ledger.CreateAccountResult
-	results  []ledger.CreateTransferResult
-}
-
-// NewReplay replays into an empty engine.
-func NewReplay(engine Engine) *Replay { return &Replay{engine: engine} }
-
-// Chain executes the record's chain and compares the answer with the one recorded.
-func (r *Replay) Chain(rec *journal.Record) error {
-	if len(rec.Accounts) == 0 && len(rec.Transfers) == 0 {
-		return nil
-	}
-	now := uint64(rec.Time)
-	r.accounts = r.engine.ExecuteAccounts(now, rec.Accounts, r.accounts[:0])
-	for i := range r.accounts {
-		if r.accounts[i].Status != ledger.AccountCreated {
-			return fmt.Errorf("position %d: account %s: %s", rec.Position, rec.Accounts[i].ID, r.accounts[i].Status)
-		}
-	}
-	r.results = r.engine.ExecuteTransfers(now, rec.Transfers, r.results[:0])
-	for i := range r.results {
-		want := ledger.TransferCreated
-		if rec.Results != nil {
-			want = rec.Results[i]
-		}
-		if r.results[i].Status != want {
-			return fmt.Errorf("position %d: transfer %s was %s when recorded and is %s now",
-				rec.Position, rec.Transfers[i].ID, want, r.results[i].Status)
-		}
 	}
 	return nil
 }

@@ -295,8 +295,8 @@ func (s *simulation) checkMemory() {
 		if a == nil || b == nil {
 			continue
 		}
-		x, errX := bank.EncodeState(&a.customer, &a.desk)
-		y, errY := bank.EncodeState(&b.customer, &b.desk)
+		x, errX := bank.AppendState(nil, &a.customer, &a.desk)
+		y, errY := bank.AppendState(nil, &b.customer, &b.desk)
 		if errX != nil || errY != nil || !bytes.Equal(x, y) {
 			s.failf("customer %s in memory:\n%+v %+v\nand from the journal:\n%+v %+v\n%v %v", no, a.customer, a.desk, b.customer, b.desk, errX, errY)
 		}

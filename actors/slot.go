@@ -38,6 +38,7 @@ type slot struct {
 	intents  []*draft     // of an earlier process, without an outcome, in order; for the actor to take over
 	batch    *batch       // that its intents are under way in; guarded by the submitter's lock
 	base     journal.Head // what its saved state counts, or the one that is about to be saved; the state's owner's
+	person   bank.U128    // the hash of the person's token, which does not change; zero: not known yet; the state's owner's
 }
 
 // acquire brings a customer's slot into memory, if it is not there, and keeps it there until release. It
@@ -225,6 +226,7 @@ func (s *slot) restore(saved journal.Snapshot) error {
 		return err
 	}
 	s.eventSeq, s.base, s.known = saved.Head.EventSeq, saved.Head, !saved.Person.IsZero()
+	s.person = bank.U128(saved.Person)
 	if s.customer.No != no || s.customer.Seq != saved.Head.Seq {
 		return fmt.Errorf("the saved state is of customer %s at decision %d, not %d", s.customer.No, s.customer.Seq, saved.Head.Seq)
 	}
@@ -334,20 +336,47 @@ func closesDays(rec *journal.Record) bool {
 	return len(rec.Events) > 0
 }
 
+// statePage is how much memory for states is asked for at once. A state is half a kilobyte: asked for one by one, each would be
+// looked for, cleared and, growing, copied.
+const statePage = 64 << 10
+
+// stateWriter makes states to be saved, one after the other. They lie together in pages that go when none of them is
+// needed any more.
+type stateWriter struct {
+	page   []byte
+	latest []byte    // the state being made
+	desk   bank.Desk // and its desk
+}
+
+// keep copies the state being made to a page.
+func (w *stateWriter) keep() []byte {
+	n := len(w.latest)
+	if cap(w.page)-len(w.page) < n {
+		w.page = make([]byte, 0, max(statePage, n))
+	}
+	w.page = append(w.page, w.latest...)
+	return w.page[len(w.page)-n : len(w.page) : len(w.page)]
+}
+
 // snapshot is the slot's state to be saved. The caller owns the state.
-func (s *slot) snapshot() (journal.Snapshot, error) {
+func (s *slot) snapshot(w *stateWriter) (journal.Snapshot, error) {
 	s.changed.Store(false) // first: what changes from here on shows again
 	s.rolled.Store(false)
 	s.mu.Lock()
 	out := journal.Snapshot{Customer: uint64(s.customer.No), Head: s.head()}
-	desk := s.desk.Clone()
+	s.desk.CopyTo(&w.desk)
 	s.mu.Unlock()
 	if s.customer.Registered != 0 {
-		out.Person, out.PersonSaved = ledger.Uint128(personOf(s.customer.Person.IDToken)), s.known
+		if s.person == (bank.U128{}) {
+			s.person = personOf(s.customer.Person.IDToken)
+		}
+		out.Person, out.PersonSaved = ledger.Uint128(s.person), s.known
 		s.known = true
 	}
 	var err error
-	out.State, err = bank.EncodeState(&s.customer, desk)
+	if w.latest, err = bank.AppendState(w.latest[:0], &s.customer, &w.desk); err == nil {
+		out.State = w.keep()
+	}
 	s.base = out.Head
 	return out, err
 }
@@ -377,7 +406,9 @@ func (n *Node) evict(no bank.CustomerNo) bool {
 		if n.unsaved.full() {
 			return false
 		}
-		state, err := s.snapshot()
+		w := n.writers.Get().(*stateWriter)
+		state, err := s.snapshot(w)
+		n.writers.Put(w)
 		if err != nil {
 			panic(err) // plain data: a programming error
 		}

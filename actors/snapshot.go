@@ -30,11 +30,11 @@ import (
 
 // Limits of a checkpoint.
 const (
-	// SnapshotEveryDefault is how many records a start has to read, about, and those of the last checkpoint's time: some
-	// two seconds. With 100,000 customers who pay in turn everybody is saved each time.
-	SnapshotEveryDefault = 1_000_000
+	// SnapshotEveryDefault is how many records a start has to read, about, and those of the last checkpoint's time: with
+	// all else it takes up to three seconds. With 100,000 customers who pay in turn everybody is saved each time.
+	SnapshotEveryDefault = 2_000_000
 	checkpointLook       = 100 * time.Millisecond // how often it is looked whether one is due
-	shardPause           = 4 * time.Millisecond   // between two shards that have something to save, so that requests come first
+	shardPause           = 2 * time.Millisecond   // between two shards that have something to save, so that requests come first
 	catchUpBatch         = 64                     // customers brought up to date between two pauses
 )
 
@@ -99,6 +99,7 @@ type checkpoint struct {
 	node *Node
 	upTo atomic.Uint64 // no further than this
 	done chan struct{} // capacity 1: the shard never waits
+	made stateWriter   // the shard's that is asked: one at a time
 }
 
 func (n *Node) saveShard(ctx context.Context, c *checkpoint, shard uint16) error {
@@ -120,7 +121,7 @@ func (n *Node) saveShard(ctx context.Context, c *checkpoint, shard uint16) error
 // take puts a state aside; the caller owns it. Decisions without an outcome, in order, must be read again at a
 // start.
 func (c *checkpoint) take(s *slot, open []*draft) {
-	state, err := s.snapshot()
+	state, err := s.snapshot(&c.made)
 	if err != nil {
 		panic(err) // plain data: a programming error
 	}
@@ -242,7 +243,8 @@ func (sh *shardState) allChanged() (changed []*slot) {
 type unsaved struct {
 	mu     sync.Mutex
 	states map[bank.CustomerNo]journal.Snapshot
-	saving map[bank.CustomerNo]journal.Snapshot // being saved now
+	saving map[bank.CustomerNo]journal.Snapshot // being saved now; empty: none
+	batch  []journal.Snapshot                   // the same in order
 	due    chan struct{}                        // capacity 1: there is a batch to save
 }
 
@@ -251,10 +253,11 @@ const (
 	unsavedBatch = 4096              // so many are saved without waiting for a checkpoint
 	unsavedBooks = 16                // so many books of shards are saved at once, each some 100 bytes a customer
 	unsavedMax   = 16 * unsavedBatch // over it customers who have changed stay in memory
+	unsavedKept  = 4 * unsavedBatch  // memory for so many is used again
 )
 
 func (u *unsaved) init() {
-	u.states = make(map[bank.CustomerNo]journal.Snapshot)
+	u.states, u.saving = make(map[bank.CustomerNo]journal.Snapshot), make(map[bank.CustomerNo]journal.Snapshot)
 	u.due = make(chan struct{}, 1)
 }
 
@@ -291,17 +294,16 @@ func (u *unsaved) count() int {
 
 func (u *unsaved) full() bool { return u.count() >= unsavedMax }
 
-// take begins to save what is put aside, in the customers' order; done ends it.
+// take begins to save what is put aside, in the customers' order; done ends it. The batch is valid until then.
 func (u *unsaved) take() []journal.Snapshot {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.saving, u.states = u.states, make(map[bank.CustomerNo]journal.Snapshot)
-	batch := make([]journal.Snapshot, 0, len(u.saving))
+	u.saving, u.states = u.states, u.saving
 	for _, s := range u.saving {
-		batch = append(batch, s)
+		u.batch = append(u.batch, s)
 	}
-	slices.SortFunc(batch, func(a, b journal.Snapshot) int { return cmp.Compare(a.Customer, b.Customer) })
-	return batch
+	slices.SortFunc(u.batch, func(a, b journal.Snapshot) int { return cmp.Compare(a.Customer, b.Customer) })
+	return u.batch
 }
 
 // done forgets what was saved; what was not, and has not been replaced, stays.
@@ -313,5 +315,11 @@ func (u *unsaved) done(saved bool) {
 			u.states[no] = s
 		}
 	}
-	u.saving = nil
+	if len(u.saving) > unsavedKept {
+		u.saving, u.batch = make(map[bank.CustomerNo]journal.Snapshot), nil
+		return
+	}
+	clear(u.saving)
+	clear(u.batch)
+	u.batch = u.batch[:0]
 }

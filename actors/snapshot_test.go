@@ -38,7 +38,7 @@ func (o *office) states() map[bank.CustomerNo]journal.Snapshot {
 			continue
 		}
 		changed, rolled, base, known := s.changed.Load(), s.rolled.Load(), s.base, s.known
-		if found[no], err = s.snapshot(); err != nil {
+		if found[no], err = s.snapshot(new(stateWriter)); err != nil {
 			o.tb.Fatal(err)
 		}
 		s.changed.Store(changed) // to look is not to save
@@ -198,16 +198,32 @@ func (l *life) reopened(t *testing.T, j *memoryJournal, engine *embedded.Engine)
 	return prepareBranch(t, j, newLink(engine)).office
 }
 
-// A customer with more records behind the checkpoint than he may have to read alone is read by Recover.
+// A customer with more records behind the checkpoint than he may have to read alone is read by Recover: with all others
+// or, if there are many of theirs, alone.
 func TestAHotCustomerIsBackInMemoryAfterAStart(t *testing.T) {
+	for name, others := range map[string]int{"among his own records": 1, "among those of others": 12} {
+		t.Run(name, func(t *testing.T) { hotCustomer(t, others) })
+	}
+}
+
+func hotCustomer(t *testing.T, others int) {
 	j := newMemoryJournal()
 	o := openOffice(t, j)
 	hot, cold := o.customer("hot", 1_000_000), o.customer("cold", 1_000_000)
+	var more []bank.AccountNo
+	for i := range others - 1 {
+		more = append(more, o.customer(fmt.Sprint("other ", i), 1_000_000))
+	}
 	if err := o.node.Checkpoint(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 * hotRecords {
+	for range hotRecords + 5 {
 		o.do(&bank.CreditInbound{Account: hot, AmountFen: 1})
+	}
+	for _, account := range more {
+		for range hotRecords - 1 {
+			o.do(&bank.CreditInbound{Account: account, AmountFen: 1})
+		}
 	}
 	o.do(&bank.CreditInbound{Account: cold, AmountFen: 1})
 	after := openOffice(t, j.reopened())

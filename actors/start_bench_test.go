@@ -148,3 +148,28 @@ func (o *office) end(j *journal.Journal) {
 		o.tb.Fatal(err)
 	}
 }
+
+// BenchmarkCheckpoint saves everybody, as each checkpoint of a busy bank does: CPU and memory of one. SUANPAN_BENCH_CUSTOMERS
+// sets how many.
+func BenchmarkCheckpoint(b *testing.B) {
+	customers := sizeOf(b, "SUANPAN_BENCH_CUSTOMERS", 20_000)
+	o, j, stop := openBench(b, filepath.Join(b.TempDir(), "journal"), embedded.New(embedded.Options{}))
+	defer func() {
+		stop()
+		o.end(j)
+	}()
+	_, pay := o.population(customers)
+	o.many(customers, pay)
+	b.ReportAllocs()
+	defer reportCPU(b)()
+	for b.Loop() {
+		for shard := range o.node.shards {
+			for s := range o.node.shards[shard].slots.all() {
+				s.changed.Store(true)
+			}
+		}
+		if err := o.node.Checkpoint(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

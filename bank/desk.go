@@ -98,12 +98,18 @@ func (d *Desk) Unheld(to []Command) []Command {
 
 // Clone is a copy that later events don't change.
 func (d *Desk) Clone() *Desk {
-	c := &Desk{Accounts: slices.Clone(d.Accounts)}
+	c := new(Desk)
+	d.CopyTo(c)
+	return c
+}
+
+// CopyTo makes c a copy that later events don't change, in the memory that c has.
+func (d *Desk) CopyTo(c *Desk) {
+	c.Accounts = append(c.Accounts[:0], d.Accounts...)
 	for i := range c.Accounts {
 		s := &c.Accounts[i]
 		s.Demand.setDue(slices.Clone(s.Demand.Due()))
 	}
-	return c
 }
 
 // Credit is a command's wish to put money into an account.

@@ -4,9 +4,6 @@ package bank
 // are, and at full speed states are a twentieth of all that is done. As the other frequent values it is written as the general
 // encoder would, byte for byte (by test), and who has more is left to that.
 
-// stateSize is room for the state of most.
-const stateSize = 512
-
 // plain reports whether the customer has accounts and nothing else.
 func (s *storedState) plain() bool {
 	c, d := s.Customer, s.Desk

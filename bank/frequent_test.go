@@ -144,7 +144,7 @@ func TestStatesAreStoredAsTheGeneralEncoderWould(t *testing.T) {
 		} else {
 			unusual++
 		}
-		got, err := EncodeState(s.Customer, s.Desk)
+		got, err := AppendState(nil, s.Customer, s.Desk)
 		want, err2 := encoding().Marshal(s)
 		if err != nil || err2 != nil || !bytes.Equal(got, append(want, stateVersion)) {
 			t.Fatalf("%+v %+v\ngot  %x %v\nwant %x %v", s.Customer, s.Desk, got, err, want, err2)
@@ -169,7 +169,7 @@ func TestEveryFieldOfAPlainStateIsStored(t *testing.T) {
 		}
 	}
 	s.Desk.Accounts[0].Demand.Ended = nil
-	got, err := EncodeState(s.Customer, s.Desk)
+	got, err := AppendState(nil, s.Customer, s.Desk)
 	want, err2 := encoding().Marshal(s)
 	if !s.plain() || err != nil || err2 != nil || !bytes.Equal(got, append(want, stateVersion)) {
 		t.Fatalf("got  %x %v\nwant %x %v", got, err, want, err2)

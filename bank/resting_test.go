@@ -12,7 +12,7 @@ import (
 
 // copied is the state of a customer that later commands don't change.
 func copied(r *rapid.T, c *Customer, d *Desk) (*Customer, *Desk) {
-	b, err := EncodeState(c, d)
+	b, err := AppendState(nil, c, d)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -97,8 +97,8 @@ func TestACustomerAtRestClosesHisDaysAsAnyOther(t *testing.T) {
 						r.Fatal(err)
 					}
 					before.Seq = c.Seq // at rest he decides nothing himself
-					got, err := EncodeState(before, deskBefore)
-					want, err2 := EncodeState(c, d)
+					got, err := AppendState(nil, before, deskBefore)
+					want, err2 := AppendState(nil, c, d)
 					if err != nil || err2 != nil || !bytes.Equal(got, want) {
 						r.Fatalf("%v %v\nat rest %+v\n%+v\nhimself %+v\n%+v", err, err2, before, deskBefore, c, d)
 					}

@@ -23,20 +23,20 @@ type storedState struct {
 	Desk     *Desk     `cbor:"2,keyasint"`
 }
 
-// EncodeState returns the stored form of a customer's whole state.
-func EncodeState(c *Customer, d *Desk) ([]byte, error) {
+// AppendState appends the stored form of a customer's whole state.
+func AppendState(b []byte, c *Customer, d *Desk) ([]byte, error) {
 	s := storedState{c, d}
 	if s.plain() {
-		return append(s.appendStored(make([]byte, 0, stateSize)), stateVersion), nil
+		return append(s.appendStored(b), stateVersion), nil
 	}
-	b, err := encoding().Marshal(s)
+	stored, err := encoding().Marshal(s)
 	if err != nil {
-		return nil, fmt.Errorf("state of customer %s: %w", c.No, err)
+		return b, fmt.Errorf("state of customer %s: %w", c.No, err)
 	}
-	return append(b, stateVersion), nil
+	return append(append(b, stored...), stateVersion), nil
 }
 
-// DecodeState reads the form of EncodeState; ErrState for anything else.
+// DecodeState reads the form of AppendState; ErrState for anything else.
 func DecodeState(b []byte, c *Customer, d *Desk) error {
 	if len(b) == 0 {
 		return fmt.Errorf("%w: empty", ErrState)

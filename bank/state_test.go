@@ -45,7 +45,7 @@ func TestEveryFieldOfACustomerSurvivesHisState(t *testing.T) {
 	n := uint64(0)
 	fill(reflect.ValueOf(&c).Elem(), &n)
 	fill(reflect.ValueOf(&d).Elem(), &n)
-	b, err := EncodeState(&c, &d)
+	b, err := AppendState(nil, &c, &d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,8 +83,8 @@ func TestACustomerWhoCameBackDecidesAsOneWhoStayed(t *testing.T) {
 			}
 		}
 		for no := range stayed.cust {
-			want, err := EncodeState(stayed.cust[no], stayed.desk[no])
-			got, err2 := EncodeState(left.cust[no], left.desk[no])
+			want, err := AppendState(nil, stayed.cust[no], stayed.desk[no])
+			got, err2 := AppendState(nil, left.cust[no], left.desk[no])
 			if err != nil || err2 != nil || !bytes.Equal(want, got) {
 				r.Errorf("%v %v\nstayed: %+v\ncame back: %+v", err, err2, stayed.cust[no], left.cust[no])
 			}
@@ -93,7 +93,7 @@ func TestACustomerWhoCameBackDecidesAsOneWhoStayed(t *testing.T) {
 }
 
 func comeBack(r *rapid.T, k *teller, no CustomerNo) {
-	b, err := EncodeState(k.cust[no], k.desk[no])
+	b, err := AppendState(nil, k.cust[no], k.desk[no])
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -140,7 +140,7 @@ func anyCommand(r *rapid.T, k *teller, accounts []AccountNo) Command {
 }
 
 func TestAStateOfAnotherVersionIsRefused(t *testing.T) {
-	b, err := EncodeState(&Customer{No: 1}, &Desk{})
+	b, err := AppendState(nil, &Customer{No: 1}, &Desk{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func FuzzDecodeState(f *testing.F) {
 	fill(reflect.ValueOf(&c).Elem(), &n)
 	fill(reflect.ValueOf(&d).Elem(), &n)
 	for _, customer := range []*Customer{{}, {No: 1, Seq: 3, Registered: 20260101}, &c} {
-		b, err := EncodeState(customer, &d)
+		b, err := AppendState(nil, customer, &d)
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -175,14 +175,14 @@ func FuzzDecodeState(f *testing.F) {
 			}
 			return
 		}
-		again, err := EncodeState(&c, &d)
+		again, err := AppendState(nil, &c, &d)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := DecodeState(again, &c2, &d2); err != nil {
 			t.Fatalf("what was read can't be written and read again: %v", err)
 		}
-		third, err := EncodeState(&c2, &d2)
+		third, err := AppendState(nil, &c2, &d2)
 		if err != nil || !bytes.Equal(again, third) {
 			t.Fatalf("%x became %x (%v)", again, third, err)
 		}
@@ -198,7 +198,7 @@ func BenchmarkState(b *testing.B) {
 		MobileToken: "0123456789abcdef0123456789abcdef", NameToken: "0123456789abcdef0123456789abcdef",
 		NameMasked: "张*", IDMasked: "220113********0001", MobileMasked: "138****0000",
 	}
-	state, err := EncodeState(c, d)
+	state, err := AppendState(nil, c, d)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func BenchmarkState(b *testing.B) {
 		b.ReportMetric(float64(len(state)), "B/state")
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := EncodeState(c, d); err != nil {
+			if _, err := AppendState(nil, c, d); err != nil {
 				b.Fatal(err)
 			}
 		}

@@ -441,6 +441,11 @@ func answersOf(e *Engine) (answers []any, err error) {
 		}
 		from = page[len(page)-1].Timestamp + 1
 	}
+	for row := uint32(0); row < e.transfers.n; row += 7 {
+		var space transferRow
+		at, what := e.findTransfer(e.transfers.get(row, &space).id)
+		answers = append(answers, at == row && what == isTransfer)
+	}
 	for id := uint64(1); id <= historyAccounts; id += 17 {
 		page, err := e.AccountTransfers(ctx, ledger.AccountFilter{AccountID: ledger.U64(id), TimestampMin: 20 * second, Limit: queryMax, Flags: 3})
 		if err != nil {

@@ -10,7 +10,7 @@
 // engine.go has the batches, batch.go their chains, account.go and transfer.go the rules, settle.go
 // posts and voids, party.go has what an account is made of, record.go what a transfer changes, query.go and fields.go the reads, ledger.go the
 // ledger.Ledger interface over it all. memory.go, index.go, rows.go and store.go hold the state,
-// snapshot.go and restore.go save it, log.go is Open's log, packed.go the form of long requests in it.
+// snapshot.go, restore.go and ids.go save it, log.go is Open's log, packed.go the form of long requests in it.
 package embedded
 
 import (
@@ -30,7 +30,7 @@ import (
 // The reads among these methods serve the pipeline's engine too, which has no clock.
 //
 // Memory, beside about 90 MB for rows and field index on their way to the disk: about 170 bytes an account,
-// 11 a transfer and 1 more for a two-phase one. Disk: 164 bytes a transfer and up to 40 for finding it by its
+// 11 a transfer and 1 more for a two-phase one. Disk: 173 bytes a transfer and up to 40 for finding it by its
 // fields. References to rows have 31 bits: two billion transfers; docs/decisions/0009 says how to go on
 // from there.
 type Engine struct {
@@ -47,6 +47,7 @@ type Engine struct {
 	transfers   rows[transferRow]
 	fences      []uint64 // timestamp of the first transfer of each block
 	transferIDs index    // reference: row + 1, or a burnt id
+	ids         idList   // what a start makes transferIDs of; the goroutine's that writes rows
 	burnt       rows[ledger.Uint128]
 	marks       rows[mark]
 	wide        rows[wideBalances]

@@ -42,7 +42,16 @@ func Attach(dir string, options Options) (e *Engine, mark uint64, err error) {
 		open(s, &e.wide, "wide", 0), open(s, &e.expiries, "expiries", 0)); err != nil {
 		return e, 0, err
 	}
-	e.transfers.file.entered = e.fields.enter
+	ids, err := openRows[uint64](s, filepath.Join(dir, "ids.rows"), 0)
+	if err != nil {
+		return e, 0, err
+	}
+	e.ids.file = ids.file
+	e.transfers.file.entered = func(number uint32, block []byte) error {
+		e.ids.enter(number, block)
+		return e.fields.enter(block)
+	}
+	e.transfers.file.passed = e.ids.flush
 	paths, err := snapshots(dir)
 	if err != nil {
 		return e, 0, fmt.Errorf("ledger: %w", err)
@@ -161,7 +170,7 @@ func (l *loading) take(what, number uint32, body []byte) error {
 		if err := json.Unmarshal(body, &l.meta); err != nil {
 			return err
 		}
-		if l.meta.Version != snapshotVersion {
+		if l.meta.Version != snapshotVersion && l.meta.Version != snapshotWithIDs {
 			return fmt.Errorf("%w: format %d, and this one has %d", ErrVersion, l.meta.Version, snapshotVersion)
 		}
 		return nil
@@ -304,10 +313,6 @@ const accountBytes = int(unsafe.Sizeof(savedAccount{}))
 func (l *loading) finish() error {
 	e, m := l.e, &l.meta
 	e.timestamp = m.Timestamp
-	for i := range indexShards {
-		e.accountIDs.shards[i].load(l.accountIDs[i])
-		e.transferIDs.shards[i].load(l.transferIDs[i])
-	}
 	for row := range e.accounts.n {
 		e.linkAccountUser(e.details.at(row).userData128, row+1)
 	}
@@ -316,7 +321,22 @@ func (l *loading) finish() error {
 			return err
 		}
 	}
+	if err := l.ids(); err != nil {
+		return err
+	}
 	return e.fields.restore(e)
+}
+
+// ids makes the indexes of ids, of the list of them or, for a directory that has none yet, of the snapshot.
+func (l *loading) ids() error {
+	if l.meta.Version != snapshotWithIDs {
+		return l.e.loadIDs()
+	}
+	for i := range indexShards {
+		l.e.accountIDs.shards[i].load(l.accountIDs[i])
+		l.e.transferIDs.shards[i].load(l.transferIDs[i])
+	}
+	return l.e.makeIDs()
 }
 
 // load fills an empty shard.

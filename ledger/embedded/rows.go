@@ -182,13 +182,14 @@ type rowFile struct {
 	store       *store
 	arena       *arena // who writes its blocks keeps their memory
 	disk        *disk
-	size        int                      // bytes of a row
-	pageRows    int                      // rows of a page
-	blockBytes  int                      // bytes of a block
-	residentMax int                      // blocks in memory
-	written     atomic.Int64             // blocks on disk, counted from the first
-	entered     func(block []byte) error // called with each block before it is written; nil: nothing to do
-	warmed      int64                    // bytes in the page cache or never to be brought there, counted from the first
+	size        int                                     // bytes of a row
+	pageRows    int                                     // rows of a page
+	blockBytes  int                                     // bytes of a block
+	residentMax int                                     // blocks in memory
+	written     atomic.Int64                            // blocks on disk, counted from the first
+	entered     func(number uint32, block []byte) error // called with each block before it is written; nil: nothing to do
+	passed      func() error                            // called when blocks are written that were entered before; nil: nothing to do
+	warmed      int64                                   // bytes in the page cache or never to be brought there, counted from the first
 	pages       sync.Pool
 }
 
@@ -232,12 +233,15 @@ func (f *rowFile) write(first uint32, blocks [][]byte) error {
 			binary.LittleEndian.PutUint32(page[pageBytes-checkBytes:], sumOf(number+int64(at/pageBytes), page))
 		}
 		if f.entered != nil {
-			if err := f.entered(block); err != nil {
+			if err := f.entered(first+uint32(i), block); err != nil {
 				return err
 			}
 		}
 	}
-	return f.disk.write(int64(first)*int64(f.blockBytes), blocks...)
+	if err := f.disk.write(int64(first)*int64(f.blockBytes), blocks...); err != nil || f.passed == nil {
+		return err
+	}
+	return f.passed()
 }
 
 // warmMax is how much of a file is brought into the page cache at a time.

@@ -20,6 +20,9 @@ import (
 
 // A snapshot is the state of an engine at one moment, written while the engine goes on.
 //
+// It is as long as there are accounts, however long the history is: transfers are in their files, and a start makes the
+// index of their ids of a list that grows beside them (ids.go).
+//
 // At that moment (BeginSnapshot, between two batches) only counts, the queue of expiries and the rows
 // in no full block of each list are copied. Everything append-only needs no more: what is behind the counts
 // is left out, when it is written or when it is read. What changes in place, accounts and the states of
@@ -56,8 +59,12 @@ type snapshotMeta struct {
 	Waiting   int
 }
 
-// snapshotVersion 2 has the last rows of each list in the snapshot; the files of rows have pages since then.
-const snapshotVersion = 2
+const (
+	// snapshotVersion 3 has no ids: a start makes their indexes of the accounts and of the list of transfers' ids (ids.go).
+	snapshotVersion = 3
+	// snapshotWithIDs, which is read too, has the last rows of each list in the snapshot; the files of rows have pages since then.
+	snapshotWithIDs = 2
+)
 
 const (
 	imageBytes = 1 << 20
@@ -194,7 +201,7 @@ func (s *Snapshot) Write(ctx context.Context, logged func(context.Context) error
 		return err
 	}
 	w := bufio.NewWriterSize(file, imageBytes)
-	for _, part := range []func(context.Context, io.Writer) error{s.writeMeta, s.writeTails, s.writeAccounts, s.writePendings, s.writeIDs, s.writeImaged} {
+	for _, part := range []func(context.Context, io.Writer) error{s.writeMeta, s.writeTails, s.writeAccounts, s.writePendings, s.writeImaged} {
 		if err := part(ctx, w); err != nil {
 			return err
 		}
@@ -236,8 +243,8 @@ const (
 	sectionAccounts
 	sectionOwners
 	sectionPendings
-	sectionAccountIDs
-	sectionTransferIDs
+	sectionAccountIDs  // of snapshotWithIDs
+	sectionTransferIDs // of snapshotWithIDs
 	sectionExpiring
 	sectionFences
 	sectionImages
@@ -309,57 +316,6 @@ func (s *Snapshot) writePendings(ctx context.Context, w io.Writer) error {
 		e.image.pendings.copied = first + n
 		e.mu.RUnlock()
 		if err := errors.Join(ctx.Err(), writeSection(w, sectionPendings, first, bytesOf(states[:n]))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *Snapshot) writeIDs(ctx context.Context, w io.Writer) error {
-	for i := range indexShards {
-		err := errors.Join(ctx.Err(),
-			s.writeShard(w, sectionAccountIDs, uint32(i), &s.e.accountIDs.shards[i]),
-			s.writeShard(w, sectionTransferIDs, uint32(i), &s.e.transferIDs.shards[i]))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// writeShard copies a shard's entries in order, a piece at a time. Between two pieces the shard may change
-// and even grow, but the order of tags stays, and of entries made meanwhile it does not matter whether
-// they are copied.
-func (s *Snapshot) writeShard(w io.Writer, what, number uint32, x *shard) error {
-	const piece = pieceRows * accountBytes / 8
-	entries := make([]uint64, 0, 2*piece)
-	for tag, more := uint64(0), true; more; {
-		entries = entries[:0]
-		s.e.mu.RLock()
-		if x.lines == 0 {
-			s.e.mu.RUnlock()
-			return nil
-		}
-		place := 0
-		if tag > 0 {
-			place = x.find(uint32(tag-1)) + 1
-		}
-		for ; place < len(x.entries); place++ {
-			entry := x.entries[place]
-			if entry == 0 {
-				continue
-			}
-			if len(entries) >= piece && entry>>32 != entries[len(entries)-1]>>32 {
-				break
-			}
-			entries = append(entries, entry)
-		}
-		more = place < len(x.entries)
-		s.e.mu.RUnlock()
-		if len(entries) > 0 {
-			tag = entries[len(entries)-1]>>32 + 1
-		}
-		if err := writeSection(w, what, number, bytesOf(entries)); err != nil {
 			return err
 		}
 	}
