@@ -4,11 +4,12 @@
 //
 // Behind the log is an index: what finds a record by its ids, where customers' counters stand, and their saved
 // states. Its newest part is in memory; checkpoint.go moves that to disk from time to time, so that opening
-// reads only the records behind the last checkpoint. ids.go and runs.go hold the ids, store.go the rest.
+// reads only the records behind the last checkpoint. ids.go, runs.go and known.go hold the ids, store.go the rest.
 //
 // Memory: about 130 bytes for each record since the last checkpoint but one, which is 500,000 to 1,000,000 records and
-// at most 3,000,000 (see crowdedAfter); 2.3 bytes for each older id until that is filterBytesMax, 0.02 beyond; 256 MB
-// for the store; tailBytesMax of records on disk; batchMax for those not there yet, twice; 100 bytes a segment.
+// at most 3,000,000 (see crowdedAfter); for each older id 1 to 2 bytes until that is knownBytesMax, with the one before
+// while another is made, 2.3 until that is filterBytesMax, and 0.02; 256 MB for the store; tailBytesMax of records on
+// disk; batchMax for those not there yet, twice; 100 bytes a segment.
 package embedded
 
 import (
@@ -55,6 +56,7 @@ type Options struct {
 	roomEvery time.Duration                              // zero: the constant
 	buffered  bool                                       // never write directly
 	longWrite int                                        // longWriteBytes, but for tests
+	merged    int                                        // runsMerged, but for tests
 }
 
 // Journal is a journal.Journal in a directory.
