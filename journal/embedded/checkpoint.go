@@ -3,7 +3,6 @@ package embedded
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +21,7 @@ import (
 type frozen struct {
 	ids     *idIndex
 	last    journal.Position
-	epochs  map[uint16]uint64
+	epochs  epochs
 	tellers journal.Tellers
 	at      place // the batch with which it ends
 }
@@ -50,7 +49,7 @@ func (j *Journal) freeze() *frozen {
 		return nil
 	}
 	j.recent.spread()
-	j.frozen = &frozen{ids: j.recent, last: j.last, epochs: maps.Clone(j.epochs), tellers: j.tellers.Clone()}
+	j.frozen = &frozen{ids: j.recent, last: j.last, epochs: slices.Clone(j.epochs), tellers: j.tellers.Clone()}
 	j.recent, j.emptied = j.emptied, nil
 	j.heads.saving, j.heads.young = j.heads.young, j.heads.emptied
 	j.heads.turns++
@@ -133,7 +132,7 @@ func (j *Journal) checkpoint(f *frozen) error {
 	marks := j.unsaved(f.at)
 	j.mu.Unlock()
 	runs := newRuns(all, known)
-	state := indexState{at: f.at, from: j.index.from, epochs: f.epochs, runs: runs.names(), tellers: f.tellers}
+	state := indexState{at: f.at, from: j.index.from, epochs: f.epochs.claimed(), runs: runs.names(), tellers: f.tellers}
 	if err := j.store.checkpoint(&state, saving, marks); err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ type Journal struct {
 	full     error // why the disk takes nothing more for now
 	closing  bool
 	stopping chan struct{} // closed when closing begins
-	epochs   map[uint16]uint64
+	epochs   epochs
 	heads    heads
 	tellers  journal.Tellers
 	admitted party    // admit's last, until something is appended; customer zero: none
@@ -147,11 +147,39 @@ func (j *Journal) Claim(shard uint16) (uint64, error) {
 	if j.full != nil {
 		return 0, fmt.Errorf("%w: %w", journal.ErrFull, j.full)
 	}
-	rec := journal.Record{Kind: journal.KindClaim, Shard: shard, Epoch: j.epochs[shard] + 1}
+	rec := journal.Record{Kind: journal.KindClaim, Shard: shard, Epoch: j.epochs.of(shard) + 1}
 	if err := j.append(&rec); err != nil {
 		return 0, err
 	}
 	return rec.Epoch, nil
+}
+
+// epochs are those of the shards, by number: every record asks for its shard's.
+type epochs []uint64
+
+func (e epochs) of(shard uint16) uint64 {
+	if int(shard) >= len(e) {
+		return 0
+	}
+	return e[shard]
+}
+
+func (e *epochs) set(shard uint16, epoch uint64) {
+	if n := int(shard) + 1; n > len(*e) {
+		*e = append(*e, make([]uint64, n-len(*e))...)
+	}
+	(*e)[shard] = epoch
+}
+
+// claimed are the epochs of the shards that have been claimed.
+func (e epochs) claimed() map[uint16]uint64 {
+	out := make(map[uint16]uint64)
+	for shard, epoch := range e {
+		if epoch > 0 {
+			out[uint16(shard)] = epoch
+		}
+	}
+	return out
 }
 
 func (j *Journal) usable() error {
@@ -178,7 +206,7 @@ func (j *Journal) admit(rec *journal.Record) error {
 	if err := j.usable(); err != nil {
 		return err
 	}
-	if epoch := j.epochs[rec.Shard]; rec.Epoch != epoch {
+	if epoch := j.epochs.of(rec.Shard); rec.Epoch != epoch {
 		return fmt.Errorf("%w: shard %d is in epoch %d, the record in %d", journal.ErrStale, rec.Shard, epoch, rec.Epoch)
 	}
 	head, err := j.admittedHead(rec.Customer)
@@ -273,7 +301,7 @@ func (j *Journal) note(rec *journal.Record, parties []party) {
 	j.last = rec.Position
 	j.admitted = party{}
 	if rec.Kind == journal.KindClaim {
-		j.epochs[rec.Shard] = rec.Epoch
+		j.epochs.set(rec.Shard, rec.Epoch)
 		return
 	}
 	for i := range parties {

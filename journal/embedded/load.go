@@ -128,7 +128,7 @@ func (j *Journal) listSegments() error {
 
 // openIndex opens what checkpoints left. Without any, everything is read.
 func (j *Journal) openIndex() (err error) {
-	j.epochs, j.heads, j.runs = make(map[uint16]uint64), newHeads(), newRuns(nil, nil)
+	j.epochs, j.heads, j.runs = nil, newHeads(), newRuns(nil, nil)
 	j.recent, j.emptied, j.frozen = newIDIndex(j.options.CheckpointEvery), newIDIndex(j.options.CheckpointEvery), nil
 	if j.store, err = openStore(j.dir, j.readOnly, j.hasRoom); err != nil {
 		return &indexError{err}
@@ -144,8 +144,8 @@ func (j *Journal) openIndex() (err error) {
 	}
 	j.index, j.from = state, max(state.from, 1)
 	j.tellers = state.tellers.Clone() // which may be written again as it is
-	if state.epochs != nil {
-		j.epochs = state.epochs
+	for shard, epoch := range state.epochs {
+		j.epochs.set(shard, epoch)
 	}
 	var all []*sharedRun
 	for _, name := range state.runs {
