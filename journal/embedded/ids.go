@@ -27,9 +27,9 @@ type idIndex struct {
 const (
 	idPartBits = 11
 	idsNewest  = 1024
-	// idsPerWord is how many ids share a word of the filter when a checkpoint is due: one look in thirty is then wrong
+	// idsPerWord is how many ids share a word of the filter when a checkpoint is due: one look in 150 is then wrong
 	// and costs going through a part.
-	idsPerWord = 8
+	idsPerWord = 4
 )
 
 type idEntry struct {

@@ -7,7 +7,7 @@
 // reads only the records behind the last checkpoint. ids.go, runs.go and known.go hold the ids, store.go the rest.
 //
 // Memory: about 130 bytes for each record since the last checkpoint but one, which is 500,000 to 1,000,000 records and
-// at most 3,000,000 (see crowdedAfter); for each older id 1 to 2 bytes until that is knownBytesMax, with the one before
+// at most 3,000,000 (see crowdedAfter); for each older id 1.3 to 2.7 bytes until that is knownBytesMax, with the one before
 // while another is made, 2.3 until that is filterBytesMax, and 0.02; 256 MB for the store; tailBytesMax of records on
 // disk; batchMax for those not there yet, twice; 100 bytes a segment.
 package embedded
@@ -83,6 +83,7 @@ type Journal struct {
 	epochs   epochs
 	heads    heads
 	tellers  journal.Tellers
+	asked    int      // records to come whose parties Ahead has asked for
 	admitted party    // admit's last, until something is appended; customer zero: none
 	parties  []party  // number's
 	read     []uint64 // noteRead's
@@ -245,6 +246,12 @@ func (j *Journal) Append(rec *journal.Record) error {
 
 // ahead asks for the memory that appending the record needs, whose places don't depend on each other. The lock is held.
 func (j *Journal) ahead(rec *journal.Record) {
+	j.recent.ahead(subjectHash(rec.Subject))
+	if j.asked > 0 {
+		j.asked--
+		return
+	}
+	j.recent.ahead(commandHash(rec.Command))
 	if j.admitted.customer != rec.Customer {
 		j.heads.ahead(rec.Customer)
 	}
@@ -253,8 +260,6 @@ func (j *Journal) ahead(rec *journal.Record) {
 			j.heads.ahead(c)
 		}
 	}
-	j.recent.ahead(commandHash(rec.Command))
-	j.recent.ahead(subjectHash(rec.Subject))
 }
 
 // append encodes the record into the active batch; the lock is held.

@@ -8,7 +8,7 @@ import (
 )
 
 // knownIDs says of an id that no run has it, nearly always the case for a new command, with one look into memory, however
-// many runs there are and however they are merged. Only for the one id in some fifty that it can't rule out are the runs
+// many runs there are and however they are merged. Only for the one id in some hundred that it can't rule out are the runs
 // asked. It is made from the runs' own filters, so that it need not be on disk, and takes the ids of each new run; when it
 // is full another is made, twice as large as it must be. Ids that retention let go are in it until then.
 type knownIDs struct {
@@ -22,9 +22,9 @@ const (
 	// million ids, so that the run's pages need not be read. One in 400 of twenty million ids is therefore taken for another,
 	// one in 80 of a hundred million.
 	knownHashBits = 33
-	// knownPerWord is how many ids share a word when it is full: one look in thirty is wrong then, one in a hundred just after it was made.
-	knownPerWord = 8
-	// knownBytesMax bounds the memory. With more than a hundred million ids more of them share a word.
+	// knownPerWord is how many ids share a word when it is full: one look in fifty is wrong then, one in 250 just after it was made.
+	knownPerWord = 6
+	// knownBytesMax bounds the memory. With more than 75 million ids more of them share a word.
 	knownBytesMax = 96 << 20
 )
 

@@ -138,6 +138,7 @@ func (j *Journal) Ahead(commands []ledger.Uint128, customers []uint64) {
 	for _, customer := range customers {
 		j.heads.ahead(customer)
 	}
+	j.asked = len(commands)
 	recent, known := j.recent, j.runs.known
 	frozen := recent // most of the time
 	if j.frozen != nil {
