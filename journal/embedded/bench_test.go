@@ -512,6 +512,11 @@ func BenchmarkAbsent(b *testing.B) {
 			}
 			b.ReportMetric(float64(took)/float64(rounds*roundOf), "ns/command")
 			b.ReportMetric(float64(len(j.runs.all)), "runs")
+			began := time.Now()
+			if _, err := knownOf(j.runs.all); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(time.Since(began))/1e6, "open-ms") // what a start takes for it
 			b.ReportMetric(0, "ns/op")
 		})
 	}

@@ -19,8 +19,8 @@ type knownIDs struct {
 
 const (
 	// knownHashBits are the first bits of a hash, which alone are looked at: so many are told by the filter of a run of a
-	// million ids, so that the run's pages need not be read. One in 400 of twenty million ids is therefore taken for another,
-	// one in 80 of a hundred million.
+	// million ids, so that the run's pages need not be read. Beside twenty million ids one in 400 is therefore taken for one
+	// of them, beside a hundred million one in 80.
 	knownHashBits = 33
 	// knownPerWord is how many ids share a word when it is full: one look in fifty is wrong then, one in 250 just after it was made.
 	knownPerWord = 6
