@@ -480,3 +480,71 @@ func BenchmarkHistory(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkAbsent is looking for a new command behind so many ids, as a round does: what is needed is asked for ahead, for
+// roundOf commands at a time. What is looked at in between is not in a processor's cache any more.
+func BenchmarkAbsent(b *testing.B) {
+	const roundOf = 64
+	for _, millions := range []int{1, 7, 14, 20, 31, 100} {
+		b.Run(fmt.Sprintf("%dM", millions), func(b *testing.B) {
+			j := withIDs(b, millions)
+			rng := rand.New(rand.NewPCG(1, 2))
+			elsewhere := make([]byte, 8<<20)
+			commands := make([]ledger.Uint128, roundOf)
+			var took time.Duration
+			rounds := 0
+			for b.Loop() {
+				for i := range commands {
+					commands[i] = ledger.Uint128{Lo: rng.Uint64(), Hi: 1}
+				}
+				for at := 0; at < len(elsewhere); at += 64 {
+					elsewhere[at]++
+				}
+				began := time.Now()
+				j.Ahead(commands, nil)
+				for _, command := range commands {
+					if found, err := j.FindCommand(command); err != nil || found != nil {
+						b.Fatal(found, err)
+					}
+				}
+				took += time.Since(began)
+				rounds++
+			}
+			b.ReportMetric(float64(took)/float64(rounds*roundOf), "ns/command")
+			b.ReportMetric(float64(len(j.runs.all)), "runs")
+			began := time.Now()
+			if _, err := knownOf(j.runs.all); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(time.Since(began))/1e6, "open-ms") // what a start takes for it
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// withIDs is a journal whose index has so many million ids, of records that were never written.
+func withIDs(b *testing.B, millions int) *Journal {
+	b.Helper()
+	j, err := Open(b.TempDir(), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = j.Close() })
+	rng := rand.New(rand.NewPCG(3, 4))
+	began := cpuTime(b)
+	for range millions {
+		j.mu.Lock()
+		for i := range 2 * CheckpointEveryDefault {
+			j.recent.add(rng.Uint64(), j.last+1+journal.Position(i/2))
+		}
+		j.last += CheckpointEveryDefault
+		f := j.freeze()
+		j.mu.Unlock()
+		f.at = place{first: j.last, last: j.last}
+		if err := j.checkpoint(f); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.Logf("%d ns CPU an id", (cpuTime(b)-began)/int64(millions*2*CheckpointEveryDefault))
+	return j
+}

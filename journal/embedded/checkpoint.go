@@ -3,7 +3,6 @@ package embedded
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +21,7 @@ import (
 type frozen struct {
 	ids     *idIndex
 	last    journal.Position
-	epochs  map[uint16]uint64
+	epochs  epochs
 	tellers journal.Tellers
 	at      place // the batch with which it ends
 }
@@ -50,7 +49,7 @@ func (j *Journal) freeze() *frozen {
 		return nil
 	}
 	j.recent.spread()
-	j.frozen = &frozen{ids: j.recent, last: j.last, epochs: maps.Clone(j.epochs), tellers: j.tellers.Clone()}
+	j.frozen = &frozen{ids: j.recent, last: j.last, epochs: slices.Clone(j.epochs), tellers: j.tellers.Clone()}
 	j.recent, j.emptied = j.emptied, nil
 	j.heads.saving, j.heads.young = j.heads.young, j.heads.emptied
 	j.heads.turns++
@@ -97,16 +96,19 @@ func (j *Journal) checkpoint(f *frozen) error {
 	if err := os.MkdirAll(j.indexDir(), 0o700); err != nil {
 		return fmt.Errorf("journal: index: %w", err)
 	}
-	all := slices.Clone(j.runs.all)
+	all, known := slices.Clone(j.runs.all), j.runs.known
 	if f.ids.used > 0 {
 		made, err := j.writeRun(f)
 		if err != nil {
 			return err
 		}
-		all = append(all, &sharedRun{run: j.filtered(all, made)})
+		all = append(all, &sharedRun{run: made})
+		if known, err = known.with(made, all); err != nil {
+			return errors.Join(err, made.file.Close())
+		}
 	}
 	var merged []runName
-	for n := mergeable(all); n > 0; n = mergeable(all) {
+	for n := mergeable(all, j.options.merged); n > 0; n = mergeable(all, j.options.merged) {
 		parts := all[len(all)-n:]
 		made, err := mergeRuns(j.options.open, j.indexDir(), parts)
 		if err != nil {
@@ -119,8 +121,9 @@ func (j *Journal) checkpoint(f *frozen) error {
 			}
 		}
 		all = all[:len(all)-n]
-		all = append(all, &sharedRun{run: j.filtered(all, made)})
+		all = append(all, &sharedRun{run: made})
 	}
+	filtered(all)
 	if err := syncDir(j.indexDir()); err != nil {
 		return fmt.Errorf("journal: index: %w", err)
 	}
@@ -128,8 +131,8 @@ func (j *Journal) checkpoint(f *frozen) error {
 	saving := j.heads.saving
 	marks := j.unsaved(f.at)
 	j.mu.Unlock()
-	runs := newRuns(all)
-	state := indexState{at: f.at, from: j.index.from, epochs: f.epochs, runs: runs.names(), tellers: f.tellers}
+	runs := newRuns(all, known)
+	state := indexState{at: f.at, from: j.index.from, epochs: f.epochs.claimed(), runs: runs.names(), tellers: f.tellers}
 	if err := j.store.checkpoint(&state, saving, marks); err != nil {
 		return err
 	}
@@ -171,27 +174,34 @@ func (j *Journal) writeRun(f *frozen) (*run, error) {
 	return w.finish()
 }
 
-// filtered takes the run's filter out of memory if there are enough of them.
-func (j *Journal) filtered(all []*sharedRun, made *run) *run {
-	bytes := filterBytes(made.count)
-	for _, r := range all {
-		if r.buckets != nil {
-			bytes += filterBytes(r.count)
+// filtered bounds the memory of the runs' filters. The largest goes first: whoever looks for an id that may be there reads a page
+// of each run without one.
+func filtered(all []*sharedRun) {
+	for {
+		bytes := 0
+		var largest *sharedRun
+		for _, r := range all {
+			if r.filter.buckets != nil {
+				bytes += filterBytes(r.count)
+				if largest == nil || r.count > largest.count {
+					largest = r
+				}
+			}
 		}
+		if bytes <= filterBytesMax {
+			return
+		}
+		largest.filter = runFilter{}
 	}
-	if bytes > filterBytesMax {
-		made.buckets, made.prints = nil, nil
-	}
-	return made
 }
 
-// mergeable is how many of the newest runs should become one.
-func mergeable(all []*sharedRun) int {
+// mergeable is how many of the newest runs should become one, if that many of a level do.
+func mergeable(all []*sharedRun, merged int) int {
 	n := 0
 	for n < len(all) && all[len(all)-1-n].level == all[len(all)-1].level {
 		n++
 	}
-	if n < runsMerged || all[len(all)-1].last-all[len(all)-n].first > 1<<32-1 {
+	if n < merged || all[len(all)-1].last-all[len(all)-n].first > 1<<32-1 {
 		return 0
 	}
 	return n
@@ -267,7 +277,7 @@ func (j *Journal) Retain(before journal.Position) error {
 	kept := slices.DeleteFunc(slices.Clone(old.all), func(r *sharedRun) bool { return r.last < from })
 	state := j.index
 	state.from = from
-	runs := newRuns(kept)
+	runs := newRuns(kept, old.known)
 	state.runs = runs.names()
 	if err := j.store.checkpoint(&state, nil, nil); err != nil {
 		runs.release()

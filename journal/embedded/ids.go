@@ -27,9 +27,9 @@ type idIndex struct {
 const (
 	idPartBits = 11
 	idsNewest  = 1024
-	// idsPerWord is how many ids share a word of the filter when a checkpoint is due: one look in thirty is then wrong
+	// idsPerWord is how many ids share a word of the filter when a checkpoint is due: one look in 150 is then wrong
 	// and costs going through a part.
-	idsPerWord = 8
+	idsPerWord = 4
 )
 
 type idEntry struct {
@@ -81,6 +81,12 @@ func (x *idIndex) ahead(hash uint64) { prefetch.Line(&x.filter[hash>>x.shift]) }
 // filterBits are the bits of an id in its word, by the last bits of its hash.
 func filterBits(hash uint64) uint64 { return 1<<(hash&63) | 1<<(hash>>6&63) | 1<<(hash>>12&63) }
 
+// mayHave reports false only if nothing was entered under the hash.
+func (x *idIndex) mayHave(hash uint64) bool {
+	is := filterBits(hash)
+	return x.filter[hash>>x.shift]&is == is
+}
+
 // clear empties the index and keeps its memory.
 func (x *idIndex) clear() {
 	for i := range x.parts {
@@ -92,7 +98,7 @@ func (x *idIndex) clear() {
 
 // find appends the positions entered under the hash, in order.
 func (x *idIndex) find(hash uint64, out []journal.Position) []journal.Position {
-	if is := filterBits(hash); x.filter[hash>>x.shift]&is != is {
+	if !x.mayHave(hash) {
 		return out
 	}
 	for _, entries := range [...][]idEntry{x.parts[hash>>(64-idPartBits)], x.newest} {
@@ -105,27 +111,26 @@ func (x *idIndex) find(hash uint64, out []journal.Position) []journal.Position {
 	return out
 }
 
-// sorted calls each entry that is in its part by rising hash, and by position where hashes are equal.
-func (x *idIndex) sorted(each func(idEntry) error) error {
+// sorted calls the entries that are in their parts, some at a time, by rising hash, and by position where hashes are equal.
+func (x *idIndex) sorted(each func([]idEntry) error) error {
 	var sorted []idEntry
 	for i := range x.parts {
-		sorted = sortPart(x.parts[i], sorted)
-		for _, e := range sorted {
-			if err := each(e); err != nil {
-				return err
-			}
+		sorted = sortEntries(x.parts[i], sorted, idPartBits)
+		if err := each(sorted); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// sortPart returns the entries of a part by hash, in the memory if it suffices. Hashes are even, so putting each into
-// its place by the first bits that differ leaves hardly more to do than to see that it is in order.
-func sortPart(part, memory []idEntry) []idEntry {
+// sortEntries returns the entries by hash, in the memory if it suffices; equal ones keep their order. The first bits of all
+// hashes are the same. Hashes are even, so putting each into its place by the next bits leaves hardly more to do than to
+// see that it is in order.
+func sortEntries(entries, memory []idEntry, same int) []idEntry {
 	const places = 256
 	var ends [places]int
-	place := func(e idEntry) uint64 { return e.hash << idPartBits >> (64 - 8) }
-	for _, e := range part {
+	place := func(e idEntry) uint64 { return e.hash << same >> (64 - 8) }
+	for _, e := range entries {
 		ends[place(e)]++
 	}
 	sum := 0
@@ -133,8 +138,8 @@ func sortPart(part, memory []idEntry) []idEntry {
 		ends[i] = sum
 		sum += n
 	}
-	sorted := slices.Grow(memory[:0], len(part))[:len(part)]
-	for _, e := range part {
+	sorted := slices.Grow(memory[:0], len(entries))[:len(entries)]
+	for _, e := range entries {
 		at := &ends[place(e)]
 		sorted[*at] = e
 		*at++

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -31,8 +32,8 @@ func indexed(j *Journal) {
 	}
 }
 
-// often makes a checkpoint every few records.
-var often = Options{SegmentBytes: small, CheckpointEvery: 16}
+// often makes a checkpoint every few records, and merges soon.
+var often = Options{SegmentBytes: small, CheckpointEvery: 16, merged: 8}
 
 // known is what a journal should say of records and customers.
 type known struct {
@@ -90,7 +91,7 @@ func TestWhatCheckpointsBroughtToDiskIsFoundBeforeAndAfterAReopen(t *testing.T) 
 	k := write(t, j, 1500, 7)
 	indexed(j)
 	k.check(t, j)
-	if n := len(j.runs.all); n < 2 || n > 2*runsMerged || j.index.at.last < 1400 || j.runs.all[0].level < 2 {
+	if n := len(j.runs.all); n < 2 || n > 2*often.merged || j.index.at.last < 1400 || j.runs.all[0].level < 2 {
 		t.Errorf("%d runs up to position %d: checkpoints did not happen or were not merged", n, j.index.at.last)
 	}
 	if n := j.heads.young.n + j.heads.old.n; n > 2*28 {
@@ -557,12 +558,14 @@ func TestTheNewestIdsAreFoundInOrder(t *testing.T) {
 			x.spread()
 			var before idEntry
 			all := 0
-			if err := x.sorted(func(e idEntry) error {
-				if all > 0 && (e.hash < before.hash || e.hash == before.hash && e.position <= before.position) {
-					t.Fatalf("%x at %d comes after %x at %d", e.hash, e.position, before.hash, before.position)
+			if err := x.sorted(func(entries []idEntry) error {
+				for _, e := range entries {
+					if all > 0 && (e.hash < before.hash || e.hash == before.hash && e.position <= before.position) {
+						t.Fatalf("%x at %d comes after %x at %d", e.hash, e.position, before.hash, before.position)
+					}
+					before = e
+					all++
 				}
-				before = e
-				all++
 				return nil
 			}); err != nil || all != n {
 				t.Fatalf("%d sorted of %d: %v", all, n, err)
@@ -570,6 +573,14 @@ func TestTheNewestIdsAreFoundInOrder(t *testing.T) {
 			x.clear()
 		}
 	})
+}
+
+func runsOf(t interface{ Fatal(...any) }, all ...*sharedRun) *runs {
+	known, err := knownOf(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newRuns(all, known)
 }
 
 func TestRunsAnswerForWhatIsInThem(t *testing.T) {
@@ -609,9 +620,12 @@ func TestRunsAnswerForWhatIsInThem(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		bare := *again
-		bare.buckets, bare.prints = nil, nil
-		for _, rs := range []*runs{newRuns(parts), newRuns([]*sharedRun{{run: merged}}), newRuns([]*sharedRun{{run: again}}), newRuns([]*sharedRun{{run: &bare}})} {
+		bare, err := openRun(openDisk, dir, merged.runName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bare.filter = runFilter{}
+		for _, rs := range []*runs{runsOf(t, parts...), runsOf(t, &sharedRun{run: merged}), runsOf(t, &sharedRun{run: again}), runsOf(t, &sharedRun{run: bare})} {
 			for h, positions := range want {
 				got, err := rs.find(h, nil)
 				slices.Sort(got)
@@ -623,11 +637,255 @@ func TestRunsAnswerForWhatIsInThem(t *testing.T) {
 				t.Fatal(got, err)
 			}
 		}
-		for _, r := range append(parts, &sharedRun{run: merged}, &sharedRun{run: again}) {
+		for _, r := range append(parts, &sharedRun{run: merged}, &sharedRun{run: again}, &sharedRun{run: bare}) {
 			_ = r.file.Close()
 			_ = os.Remove(r.path)
 		}
 	})
+}
+
+// runWith writes a run of the hashes, in rising order.
+func runWith(t testing.TB, dir string, first journal.Position, hashes []uint64) *sharedRun {
+	t.Helper()
+	slices.Sort(hashes)
+	w, err := newRunWriter(openDisk, dir, runName{first: first, last: first + journal.Position(len(hashes)) - 1}, len(hashes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, h := range hashes {
+		if err := w.add([]idEntry{{h, first + journal.Position(i)}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := w.finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.file.Close() })
+	return &sharedRun{run: r}
+}
+
+func randomHashes(rng *rand.Rand, n int) []uint64 {
+	hashes := make([]uint64, n)
+	for i := range hashes {
+		hashes[i] = rng.Uint64()
+	}
+	return hashes
+}
+
+// A command that is said to be in no run, and is in one, would be carried out twice.
+func TestNoIdOfARunIsUnknownHoweverManyCome(t *testing.T) {
+	dir := t.TempDir()
+	rng := rand.New(rand.NewPCG(1, 2))
+	var all []*sharedRun
+	var known *knownIDs
+	var hashes []uint64
+	first := journal.Position(1)
+	made := 0
+	for range 60 {
+		some := randomHashes(rng, 1+rng.IntN(2000))
+		r := runWith(t, dir, first, some)
+		first += journal.Position(len(some))
+		hashes, all = append(hashes, some...), append(all, r)
+		before := known
+		var err error
+		if known, err = known.with(r.run, all); err != nil {
+			t.Fatal(err)
+		}
+		if known != before {
+			made++
+		}
+		for _, h := range hashes {
+			if !known.mayHave(h) {
+				t.Fatalf("after %d runs, hash %x of one of them is not known", len(all), h)
+			}
+		}
+	}
+	if made < 4 || made > 12 || known.added > known.full {
+		t.Errorf("made %d times, has %d of %d", made, known.added, known.full)
+	}
+	// Retention lets runs go and others come: what is gone must not fill the memory.
+	for range 100 {
+		some := randomHashes(rng, 1000)
+		r := runWith(t, dir, first, some)
+		first += journal.Position(len(some))
+		all = append(all[1:], r)
+		var err error
+		if known, err = known.with(r.run, all); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := known.full; n > 3*60*1000 {
+		t.Errorf("made for %d ids though %d are left", n, 60*1000)
+	}
+}
+
+// Only the run's own filter and its pages can tell what was in it once it is written. Both must tell the same, which is
+// what a look for an id goes by.
+func TestAFilterTellsTheSameOfARunAsItsPages(t *testing.T) {
+	const enough = printsPerBucket << (knownHashBits - 16 - 1)
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, n := range []int{1, 339, 341, 100_000, enough - 1, enough, 2 * enough} {
+		r := runWith(t, t.TempDir(), 1, append(randomHashes(rng, n-1), 1<<64-1))
+		tell := func() (out []uint64) {
+			if err := r.shorts(func(some []uint64) { out = append(out, some...) }); err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		reads := &countingReads{file: r.file}
+		r.file = reads
+		filter := tell()
+		if byFilter := reads.n == 0; byFilter != (n >= enough) {
+			t.Errorf("%d ids: %d reads of its file", n, reads.n)
+		}
+		r.filter = runFilter{}
+		if pages := tell(); !slices.Equal(filter, pages) || len(pages) != n || !slices.IsSorted(pages) {
+			t.Errorf("%d ids: %d of the filter, %d of the pages", n, len(filter), len(pages))
+		}
+	}
+}
+
+type countingReads struct {
+	file
+	n int
+}
+
+func (f *countingReads) ReadAt(b []byte, at int64) (int, error) {
+	f.n++
+	return f.file.ReadAt(b, at)
+}
+
+// What can't be ruled out costs a look into every run.
+func TestNearlyAllIdsThatAreNotThereAreRuledOut(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	const ids = 1 << 20
+	k := newKnownIDs(ids)
+	wrong := func() float64 {
+		const looks = 200_000
+		n := 0
+		for range looks {
+			if k.mayHave(rng.Uint64()) {
+				n++
+			}
+		}
+		return float64(n) / looks
+	}
+	for full, most := range map[bool]float64{false: 0.005, true: 0.025} {
+		k.words = make([]uint64, len(k.words))
+		n := ids
+		if full {
+			n = k.full
+		}
+		for range n {
+			k.fill([]uint64{shortOf(rng.Uint64())})
+		}
+		if got := wrong(); got > most {
+			t.Errorf("full %t: one in %.0f is taken for one that is there", full, 1/got)
+		}
+	}
+	if k := newKnownIDs(1 << 30); 8*len(k.words) != knownBytesMax {
+		t.Errorf("%d bytes for a billion ids", 8*len(k.words))
+	}
+}
+
+// Filters must not outgrow their memory, and who has to do without one should find as few such runs as can be.
+func TestTheLargestRunsGoWithoutAFilterFirst(t *testing.T) {
+	var all []*sharedRun
+	for _, millions := range []int{40, 16, 16, 1, 1, 2, 1} {
+		all = append(all, &sharedRun{run: &run{count: millions * 1_000_000, filter: runFilter{buckets: []uint32{0}}}})
+	}
+	bytes := func() (sum int, without []int) {
+		for i, r := range all {
+			if r.filter.buckets == nil {
+				without = append(without, i)
+			} else {
+				sum += filterBytes(r.count)
+			}
+		}
+		return sum, without
+	}
+	if n, _ := bytes(); n <= filterBytesMax {
+		t.Fatalf("%d bytes are not too many", n)
+	}
+	filtered(all)
+	if n, without := bytes(); n > filterBytesMax || !slices.Equal(without, []int{0}) {
+		t.Errorf("%d bytes, without a filter are %v", n, without)
+	}
+}
+
+// A merge reads what was written long ago. What it can't read must not be left out.
+func TestAMergeOfADamagedRunFails(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	dir := t.TempDir()
+	var parts []*sharedRun
+	for i := range 3 {
+		parts = append(parts, runWith(t, dir, journal.Position(1+i*10_000), randomHashes(rng, 10_000)))
+	}
+	if _, err := mergeRuns(openDisk, dir, parts); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(parts[1].path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, harm := range map[string]func() error{
+		"a flipped bit": func() error {
+			b := slices.Clone(whole)
+			b[20*blockBytes+77] ^= 1
+			return os.WriteFile(parts[1].path, b, 0o600)
+		},
+		"cut off": func() error { return os.Truncate(parts[1].path, 12*blockBytes+5) },
+	} {
+		if err := harm(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := mergeRuns(openDisk, dir, parts); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), parts[1].path) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// Ids move from memory to a run, and from one run to another, while commands are repeated.
+func TestIdsAreFoundWhileTheyMove(t *testing.T) {
+	j := opened(t, t.TempDir(), often)
+	w := newWriter(t, j)
+	var upTo atomic.Int64
+	var mu sync.Mutex
+	var commands []ledger.Uint128
+	var group sync.WaitGroup
+	ctx, done := context.WithCancel(t.Context())
+	for i := range 2 {
+		group.Go(func() {
+			rng := rand.New(rand.NewPCG(9, uint64(i)))
+			for ctx.Err() == nil {
+				n := upTo.Load()
+				if n == 0 {
+					continue
+				}
+				mu.Lock()
+				command := commands[rng.Int64N(n)]
+				mu.Unlock()
+				j.Ahead([]ledger.Uint128{command}, []uint64{1})
+				if rec, err := j.FindCommand(command); err != nil || rec == nil {
+					t.Errorf("%+v: %v %v", command, rec, err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 2000 {
+		rec := w.append(1+uint64(i)%23, 0)
+		mu.Lock()
+		commands = append(commands, rec.Command)
+		mu.Unlock()
+		upTo.Add(1)
+		if i%5 == 0 {
+			w.flushed()
+		}
+	}
+	done()
+	group.Wait()
 }
 
 // A checkpoint that can't keep up must hold appends back rather than let memory grow.
@@ -664,10 +922,8 @@ func FuzzOpenRun(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for i := range uint64(3) {
-		if err := w.add(idEntry{i << 62, journal.Position(i + 1)}); err != nil {
-			f.Fatal(err)
-		}
+	if err := w.add([]idEntry{{0, 1}, {1 << 62, 2}, {2 << 62, 3}}); err != nil {
+		f.Fatal(err)
 	}
 	if _, err := w.finish(); err != nil {
 		f.Fatal(err)
@@ -692,10 +948,11 @@ func FuzzOpenRun(f *testing.F) {
 		for i := range uint64(4) {
 			_, _ = r.find(i<<62, nil)
 		}
-		all := runReader{run: r}
+		all := runReader{run: r, buf: make([]byte, blockBytes)}
 		for ok := true; ok && err == nil; {
-			_, ok, err = all.read()
+			ok, err = all.turn()
 		}
+		_ = r.shorts(func([]uint64) {})
 	})
 }
 
@@ -756,4 +1013,20 @@ func FuzzRows(f *testing.F) {
 			t.Fatalf("%x became %x", b, again)
 		}
 	})
+}
+
+// A directory of an earlier version must open: what is written today is what was written then.
+func TestTheFormOfARunIsWhatItWas(t *testing.T) {
+	hashes := make([]uint64, 5000)
+	for i := range hashes {
+		hashes[i] = mixed(uint64(i + 1))
+	}
+	r := runWith(t, t.TempDir(), 7, hashes)
+	b, err := os.ReadFile(r.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sum := crc32.Checksum(b, castagnoli); len(b) != 77_712 || sum != 0x890118b7 {
+		t.Errorf("%d bytes, sum %08x", len(b), sum)
+	}
 }

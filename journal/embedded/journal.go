@@ -4,11 +4,12 @@
 //
 // Behind the log is an index: what finds a record by its ids, where customers' counters stand, and their saved
 // states. Its newest part is in memory; checkpoint.go moves that to disk from time to time, so that opening
-// reads only the records behind the last checkpoint. ids.go and runs.go hold the ids, store.go the rest.
+// reads only the records behind the last checkpoint. ids.go, runs.go and known.go hold the ids, store.go the rest.
 //
 // Memory: about 130 bytes for each record since the last checkpoint but one, which is 500,000 to 1,000,000 records and
-// at most 3,000,000 (see crowdedAfter); 2.3 bytes for each older id until that is filterBytesMax, 0.02 beyond; 256 MB
-// for the store; tailBytesMax of records on disk; batchMax for those not there yet, twice; 100 bytes a segment.
+// at most 3,000,000 (see crowdedAfter); for each older id 1.3 to 2.7 bytes until that is knownBytesMax, with the one before
+// while another is made, 2.3 until that is filterBytesMax, and 0.02; 256 MB for the store; tailBytesMax of records on
+// disk; batchMax for those not there yet, twice; 100 bytes a segment.
 package embedded
 
 import (
@@ -55,6 +56,7 @@ type Options struct {
 	roomEvery time.Duration                              // zero: the constant
 	buffered  bool                                       // never write directly
 	longWrite int                                        // longWriteBytes, but for tests
+	merged    int                                        // runsMerged, but for tests
 }
 
 // Journal is a journal.Journal in a directory.
@@ -78,9 +80,10 @@ type Journal struct {
 	full     error // why the disk takes nothing more for now
 	closing  bool
 	stopping chan struct{} // closed when closing begins
-	epochs   map[uint16]uint64
+	epochs   epochs
 	heads    heads
 	tellers  journal.Tellers
+	asked    int      // records to come whose parties Ahead has asked for
 	admitted party    // admit's last, until something is appended; customer zero: none
 	parties  []party  // number's
 	read     []uint64 // noteRead's
@@ -145,11 +148,39 @@ func (j *Journal) Claim(shard uint16) (uint64, error) {
 	if j.full != nil {
 		return 0, fmt.Errorf("%w: %w", journal.ErrFull, j.full)
 	}
-	rec := journal.Record{Kind: journal.KindClaim, Shard: shard, Epoch: j.epochs[shard] + 1}
+	rec := journal.Record{Kind: journal.KindClaim, Shard: shard, Epoch: j.epochs.of(shard) + 1}
 	if err := j.append(&rec); err != nil {
 		return 0, err
 	}
 	return rec.Epoch, nil
+}
+
+// epochs are those of the shards, by number: every record asks for its shard's.
+type epochs []uint64
+
+func (e epochs) of(shard uint16) uint64 {
+	if int(shard) >= len(e) {
+		return 0
+	}
+	return e[shard]
+}
+
+func (e *epochs) set(shard uint16, epoch uint64) {
+	if n := int(shard) + 1; n > len(*e) {
+		*e = append(*e, make([]uint64, n-len(*e))...)
+	}
+	(*e)[shard] = epoch
+}
+
+// claimed are the epochs of the shards that have been claimed.
+func (e epochs) claimed() map[uint16]uint64 {
+	out := make(map[uint16]uint64)
+	for shard, epoch := range e {
+		if epoch > 0 {
+			out[uint16(shard)] = epoch
+		}
+	}
+	return out
 }
 
 func (j *Journal) usable() error {
@@ -176,7 +207,7 @@ func (j *Journal) admit(rec *journal.Record) error {
 	if err := j.usable(); err != nil {
 		return err
 	}
-	if epoch := j.epochs[rec.Shard]; rec.Epoch != epoch {
+	if epoch := j.epochs.of(rec.Shard); rec.Epoch != epoch {
 		return fmt.Errorf("%w: shard %d is in epoch %d, the record in %d", journal.ErrStale, rec.Shard, epoch, rec.Epoch)
 	}
 	head, err := j.admittedHead(rec.Customer)
@@ -215,6 +246,12 @@ func (j *Journal) Append(rec *journal.Record) error {
 
 // ahead asks for the memory that appending the record needs, whose places don't depend on each other. The lock is held.
 func (j *Journal) ahead(rec *journal.Record) {
+	j.recent.ahead(subjectHash(rec.Subject))
+	if j.asked > 0 {
+		j.asked--
+		return
+	}
+	j.recent.ahead(commandHash(rec.Command))
 	if j.admitted.customer != rec.Customer {
 		j.heads.ahead(rec.Customer)
 	}
@@ -223,8 +260,6 @@ func (j *Journal) ahead(rec *journal.Record) {
 			j.heads.ahead(c)
 		}
 	}
-	j.recent.ahead(commandHash(rec.Command))
-	j.recent.ahead(subjectHash(rec.Subject))
 }
 
 // append encodes the record into the active batch; the lock is held.
@@ -271,7 +306,7 @@ func (j *Journal) note(rec *journal.Record, parties []party) {
 	j.last = rec.Position
 	j.admitted = party{}
 	if rec.Kind == journal.KindClaim {
-		j.epochs[rec.Shard] = rec.Epoch
+		j.epochs.set(rec.Shard, rec.Epoch)
 		return
 	}
 	for i := range parties {

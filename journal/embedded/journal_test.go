@@ -274,7 +274,7 @@ func TestATornWriteLosesNothingThatWasAcknowledged(t *testing.T) {
 	safe := j.Last()
 	j.mu.Lock() // so that what follows goes out in one batch
 	for range 5 {
-		rec := &journal.Record{Kind: journal.KindClaim, Shard: 9, Epoch: j.epochs[9] + 1}
+		rec := &journal.Record{Kind: journal.KindClaim, Shard: 9, Epoch: j.epochs.of(9) + 1}
 		if err := j.append(rec); err != nil {
 			t.Fatal(err)
 		}

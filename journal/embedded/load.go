@@ -30,6 +30,9 @@ func open(dir string, options Options, write bool) (_ *Journal, err error) {
 	if options.open == nil {
 		options.open = openDisk
 	}
+	if options.merged == 0 {
+		options.merged = runsMerged
+	}
 	if options.longWrite == 0 {
 		options.longWrite = longWriteBytes
 	}
@@ -125,7 +128,7 @@ func (j *Journal) listSegments() error {
 
 // openIndex opens what checkpoints left. Without any, everything is read.
 func (j *Journal) openIndex() (err error) {
-	j.epochs, j.heads, j.runs = make(map[uint16]uint64), newHeads(), newRuns(nil)
+	j.epochs, j.heads, j.runs = nil, newHeads(), newRuns(nil, nil)
 	j.recent, j.emptied, j.frozen = newIDIndex(j.options.CheckpointEvery), newIDIndex(j.options.CheckpointEvery), nil
 	if j.store, err = openStore(j.dir, j.readOnly, j.hasRoom); err != nil {
 		return &indexError{err}
@@ -141,21 +144,25 @@ func (j *Journal) openIndex() (err error) {
 	}
 	j.index, j.from = state, max(state.from, 1)
 	j.tellers = state.tellers.Clone() // which may be written again as it is
-	if state.epochs != nil {
-		j.epochs = state.epochs
+	for shard, epoch := range state.epochs {
+		j.epochs.set(shard, epoch)
 	}
 	var all []*sharedRun
 	for _, name := range state.runs {
 		r, err := openRun(j.options.open, j.indexDir(), name)
 		if err != nil {
-			for _, opened := range all {
-				_ = opened.file.Close()
-			}
+			newRuns(all, nil).release()
 			return &indexError{err}
 		}
-		all = append(all, &sharedRun{run: j.filtered(all, r)})
+		all = append(all, &sharedRun{run: r})
+		filtered(all)
 	}
-	j.runs = newRuns(all)
+	known, err := knownOf(all)
+	if err != nil {
+		newRuns(all, nil).release()
+		return &indexError{err}
+	}
+	j.runs = newRuns(all, known)
 	if j.readOnly {
 		return nil
 	}

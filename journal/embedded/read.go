@@ -138,18 +138,21 @@ func (j *Journal) Ahead(commands []ledger.Uint128, customers []uint64) {
 	for _, customer := range customers {
 		j.heads.ahead(customer)
 	}
+	j.asked = len(commands)
+	recent, known := j.recent, j.runs.known
+	frozen := recent // most of the time
+	if j.frozen != nil {
+		frozen = j.frozen.ids
+	}
+	j.mu.Unlock()
 	for _, command := range commands {
 		hash := commandHash(command)
-		j.recent.ahead(hash)
-		if j.frozen != nil {
-			j.frozen.ids.ahead(hash)
+		known.ahead(hash)
+		recent.ahead(hash)
+		if frozen != recent {
+			frozen.ahead(hash)
 		}
 	}
-	runs := j.runs
-	runs.use()
-	j.mu.Unlock()
-	runs.ahead(commands)
-	runs.release()
 }
 
 // find reads the records noted under the hash. What retention let go is not found.
@@ -157,17 +160,11 @@ func (j *Journal) find(hash uint64, id ledger.Uint128, is func(*journal.Record) 
 	if id.IsZero() {
 		return nil, nil
 	}
-	j.mu.Lock()
-	positions := j.recent.find(hash, nil)
-	if j.frozen != nil {
-		positions = j.frozen.ids.find(hash, positions)
+	if !j.mayHave(hash) { // the usual case: a new command
+		return nil, nil
 	}
-	runs := j.runs
-	runs.use()
-	j.mu.Unlock()
-	defer runs.release()
-	positions, err := runs.find(hash, positions)
-	if err != nil || len(positions) == 0 { // the usual case: a new command
+	positions, err := j.positions(hash)
+	if err != nil {
 		return nil, err
 	}
 	slices.Sort(positions)
@@ -185,6 +182,32 @@ func (j *Journal) find(hash uint64, id ledger.Uint128, is func(*journal.Record) 
 		}
 	}
 	return out, nil
+}
+
+// mayHave reports false if nothing was noted under the hash.
+func (j *Journal) mayHave(hash uint64) bool {
+	j.mu.Lock()
+	if j.recent.mayHave(hash) || j.frozen != nil && j.frozen.ids.mayHave(hash) {
+		j.mu.Unlock()
+		return true
+	}
+	known := j.runs.known
+	j.mu.Unlock()
+	return known.mayHave(hash)
+}
+
+// positions are those noted under the hash.
+func (j *Journal) positions(hash uint64) ([]journal.Position, error) {
+	j.mu.Lock()
+	positions := j.recent.find(hash, nil)
+	if j.frozen != nil {
+		positions = j.frozen.ids.find(hash, positions)
+	}
+	runs := j.runs
+	runs.use()
+	j.mu.Unlock()
+	defer runs.release()
+	return runs.find(hash, positions)
 }
 
 // get returns a copy of the record at a position that has been given out, and its links.

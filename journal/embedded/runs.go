@@ -11,9 +11,7 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"github.com/suanpan-bank/suanpan/internal/prefetch"
 	"github.com/suanpan-bank/suanpan/journal"
-	"github.com/suanpan-bank/suanpan/ledger"
 )
 
 // A run is a file with the ids of a range of positions, sorted by hash. A checkpoint writes one; when runsMerged of
@@ -24,9 +22,9 @@ import (
 //	tail     of each page the first hash (8); the filter: of each bucket where its prints begin (4), of each id a
 //	         print (2); CRC-32C (4)
 //
-// The filter answers for an id that is not there, nearly always the case for a new command, with two looks into
-// memory: ids fall into buckets of about printsPerBucket by the first bits of their hash, and the next 16 bits
-// are the print. One look in 5,000 is wrong and costs the reading of a page.
+// The filter answers for an id that is not there with two looks into memory: ids fall into buckets of about
+// printsPerBucket by the first bits of their hash, and the next 16 bits are the print. One look in 5,000 is wrong and
+// costs the reading of a page. Whether an id is in any run at all says knownIDs.
 const (
 	runMagic        = "SUANPANI"
 	runVersion      = 1
@@ -35,9 +33,11 @@ const (
 	runEntryBytes   = 12
 	runPageSummed   = blockBytes - 4
 	printsPerBucket = 12
-	runsMerged      = 8
-	// filterBytesMax bounds the memory of all filters. Runs beyond it are asked with a read.
-	filterBytesMax = 256 << 20
+	// runsMerged is how many gather. How many there are costs nothing while knownIDs answers, and merging is what it costs to
+	// have few: with 16 an id is written twice until there are 256 million.
+	runsMerged = 16
+	// filterBytesMax bounds the memory of all runs' filters. The largest runs are asked with a read beyond it.
+	filterBytesMax = 160 << 20
 )
 
 // runName is what the index remembers of a run.
@@ -53,15 +53,25 @@ func (n runName) path(dir string) string {
 // run is an open one.
 type run struct {
 	runName
-	path    string
-	file    file
-	count   int
-	fences  []uint64 // first hash of each page
-	buckets []uint32 // nil: no filter in memory
+	path   string
+	file   file
+	count  int
+	fences []uint64  // first hash of each page
+	filter runFilter // the checkpointer's; who looks for an id finds it in runs
+}
+
+// runFilter is a run's filter in memory.
+type runFilter struct {
+	bits    uint     // of a hash to its bucket
+	buckets []uint32 // where its prints begin, and the end of all; nil: there is no filter in memory
 	prints  []uint16
 }
 
-func bucketBits(count int) int { return bits.Len(uint(count / printsPerBucket)) }
+func newRunFilter(count int) runFilter {
+	return runFilter{bits: bucketBits(count), buckets: make([]uint32, 1<<bucketBits(count)+1), prints: make([]uint16, count)}
+}
+
+func bucketBits(count int) uint { return uint(bits.Len(uint(count / printsPerBucket))) }
 
 func filterBytes(count int) int { return 4*(1<<bucketBits(count)+1) + 2*count }
 
@@ -69,15 +79,19 @@ func runPages(count int) int { return (count + runPageEntries - 1) / runPageEntr
 
 // runWriter makes a run from entries in order.
 type runWriter struct {
-	run
-	out     []byte // pages not written yet
+	*run
+	out     []byte // pages not written yet, and what there is of the next one
 	written int64
 	added   int
 	inPage  int
 	err     error
 }
 
-const runWriteBytes = 64 * blockBytes
+// How much of a run is written and read at once. A merge reads many.
+const (
+	runWriteBytes = 64 * blockBytes
+	runReadBytes  = 16 * blockBytes
+)
 
 func newRunWriter(open func(string, int) (file, error), dir string, name runName, count int) (*runWriter, error) {
 	path := name.path(dir)
@@ -85,59 +99,65 @@ func newRunWriter(open func(string, int) (file, error), dir string, name runName
 	if err != nil {
 		return nil, fmt.Errorf("journal: index: %w", err)
 	}
-	w := &runWriter{run: run{
-		runName: name, path: path, file: f, count: count,
-		fences: make([]uint64, 0, runPages(count)), buckets: make([]uint32, 1<<bucketBits(count)+1), prints: make([]uint16, 0, count),
+	w := &runWriter{run: &run{
+		runName: name, path: path, file: f, count: count, fences: make([]uint64, 0, runPages(count)), filter: newRunFilter(count),
 	}}
-	header := make([]byte, blockBytes)
+	header := make([]byte, blockBytes, runWriteBytes)
 	copy(header, runMagic)
 	binary.LittleEndian.PutUint32(header[8:], runVersion)
 	binary.LittleEndian.PutUint64(header[16:], uint64(name.first))
 	binary.LittleEndian.PutUint64(header[24:], uint64(name.last))
 	binary.LittleEndian.PutUint64(header[32:], uint64(count))
 	binary.LittleEndian.PutUint32(header[runHeaderSummed:], crc32.Checksum(header[:runHeaderSummed], castagnoli))
-	w.out = append(make([]byte, 0, runWriteBytes+blockBytes), header...)
+	w.out = header
 	return w, nil
 }
 
-func (w *runWriter) add(e idEntry) error {
-	if w.inPage == 0 {
-		w.out = append(w.out, make([]byte, blockBytes)...)
-		w.fences = append(w.fences, e.hash)
+// add takes the next entries.
+func (w *runWriter) add(entries []idEntry) error {
+	if w.added+len(entries) > w.count {
+		return fmt.Errorf("more than %d ids", w.count)
 	}
-	at := w.out[len(w.out)-blockBytes+w.inPage*runEntryBytes:]
-	binary.LittleEndian.PutUint64(at, e.hash)
-	binary.LittleEndian.PutUint32(at[8:], uint32(e.position-w.first))
-	bucket, print := bucketOf(e.hash, w.count)
-	w.buckets[bucket+1]++ // a count until finish
-	w.prints = append(w.prints, print)
-	w.added++
-	if w.inPage++; w.inPage == runPageEntries {
-		w.sealPage()
+	for len(entries) > 0 && w.err == nil {
+		if w.inPage == 0 {
+			if len(w.out) == cap(w.out) {
+				w.flush()
+			}
+			w.out = w.out[:len(w.out)+blockBytes]
+			w.fences = append(w.fences, entries[0].hash)
+		}
+		n := min(len(entries), runPageEntries-w.inPage)
+		page := w.out[len(w.out)-blockBytes:]
+		at, prints := page[w.inPage*runEntryBytes:], w.filter.prints[w.added:w.added+n]
+		for i, e := range entries[:n] {
+			binary.LittleEndian.PutUint64(at, e.hash)
+			binary.LittleEndian.PutUint32(at[8:], uint32(e.position-w.first))
+			at = at[runEntryBytes:]
+			w.filter.buckets[e.hash>>(64-w.filter.bits)+1]++ // a count until finish
+			prints[i] = uint16(e.hash << w.filter.bits >> 48)
+		}
+		entries = entries[n:]
+		w.added += n
+		if w.inPage += n; w.inPage == runPageEntries {
+			w.sealPage()
+		}
 	}
 	return w.err
 }
 
-func bucketOf(hash uint64, count int) (bucket int, print uint16) {
-	n := bucketBits(count)
-	return int(hash >> (64 - n)), uint16(hash << n >> 48)
-}
-
 func (w *runWriter) sealPage() {
 	page := w.out[len(w.out)-blockBytes:]
+	clear(page[w.inPage*runEntryBytes : runPageSummed])
 	binary.LittleEndian.PutUint32(page[runPageSummed:], crc32.Checksum(page[:runPageSummed], castagnoli))
 	w.inPage = 0
-	if len(w.out) >= runWriteBytes {
-		w.flush()
-	}
 }
 
 func (w *runWriter) flush() {
 	if w.err == nil {
 		_, w.err = w.file.WriteAt(w.out, w.written)
 		w.written += int64(len(w.out))
-		w.out = w.out[:0]
 	}
+	w.out = w.out[:0]
 }
 
 // finish makes the run durable, but for its name in the directory.
@@ -145,20 +165,15 @@ func (w *runWriter) finish() (*run, error) {
 	if w.inPage > 0 {
 		w.sealPage()
 	}
-	for i := 1; i < len(w.buckets); i++ {
-		w.buckets[i] += w.buckets[i-1]
+	w.flush()
+	buckets := w.filter.buckets
+	for i := 1; i < len(buckets); i++ {
+		buckets[i] += buckets[i-1]
 	}
-	from := len(w.out)
-	for _, fence := range w.fences {
-		w.out = binary.LittleEndian.AppendUint64(w.out, fence)
-	}
-	for _, begin := range w.buckets {
-		w.out = binary.LittleEndian.AppendUint32(w.out, begin)
-	}
-	for _, print := range w.prints {
-		w.out = binary.LittleEndian.AppendUint16(w.out, print)
-	}
-	w.out = binary.LittleEndian.AppendUint32(w.out, crc32.Checksum(w.out[from:], castagnoli))
+	sum := writeTail(w, 0, w.fences)
+	sum = writeTail(w, sum, buckets)
+	sum = writeTail(w, sum, w.filter.prints)
+	w.out = binary.LittleEndian.AppendUint32(w.out, sum)
 	w.flush()
 	if w.err == nil && w.added != w.count {
 		w.err = fmt.Errorf("%d ids of %d", w.added, w.count)
@@ -169,7 +184,17 @@ func (w *runWriter) finish() (*run, error) {
 	if w.err != nil {
 		return nil, errors.Join(fmt.Errorf("journal: write %s: %w", w.path, w.err), w.file.Close())
 	}
-	return &w.run, nil
+	return w.run, nil
+}
+
+// writeTail writes values of the tail and returns its checksum with them.
+func writeTail[T uint16 | uint32 | uint64](w *runWriter, sum uint32, values []T) uint32 {
+	for some := range slices.Chunk(values, runWriteBytes/8) {
+		w.out, _ = binary.Append(w.out[:0], binary.LittleEndian, some)
+		sum = crc32.Update(sum, castagnoli, w.out)
+		w.flush()
+	}
+	return sum
 }
 
 // openRun opens a run and reads its tail.
@@ -231,17 +256,18 @@ func (r *run) read() error {
 		r.fences[i] = binary.LittleEndian.Uint64(tail[8*i:])
 	}
 	tail = tail[8*len(r.fences):]
-	r.buckets, r.prints = make([]uint32, 1<<bucketBits(r.count)+1), make([]uint16, r.count)
-	for i := range r.buckets {
-		r.buckets[i] = binary.LittleEndian.Uint32(tail[4*i:])
-		if int(r.buckets[i]) > r.count || i > 0 && r.buckets[i] < r.buckets[i-1] {
+	filter := newRunFilter(r.count)
+	for i := range filter.buckets {
+		filter.buckets[i] = binary.LittleEndian.Uint32(tail[4*i:])
+		if int(filter.buckets[i]) > r.count || i > 0 && filter.buckets[i] < filter.buckets[i-1] {
 			return r.damaged(at, "the filter's buckets are not in order")
 		}
 	}
-	tail = tail[4*len(r.buckets):]
-	for i := range r.prints {
-		r.prints[i] = binary.LittleEndian.Uint16(tail[2*i:])
+	tail = tail[4*len(filter.buckets):]
+	for i := range filter.prints {
+		filter.prints[i] = binary.LittleEndian.Uint16(tail[2*i:])
 	}
+	r.filter = filter
 	return nil
 }
 
@@ -253,47 +279,72 @@ type prints struct {
 	all   bool // there is no filter
 }
 
-func (r *run) bucket(hash uint64) prints {
-	if r.buckets == nil {
+func (f *runFilter) bucket(hash uint64) prints {
+	if f.buckets == nil {
 		return prints{all: true}
 	}
-	bucket, print := bucketOf(hash, r.count)
-	return prints{rest: r.prints[r.buckets[bucket]:r.buckets[bucket+1]], first: ^print, want: print}
+	bucket, print := hash>>(64-f.bits), uint16(hash<<f.bits>>48)
+	return prints{rest: f.prints[f.buckets[bucket]:f.buckets[bucket+1]], first: ^print, want: print}
 }
 
 func (p *prints) mayHave() bool { return p.all || p.first == p.want || slices.Contains(p.rest, p.want) }
 
-// page reads the entries of a page.
-func (r *run) page(i int, buf, out []byte) ([]byte, error) {
+// pages reads pages from the i-th on, at most as many as there is room for.
+func (r *run) pages(i int, buf []byte) ([]byte, error) {
 	at := int64(1+i) * blockBytes
-	page, err := readFull(r.file, buf[:blockBytes], at)
+	n := min(len(buf), (len(r.fences)-i)*blockBytes)
+	pages, err := readFull(r.file, buf[:n], at)
 	if err != nil {
 		return nil, fmt.Errorf("journal: read %s at offset %d: %w", r.path, at, err)
 	}
-	if len(page) < blockBytes || crc32.Checksum(page[:runPageSummed], castagnoli) != binary.LittleEndian.Uint32(page[runPageSummed:]) {
-		return nil, r.damaged(at, "checksum of a page of ids")
+	if len(pages) < n {
+		return nil, r.damaged(at, "pages of ids are cut off")
 	}
-	return append(out, page[:runEntryBytes*min(runPageEntries, r.count-i*runPageEntries)]...), nil
+	return pages, nil
 }
 
-// entryAt reads one entry of a page.
-func (r *run) entryAt(page []byte, i int) idEntry {
-	at := page[i*runEntryBytes:]
-	return idEntry{binary.LittleEndian.Uint64(at), r.first + journal.Position(binary.LittleEndian.Uint32(at[8:]))}
+// entries are those of the i-th page.
+func (r *run) entries(i int, page []byte) ([]byte, error) {
+	if crc32.Checksum(page[:runPageSummed], castagnoli) != binary.LittleEndian.Uint32(page[runPageSummed:]) {
+		return nil, r.damaged(int64(1+i)*blockBytes, "checksum of a page of ids")
+	}
+	return page[:runEntryBytes*min(runPageEntries, r.count-i*runPageEntries)], nil
+}
+
+// entryOf reads the first of some entries.
+func (r *run) entryOf(entries []byte) idEntry {
+	return idEntry{binary.LittleEndian.Uint64(entries), r.first + journal.Position(binary.LittleEndian.Uint32(entries[8:]))}
+}
+
+// pageOf is the first page that does not begin below the hash. Hashes are even, so that it is near where it would be if
+// they were quite so.
+func (r *run) pageOf(hash uint64) int {
+	const pagesNear = 8
+	guess, _ := bits.Mul64(hash, uint64(len(r.fences)))
+	from, to := int(guess), int(guess)
+	for step := pagesNear; from > 0 && r.fences[from] >= hash; step *= 2 {
+		from = max(from-step, 0)
+	}
+	for step := pagesNear; to < len(r.fences) && r.fences[to] < hash; step *= 2 {
+		to = min(to+step, len(r.fences))
+	}
+	i, _ := slices.BinarySearch(r.fences[from:to], hash)
+	return from + i
 }
 
 // find reads the positions under the hash and appends them.
 func (r *run) find(hash uint64, out []journal.Position) ([]journal.Position, error) {
-	i, _ := slices.BinarySearch(r.fences, hash)
-	var buf [blockBytes]byte
-	var page []byte
-	for i = max(i-1, 0); i < len(r.fences) && r.fences[i] <= hash; i++ { // equal hashes may begin on the page before
-		var err error
-		if page, err = r.page(i, buf[:], page[:0]); err != nil {
+	buf := make([]byte, blockBytes)
+	for i := max(r.pageOf(hash)-1, 0); i < len(r.fences) && r.fences[i] <= hash; i++ { // equal hashes may begin on the page before
+		page, err := r.pages(i, buf)
+		if err != nil {
 			return out, err
 		}
-		for k := range len(page) / runEntryBytes {
-			if e := r.entryAt(page, k); e.hash == hash {
+		if page, err = r.entries(i, page); err != nil {
+			return out, err
+		}
+		for ; len(page) > 0; page = page[runEntryBytes:] {
+			if e := r.entryOf(page); e.hash == hash {
 				out = append(out, e.position)
 			}
 		}
@@ -301,72 +352,110 @@ func (r *run) find(hash uint64, out []journal.Position) ([]journal.Position, err
 	return out, nil
 }
 
+// shorts calls each with what knownIDs looks at of all hashes, some at a time and in order. The filter tells them, if it
+// has enough buckets.
+func (r *run) shorts(each func(some []uint64)) error {
+	memory := make([]uint64, 0, 2*runPageEntries)
+	some := memory
+	if f := &r.filter; f.buckets != nil && f.bits+16 >= knownHashBits {
+		for bucket := range len(f.buckets) - 1 {
+			for _, print := range f.prints[f.buckets[bucket]:f.buckets[bucket+1]] {
+				if some = append(some, (uint64(bucket)<<16|uint64(print))>>(f.bits+16-knownHashBits)); len(some) == cap(some) {
+					each(some)
+					some = memory
+				}
+			}
+		}
+		each(some)
+		return nil
+	}
+	all := runReader{run: r, buf: make([]byte, runReadBytes)}
+	for {
+		if ok, err := all.turn(); !ok || err != nil {
+			return err
+		}
+		some = memory
+		for ; len(all.page) > 0; all.page = all.page[runEntryBytes:] {
+			some = append(some, shortOf(r.entryOf(all.page).hash))
+		}
+		each(some)
+	}
+}
+
 // runReader reads a run's entries in order.
 type runReader struct {
 	*run
-	next int // page
-	page []byte
-	buf  [blockBytes]byte
+	next  int    // page
+	pages []byte // read, from that on
+	page  []byte // entries that come next
+	buf   []byte
 }
 
-// read goes on to the next entry; false at the end.
-func (r *runReader) read() (e idEntry, ok bool, err error) {
-	if len(r.page) == 0 {
-		if r.next == len(r.fences) {
-			return e, false, nil
-		}
-		if r.page, err = r.run.page(r.next, r.buf[:], r.page[:0]); err != nil {
-			return e, false, err
-		}
-		r.next++
+// turn goes on to the next page; false: there is none.
+func (r *runReader) turn() (ok bool, err error) {
+	if r.next == len(r.fences) {
+		return false, nil
 	}
-	e = r.entryAt(r.page, 0)
-	r.page = r.page[runEntryBytes:]
-	return e, true, nil
+	if len(r.pages) == 0 {
+		if r.pages, err = r.run.pages(r.next, r.buf); err != nil {
+			return false, err
+		}
+	}
+	if r.page, err = r.entries(r.next, r.pages[:blockBytes]); err != nil {
+		return false, err
+	}
+	r.next++
+	r.pages = r.pages[blockBytes:]
+	return true, nil
 }
 
-// mergeRuns makes one run of neighbours.
+// upTo appends the entries that come next and whose hashes are not above the last.
+func (r *runReader) upTo(last uint64, out []idEntry) ([]idEntry, error) {
+	for {
+		for ; len(r.page) > 0; r.page = r.page[runEntryBytes:] {
+			e := r.entryOf(r.page)
+			if e.hash > last {
+				return out, nil
+			}
+			out = append(out, e)
+		}
+		if ok, err := r.turn(); !ok || err != nil {
+			return out, err
+		}
+	}
+}
+
+// mergedAtOnce is about how many entries of all runs are put in order together: they stay in a processor's cache.
+const mergedAtOnce = 1024
+
+// mergeRuns makes one run of neighbours. Hashes are even, so the entries between two of them are put in order by themselves,
+// which is cheaper than to ask for each which run has the least.
 func mergeRuns(open func(string, int) (file, error), dir string, parts []*sharedRun) (*run, error) {
 	name := runName{first: parts[0].first, last: parts[len(parts)-1].last, level: parts[0].level + 1}
 	count := 0
 	readers := make([]runReader, len(parts))
-	heads := make([]idEntry, len(parts))
 	for i, part := range parts {
 		count += part.count
-		readers[i].run = part.run
+		readers[i] = runReader{run: part.run, buf: make([]byte, runReadBytes)}
 	}
 	w, err := newRunWriter(open, dir, name, count)
 	if err != nil {
 		return nil, err
 	}
-	step := func(i int) error {
-		e, ok, err := readers[i].read()
-		if !ok {
-			heads[i] = idEntry{} // position zero: at its end
-		} else {
-			heads[i] = e
-		}
-		return err
-	}
-	for i := range readers {
-		err = errors.Join(err, step(i))
-	}
-	for range count {
-		least := -1
-		for i, e := range heads { // equal hashes: the earlier run has the earlier positions
-			if e.position != 0 && (least < 0 || e.hash < heads[least].hash) {
-				least = i
+	rangeBits := bits.Len(uint(count / mergedAtOnce))
+	var some, sorted []idEntry
+	for i := range uint64(1) << rangeBits {
+		some = some[:0]
+		last := (i+1)<<(64-rangeBits) - 1
+		for k := range readers { // equal hashes: the earlier run has the earlier positions
+			if some, err = readers[k].upTo(last, some); err != nil {
+				return nil, errors.Join(err, w.file.Close())
 			}
 		}
-		if least < 0 || err != nil {
-			break
+		sorted = sortEntries(some, sorted, rangeBits)
+		if err := w.add(sorted); err != nil {
+			return nil, errors.Join(fmt.Errorf("journal: write %s: %w", w.path, err), w.file.Close())
 		}
-		if err = w.add(heads[least]); err == nil {
-			err = step(least)
-		}
-	}
-	if err != nil {
-		return nil, errors.Join(err, w.file.Close())
 	}
 	return w.finish()
 }
@@ -374,8 +463,10 @@ func mergeRuns(open func(string, int) (file, error), dir string, parts []*shared
 // runs are all runs at one time, in order of position. Readers hold on to it while they read; a run's file is
 // closed with the last runs that has it.
 type runs struct {
-	all   []*sharedRun
-	users atomic.Int32
+	all     []*sharedRun
+	filters []runFilter // of all
+	known   *knownIDs   // nil: there are no ids
+	users   atomic.Int32
 }
 
 type sharedRun struct {
@@ -384,11 +475,12 @@ type sharedRun struct {
 }
 
 // newRuns holds the runs for its owner.
-func newRuns(all []*sharedRun) *runs {
-	rs := &runs{all: all}
+func newRuns(all []*sharedRun, known *knownIDs) *runs {
+	rs := &runs{all: all, known: known}
 	rs.users.Store(1)
 	for _, r := range all {
 		r.holders.Add(1)
+		rs.filters = append(rs.filters, r.filter)
 	}
 	return rs
 }
@@ -409,10 +501,13 @@ func (rs *runs) release() {
 // find appends the positions under the hash. What the filters say of it lies in two places of memory for each run; all
 // of the first are read, then all of the second, because reads that don't depend on each other go on at once.
 func (rs *runs) find(hash uint64, out []journal.Position) ([]journal.Position, error) {
+	if !rs.known.mayHave(hash) {
+		return out, nil
+	}
 	var memory [runsUsual]prints
 	buckets := memory[:0]
-	for _, r := range rs.all {
-		buckets = append(buckets, r.bucket(hash))
+	for i := range rs.filters {
+		buckets = append(buckets, rs.filters[i].bucket(hash))
 	}
 	for i := range buckets {
 		if b := &buckets[i]; len(b.rest) > 0 {
@@ -431,33 +526,8 @@ func (rs *runs) find(hash uint64, out []journal.Position) ([]journal.Position, e
 	return out, nil
 }
 
-// ahead asks for the memory in which find looks: the places of all buckets first, because what lies there says where
-// their prints are.
-func (rs *runs) ahead(commands []ledger.Uint128) {
-	for _, r := range rs.all {
-		if r.buckets == nil {
-			continue
-		}
-		for _, command := range commands {
-			bucket, _ := bucketOf(commandHash(command), r.count)
-			prefetch.Line(&r.buckets[bucket])
-		}
-	}
-	for _, r := range rs.all {
-		if r.buckets == nil {
-			continue
-		}
-		for _, command := range commands {
-			bucket, _ := bucketOf(commandHash(command), r.count)
-			if begin := r.buckets[bucket]; begin < r.buckets[bucket+1] {
-				prefetch.Line(&r.prints[begin])
-			}
-		}
-	}
-}
-
-// runsUsual is how many runs there are at most up to a billion records, with checkpoints as usual.
-const runsUsual = 4 * runsMerged
+// runsUsual is how many runs there are at most up to a hundred million records, with checkpoints as usual.
+const runsUsual = 2 * runsMerged
 
 func (rs *runs) names() []runName {
 	var out []runName
