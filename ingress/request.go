@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -14,7 +15,6 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/suanpan-bank/suanpan/bank"
-	"github.com/suanpan-bank/suanpan/internal/digest"
 )
 
 // operation is a POST that carries one command, alone or in a batch.
@@ -283,15 +283,15 @@ func fillIn[K string | []byte](room *[encodingUsual]byte, call *bank.Call, opera
 	if err != nil {
 		return &problem{code: codeInternal}
 	}
-	id, body := digest.Halves(scoped, asked)
-	call.Key, call.Body = number(id), number(body)
+	call.Key, call.Body = half(scoped), half(asked)
 	call.Bytes = len(asked) - head
 	return nil
 }
 
-// number is half of a SHA-256 as a number.
-func number(half digest.Half) bank.U128 {
-	return bank.U128{Lo: binary.LittleEndian.Uint64(half[:]), Hi: binary.LittleEndian.Uint64(half[8:])}
+// half is half of a SHA-256.
+func half(of []byte) bank.U128 {
+	sum := sha256.Sum256(of)
+	return bank.U128{Lo: binary.LittleEndian.Uint64(sum[:]), Hi: binary.LittleEndian.Uint64(sum[8:])}
 }
 
 // encodings are where fill encodes; a command that is larger than usual takes memory of its own.
