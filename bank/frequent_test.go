@@ -150,7 +150,11 @@ func TestStatesAreStoredAsTheGeneralEncoderWould(t *testing.T) {
 			t.Fatalf("%+v %+v\ngot  %x %v\nwant %x %v", s.Customer, s.Desk, got, err, want, err2)
 		}
 	})
-	if plain < 10 || unusual < 10 {
+	enough := 10
+	if testing.Short() { // draws 20
+		enough = 1
+	}
+	if plain < enough || unusual < enough {
 		t.Errorf("%d plain states and %d others are not enough", plain, unusual)
 	}
 }

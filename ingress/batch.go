@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/valyala/fasthttp"
 
@@ -20,7 +21,35 @@ const (
 )
 
 type batchRequest struct {
-	Operations []batchOperation `json:"operations"`
+	Operations boundedOperations `json:"operations"`
+}
+
+// boundedOperations keeps one more than there may be, which says that there are too many: in a body of the size that is
+// allowed there could be a million.
+type boundedOperations []batchOperation
+
+// UnmarshalJSONFrom implements json.UnmarshalerFrom.
+func (o *boundedOperations) UnmarshalJSONFrom(d *jsontext.Decoder) error {
+	if d.PeekKind() != '[' { // null, or an error that says so
+		return json.UnmarshalDecode(d, (*[]batchOperation)(o))
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return err
+	}
+	for d.PeekKind() != ']' {
+		if len(*o) > BatchMax {
+			if err := d.SkipValue(); err != nil {
+				return err
+			}
+			continue
+		}
+		*o = append(*o, batchOperation{})
+		if err := json.UnmarshalDecode(d, &(*o)[len(*o)-1]); err != nil {
+			return err
+		}
+	}
+	_, err := d.ReadToken()
+	return err
 }
 
 type batchOperation struct {

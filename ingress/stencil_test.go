@@ -166,6 +166,33 @@ func TestABatchThatIsTooLongIsNotKept(t *testing.T) {
 	}
 }
 
+// A body of the size that is allowed may hold a million operations of two bytes.
+func TestABatchThatIsNotPlainIsBoundedToo(t *testing.T) {
+	for _, c := range []struct {
+		operations string
+		kept       int
+		code       string
+	}{
+		{strings.Repeat(`{},`, BatchMax+50) + `{}`, BatchMax + 1, ""},
+		{strings.Repeat(`{},`, BatchMax-1) + `{}`, BatchMax, ""},
+		{`{},`, 2, codeBody},
+		{`{},{"path":1}`, 2, codeFieldType},
+		{`{},{"paths":""}`, 2, codeFieldName},
+	} {
+		var in batchRequest
+		p := decode([]byte(`{"operations":[`+c.operations+`]}`), &in)
+		if len(in.Operations) != c.kept || (p == nil) != (c.code == "") || p != nil && p.code != c.code {
+			t.Errorf("%.40s: %d kept, %+v", c.operations, len(in.Operations), p)
+		}
+	}
+	for body, code := range map[string]string{`{"operations":null}`: "", `{"operations":{}}`: codeFieldType} {
+		var in batchRequest
+		if p := decode([]byte(body), &in); (p == nil) != (code == "") || p != nil && (p.code != code || p.field != "operations") {
+			t.Errorf("%s: %+v", body, p)
+		}
+	}
+}
+
 // A length or a number that is written with more bytes than it needs is read the same.
 func TestAStencilInProtobufKeepsItsSizes(t *testing.T) {
 	s := fuzzedServer()
