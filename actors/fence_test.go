@@ -94,6 +94,30 @@ func TestAPaymentOfTheCutsRoundIsDecidedAnew(t *testing.T) {
 	}
 }
 
+// What is decided together is decided at one time, and what comes later at a later one.
+func TestDecisionsOfARoundAreOfOneMoment(t *testing.T) {
+	looks := 0
+	o := openOffice(t, newMemoryJournal(), func(options *Options) {
+		options.Clock = func() time.Time {
+			if !calledBy("decide") {
+				return testClock()
+			}
+			looks++
+			return testClock().Add(time.Duration(looks) * time.Second)
+		}
+	})
+	o.openDay(dayD)
+	a, b, c := o.customer("a", 1000), o.customer("b", 1000), o.customer("c", 0)
+	o.idle()
+	before := looks
+	first, second := o.call(&bank.TransferInternal{Payer: a, Payee: c, AmountFen: 1}), o.call(&bank.TransferInternal{Payer: b, Payee: c, AmountFen: 2})
+	o.inOneRound(first, second)
+	third := o.do(&bank.TransferInternal{Payer: a, Payee: c, AmountFen: 3})
+	if first.Receipt.Time != second.Receipt.Time || third.Time != first.Receipt.Time+int64(time.Second) || looks != before+2 {
+		t.Errorf("%d looks; decided at %d, %d and %d", looks-before, first.Receipt.Time, second.Receipt.Time, third.Time)
+	}
+}
+
 // calledBy reports whether a method of this name is among the callers.
 func calledBy(method string) bool {
 	places := make([]uintptr, 16)
