@@ -269,6 +269,22 @@ func TestASnapshotDoesNotCountBeforeTheLogIsDurable(t *testing.T) {
 	}
 }
 
+// The rows that fill a run of the index by field may be written last. Who has closed an engine may open the directory again,
+// or remove it.
+func TestNothingIsWrittenBehindAClosedEngine(t *testing.T) {
+	e, _ := attach(t, t.TempDir())
+	openAccounts(t, e, 1000)
+	newPayments(1000).run(t, e, runRows, blockRows)
+	if err := e.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e.fields.mu.Lock()
+	defer e.fields.mu.Unlock()
+	if e.fields.filled != runRows || e.fields.building {
+		t.Errorf("%d rows are in the index, and it works on: %t", e.fields.filled, e.fields.building)
+	}
+}
+
 // A process may die between its snapshot's counting and the removal of the one before.
 func TestASnapshotThatANewerOneReplacedGoesWithTheNextStart(t *testing.T) {
 	dir := t.TempDir()

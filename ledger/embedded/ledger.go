@@ -145,11 +145,17 @@ func (e *Engine) Close() error {
 	if e.log != nil {
 		errs = append(errs, e.closeLog())
 	}
-	errs = append(errs, e.fields.close())
-	if e.store != nil {
-		errs = append(errs, e.store.close())
+	return errors.Join(append(errs, e.closeFiles())...)
+}
+
+// closeFiles ends what is written behind, in the order in which one hands over to the other: rows to the index by field, which may
+// begin another run for the last of them. The directory is let go of when all has ended.
+func (e *Engine) closeFiles() error {
+	if e.store == nil {
+		return e.fields.close()
 	}
-	return errors.Join(errs...)
+	e.store.drain()
+	return errors.Join(e.fields.close(), e.store.close())
 }
 
 // enter refuses calls that can't be served. A context that has ended refuses before anything is

@@ -26,7 +26,7 @@ func Attach(dir string, options Options) (e *Engine, mark uint64, err error) {
 	e = &Engine{options: options, store: s, fields: newFields(dir), accountIDs: index{roomy: true}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, e.fields.close(), s.close())
+			err = errors.Join(err, e.closeFiles())
 			e = nil
 		}
 	}()

@@ -185,11 +185,16 @@ func (s *store) settled() error {
 	return err
 }
 
-func (s *store) close() error {
+// drain ends the writing of rows, when all that was to be written is.
+func (s *store) drain() {
 	close(s.jobs)
 	<-s.ended
 	close(s.fresh)
 	<-s.warmed
+}
+
+// close closes the files, which nobody uses any more, and lets go of the directory.
+func (s *store) close() error {
 	errs := []error{s.fault}
 	for _, f := range s.files {
 		errs = append(errs, f.disk.Close())
