@@ -377,9 +377,6 @@ func (a *customerActor) apply(d *draft) {
 func (a *customerActor) refused(req *Request, d *draft, err error) bool {
 	d.release()
 	if errors.Is(err, errDateClosed) {
-		if r := a.node.shards[a.shard].round; r != nil {
-			r.at = moment{}
-		}
 		return a.decide(req)
 	}
 	if errors.Is(err, journal.ErrStale) {

@@ -119,7 +119,9 @@ func (p *pipeline) commit(d *draft) error {
 
 // commitAll is commit for each draft, in order; its error is in the draft.
 func (p *pipeline) commitAll(drafts []*draft) {
-	lookAhead(drafts)
+	if len(drafts) > 1 {
+		lookAhead(drafts)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ledger != nil && len(drafts) > 1 {

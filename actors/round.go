@@ -42,10 +42,10 @@ func (n *Node) moment() moment {
 	return moment{today, n.options.Clock()}
 }
 
-// moment of the next decision, one for some that follow each other within a part of a millisecond: asking for it takes as long as
-// a fiftieth of each.
+// moment of the next decision, one for some that follow each other within a part of a millisecond, unless the date ends meanwhile:
+// asking the clock takes as long as a fiftieth of each.
 func (r *round) moment(n *Node) moment {
-	if r.at.now.IsZero() {
+	if r.at.now.IsZero() || r.at.today != n.Today() {
 		r.at = n.moment()
 	}
 	return r.at

@@ -85,10 +85,6 @@ func appendBalance(b []byte, v *bank.Balance) []byte {
 	return append(appendInt(b, `,"available_fen":`, v.AvailableFen), '}')
 }
 
-func (r batchReply) appendJSON(b []byte) (_ []byte, err error) {
-	return appendResults(b, len(r.Results), func(i int) batchResult { return r.Results[i] })
-}
-
 // appendResults appends a batchReply of n results, each of which is made when it is its turn.
 func appendResults(b []byte, n int, result func(i int) batchResult) (_ []byte, err error) {
 	b = append(b, `{"results":[`...)

@@ -97,12 +97,15 @@ func TestFrequentRepliesAreWrittenAsJSONMarshalWould(t *testing.T) {
 				IdempotencyKey: text.Draw(t, "key"), Status: rapid.IntRange(100, 999).Draw(t, "code"), Replayed: rapid.Bool().Draw(t, "replayed"), Body: bodies[i%len(bodies)],
 			})
 		}
-		for _, v := range []any{transfer, batch} {
-			got, err := appendJSON(nil, v)
+		same := func(got []byte, err error, v any) {
 			want, err2 := json.Marshal(v, json.Deterministic(true))
 			if err != nil || err2 != nil || !bytes.Equal(got, want) {
 				t.Fatalf("got  %s %v\nwant %s %v", got, err, want, err2)
 			}
 		}
+		got, err := appendJSON(nil, transfer)
+		same(got, err, transfer)
+		got, err = appendResults(nil, len(batch.Results), func(i int) batchResult { return batch.Results[i] })
+		same(got, err, batch)
 	})
 }
