@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/go-json-experiment/json"
@@ -99,7 +100,9 @@ func (s *Server) batch(ctx *fasthttp.RequestCtx) {
 			b.calls = append(b.calls, b.items[i].call)
 		}
 	}
+	b.underWay = true
 	s.options.Bank.DoAll(context.Background(), b.calls)
+	b.underWay = slices.ContainsFunc(b.calls, func(c *bank.Call) bool { return c.Err != nil })
 	b.zh = chinese(ctx)
 	if answerProtobuf {
 		s.writeWith(ctx, fasthttp.StatusOK, protobufType, b.appendProtobuf)
@@ -109,8 +112,8 @@ func (s *Server) batch(ctx *fasthttp.RequestCtx) {
 	s.metrics.countMade(b.made)
 }
 
-// batch is what a batch is read, carried out and answered in. Its memory is used again, but for that of what is asked: a call
-// whose outcome nobody knows may be under way yet.
+// batch is what a batch is read, carried out and answered in. Its memory is used again, that of what is asked too unless one of
+// the calls may be under way yet: nobody looks at a call whose outcome has been told, as nobody looks at its request.
 type batch struct {
 	server    *Server
 	ctx       *fasthttp.RequestCtx
@@ -121,7 +124,9 @@ type batch struct {
 	calls     []*bank.Call // of those that are carried out
 	made      int          // were answered that they were
 	stencil   stencil
-	orders    []order // that are not used yet
+	orders    [][]order // ordersTogether in each
+	ordered   int       // of the orders, the first so many are this batch's
+	underWay  bool      // some of them may be carried out yet: the outcome of one is not known
 	room      [encodingUsual]byte
 }
 
@@ -145,11 +150,23 @@ const ordersTogether = 128
 var batches = sync.Pool{New: func() any { return new(batch) }}
 
 func (b *batch) reuse() {
+	b.empty()
+	batches.Put(b)
+}
+
+func (b *batch) empty() {
+	if b.underWay {
+		b.orders, b.ordered = nil, 0
+	}
+	for i := 0; b.ordered > 0 && i < len(b.orders); i++ {
+		used := b.orders[i][:min(b.ordered, ordersTogether)]
+		clear(used)
+		b.ordered -= len(used)
+	}
 	clear(b.items)
 	clear(b.calls)
 	b.stencil.learned = 0
 	*b = batch{items: b.items[:0], calls: b.calls[:0], stencil: b.stencil, orders: b.orders}
-	batches.Put(b)
 }
 
 // readJSON reads and prepares the operations.
@@ -210,11 +227,11 @@ func (b *batch) ask(key string, t *bank.TransferInternal) {
 }
 
 func (b *batch) next() *order {
-	if len(b.orders) == 0 {
-		b.orders = make([]order, ordersTogether)
+	if b.ordered == ordersTogether*len(b.orders) {
+		b.orders = append(b.orders, make([]order, ordersTogether))
 	}
-	o := &b.orders[0]
-	b.orders = b.orders[1:]
+	o := &b.orders[b.ordered/ordersTogether][b.ordered%ordersTogether]
+	b.ordered++
 	return o
 }
 

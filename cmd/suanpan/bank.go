@@ -125,6 +125,7 @@ func openBank(ctx context.Context, o serveOptions, logger *slog.Logger) (_ *serv
 			err = errors.Join(err, s.close(drain))
 		}
 	}()
+	hugepages.Prepare(preparedHeap())
 	s.memory = s.run("huge pages", hugepages.Keep)
 	if os.Getenv("GOGC") == "" {
 		s.collector = s.run("collector", keepCollector)

@@ -35,7 +35,7 @@ func keepCollector(ctx context.Context) error {
 	tick := time.NewTicker(collectorLook)
 	defer tick.Stop()
 	live := []metrics.Sample{{Name: liveMetric}}
-	least := min(gcLeastBytes, memoryBytes(memTotalFile, memMaxFile)/gcLeastShare)
+	least := gcLeast()
 	for set := 0; ; {
 		metrics.Read(live)
 		// A change stops everybody for a moment.
@@ -50,6 +50,13 @@ func keepCollector(ctx context.Context) error {
 		}
 	}
 }
+
+// gcLeast is how much is allocated between two collections at least, on this machine.
+func gcLeast() uint64 { return min(gcLeastBytes, memoryBytes(memTotalFile, memMaxFile)/gcLeastShare) }
+
+// preparedHeap is how far a heap grows soon: what is allocated between two collections, and as much that lives. A hundred
+// thousand customers are half a gigabyte.
+func preparedHeap() uint64 { return 2 * gcLeast() }
 
 // collectAt is the percentage for so many bytes that live and so many to be allocated at least.
 func collectAt(live, least uint64) int {

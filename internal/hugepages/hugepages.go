@@ -6,7 +6,10 @@ package hugepages
 import (
 	"bytes"
 	"context"
+	"math"
 	"os"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -21,7 +24,7 @@ const checkEvery = 2 * time.Second
 // collapseStep is how much becomes huge pages at once; page faults wait meanwhile, some milliseconds. It is followed by a
 // rest of collapseRest times as long.
 const (
-	collapseStep = 2 << 20
+	collapseStep = hugePage
 	collapseRest = 4
 )
 
@@ -49,6 +52,39 @@ func Keep(ctx context.Context) error {
 		}
 	}
 }
+
+// Prepare has what the heap grows by next, so many bytes, lie in huge pages from when it is first written to: no more than
+// addresses are taken for it. What has grown without that has to be copied into them by Keep, some milliseconds for each
+// page, and as long as that takes whoever needs new memory waits. Where addresses are limited nothing is prepared.
+func Prepare(bytes uint64) {
+	var addresses unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_AS, &addresses); err != nil || addresses.Cur != unix.RLIM_INFINITY {
+		return
+	}
+	if mode, err := os.ReadFile(overcommitFile); err != nil || strings.TrimSpace(string(mode)) == neverOvercommit {
+		return
+	}
+	if debug.SetMemoryLimit(-1) != math.MaxInt64 { // to the runtime it is memory
+		return
+	}
+	heap := make([]byte, bytes) // of which nothing is written to
+	from := (uintptr(unsafe.Pointer(unsafe.SliceData(heap))) + hugePage - 1) &^ (hugePage - 1)
+	to := (uintptr(unsafe.Pointer(unsafe.SliceData(heap))) + uintptr(bytes)) &^ (hugePage - 1)
+	if from < to {
+		madvise(mapping{from, to}, unix.MADV_HUGEPAGE)
+	}
+	runtime.KeepAlive(heap)
+	runtime.GC() // gives the addresses back to the heap
+}
+
+// Where the system backs every address with memory when it is taken, it may have none left for what is only prepared.
+const (
+	overcommitFile  = "/proc/sys/vm/overcommit_memory"
+	neverOvercommit = "2"
+)
+
+// hugePage is the size of one where we run; on another processor less of the edges is prepared.
+const hugePage = 2 << 20
 
 // ask has a range lie in huge pages from now on, also what is there already.
 func ask(ctx context.Context, m mapping) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,29 @@ func TestWhatIsAllocatedLiesInHugePages(t *testing.T) {
 	if held[size-1] != 1 {
 		t.Fatal("memory was lost")
 	}
+}
+
+// Otherwise a bank that fills up copies its memory a second time, and its customers wait for that.
+func TestPreparedMemoryIsHugeWhenItIsFirstWritten(t *testing.T) {
+	if modes, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled"); err != nil || bytes.Contains(modes, []byte("[never]")) {
+		t.Skip("the system has no huge pages")
+	}
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	Prepare(256 << 20)
+	var after runtime.MemStats
+	runtime.ReadMemStats(&after)
+	if taken := after.HeapAlloc - min(before.HeapAlloc, after.HeapAlloc); taken > 32<<20 {
+		t.Fatalf("%d bytes stay taken", taken)
+	}
+	if after.HeapSys-before.HeapSys < 128<<20 {
+		t.Fatalf("the heap has %d bytes more", after.HeapSys-before.HeapSys)
+	}
+	held := bytes.Repeat([]byte{1}, 64<<20)
+	if !huge(t, uintptr(unsafe.Pointer(&held[len(held)/2]))) {
+		t.Fatal("it does not lie in huge pages")
+	}
+	runtime.KeepAlive(held)
 }
 
 // huge reports whether the mapping with the address has huge pages.
