@@ -154,6 +154,7 @@ func (b *batch) reuse() {
 	batches.Put(b)
 }
 
+// empty makes ready for another batch.
 func (b *batch) empty() {
 	if b.underWay {
 		b.orders, b.ordered = nil, 0

@@ -3,12 +3,17 @@ package hugepages
 import (
 	"bytes"
 	"context"
+	"math"
 	"os"
 	"runtime"
+	"runtime/debug"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestOnlyWritableMemoryWithoutAFileIsHeap(t *testing.T) {
@@ -30,15 +35,13 @@ func TestOnlyWritableMemoryWithoutAFileIsHeap(t *testing.T) {
 
 // With pages of 4 KiB a transfer takes an eighth more.
 func TestWhatIsAllocatedLiesInHugePages(t *testing.T) {
-	if modes, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled"); err != nil || bytes.Contains(modes, []byte("[never]")) {
-		t.Skip("the system has no huge pages")
-	}
+	needsHugePages(t)
 	const size = 64 << 20
 	held := bytes.Repeat([]byte{1}, size)
 	at := uintptr(unsafe.Pointer(unsafe.SliceData(held)))
 	found := false
 	for _, m := range heap() {
-		found = found || m.from <= at && at+size <= m.to
+		found = found || m.from <= at && at < m.to // what was prepared may begin in the midst
 	}
 	if !found {
 		t.Fatalf("the heap at %x was not found", at)
@@ -63,25 +66,82 @@ func TestWhatIsAllocatedLiesInHugePages(t *testing.T) {
 
 // Otherwise a bank that fills up copies its memory a second time, and its customers wait for that.
 func TestPreparedMemoryIsHugeWhenItIsFirstWritten(t *testing.T) {
+	needsHugePages(t)
+	for range 2 { // and again, of memory that has been used
+		debug.FreeOSMemory() // else what is written may be there already
+		before := memory(t, "AnonHugePages:")
+		Prepare(256 << 20)
+		if got := memory(t, "AnonHugePages:") - before; got > 64<<20 {
+			t.Fatalf("%d bytes are taken before anything is written", got)
+		}
+		held := bytes.Repeat([]byte{1}, 192<<20)
+		if got := memory(t, "AnonHugePages:") - before; got < 96<<20 {
+			t.Fatalf("of %d bytes %d lie in huge pages", len(held), got)
+		}
+		runtime.KeepAlive(held)
+	}
+}
+
+// What is prepared counts as memory there, of which there may not be so much.
+func TestNothingIsPreparedWhereAddressesAreLimited(t *testing.T) {
+	var mine unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_AS, &mine); err != nil {
+		t.Fatal(err)
+	}
+	limit := func(cur uint64) error { return unix.Setrlimit(unix.RLIMIT_AS, &unix.Rlimit{Cur: cur, Max: mine.Max}) }
+	for name, limited := range map[string]func() (end func()){
+		"GOMEMLIMIT": func() func() {
+			debug.SetMemoryLimit(1 << 50)
+			return func() { debug.SetMemoryLimit(math.MaxInt64) }
+		},
+		"ulimit": func() func() {
+			if err := limit(1 << 46); err != nil {
+				t.Fatal(err)
+			}
+			return func() {
+				if err := limit(mine.Cur); err != nil {
+					t.Fatal(err)
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer limited()()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			Prepare(4 << 30)
+			if runtime.ReadMemStats(&after); after.HeapSys > before.HeapSys+1<<30 {
+				t.Fatalf("the heap has %d bytes more", after.HeapSys-before.HeapSys)
+			}
+		})
+	}
+}
+
+func needsHugePages(t *testing.T) {
+	t.Helper()
 	if modes, err := os.ReadFile("/sys/kernel/mm/transparent_hugepage/enabled"); err != nil || bytes.Contains(modes, []byte("[never]")) {
 		t.Skip("the system has no huge pages")
 	}
-	var before runtime.MemStats
-	runtime.ReadMemStats(&before)
-	Prepare(256 << 20)
-	var after runtime.MemStats
-	runtime.ReadMemStats(&after)
-	if taken := after.HeapAlloc - min(before.HeapAlloc, after.HeapAlloc); taken > 32<<20 {
-		t.Fatalf("%d bytes stay taken", taken)
+}
+
+// memory is a line of the sums of all mappings, in bytes.
+func memory(t *testing.T, name string) (bytes int) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/smaps_rollup")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if after.HeapSys-before.HeapSys < 128<<20 {
-		t.Fatalf("the heap has %d bytes more", after.HeapSys-before.HeapSys)
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); fields[0] == name {
+			kilobytes, err := strconv.Atoi(fields[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return kilobytes << 10
+		}
 	}
-	held := bytes.Repeat([]byte{1}, 64<<20)
-	if !huge(t, uintptr(unsafe.Pointer(&held[len(held)/2]))) {
-		t.Fatal("it does not lie in huge pages")
-	}
-	runtime.KeepAlive(held)
+	t.Fatalf("no %s", name)
+	return 0
 }
 
 // huge reports whether the mapping with the address has huge pages.
