@@ -3,6 +3,8 @@ package ingress
 import (
 	"context"
 	"fmt"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/valyala/fasthttp"
@@ -90,5 +92,53 @@ func TestCallsOfWhichAllIsToldAreUsedAgainAndEmpty(t *testing.T) {
 			t.Fatalf("%d pieces of memory", len(b.orders))
 		}
 		b.empty()
+	}
+}
+
+// Batches of many clients come one behind the other in the same memory: each operation is carried out once, as it was asked, and
+// answered to who asked.
+func TestClientsWhoseBatchesShareMemoryHearOfTheirOwn(t *testing.T) {
+	h := openHouse(t, Limits{})
+	const clients, batches, most = 6, 12, 150
+	var from, to [clients]string
+	for i := range clients {
+		from[i], to[i] = h.account(20+2*i, 1_000_000_000), h.account(21+2*i, 0)
+	}
+	var paid [clients]int64
+	var all sync.WaitGroup
+	for i := range clients {
+		all.Go(func() {
+			for n := range batches {
+				var operations []string
+				count := 1 + (n*37+i*53)%most
+				for k := range count {
+					fen := 1 + i + clients*(k+most*n)
+					paid[i] += int64(fen)
+					operations = append(operations, fmt.Sprintf(`{"idempotency_key":"%d-%d-%d","path":"/v1/transfers","body":{"kind":"internal","from_account":%q,"to_account":%q,"amount_fen":%d}}`,
+						i, n, k, from[i], to[i], fen))
+				}
+				a := h.post(batchPath, `{"operations":[`+strings.Join(operations, ",")+`]}`)
+				results, _ := a.body["results"].([]any)
+				if len(results) != count {
+					t.Errorf("%d operations: %d %s", count, a.status, a.raw)
+					return
+				}
+				for k, r := range results {
+					r := r.(map[string]any)
+					body, _ := r["body"].(map[string]any)
+					if r["idempotency_key"] != fmt.Sprintf("%d-%d-%d", i, n, k) || r["status"] != 201.0 || r["replayed"] != nil ||
+						!strings.Contains(fmt.Sprint(body["balances"]), "account_no:"+from[i]) || body["amount_fen"] != float64(1+i+clients*(k+most*n)) {
+						t.Errorf("operation %d of batch %d of client %d: %v", k, n, i, r)
+						return
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	for i := range clients {
+		if got := h.balance(to[i]); got != paid[i] {
+			t.Errorf("client %d has paid %d, and %d has come", i, paid[i], got)
+		}
 	}
 }
